@@ -1,0 +1,303 @@
+import { existsSync } from 'node:fs'
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join, relative, resolve } from 'node:path'
+import { MonosemError } from '../errors/monosem-error.js'
+import { sha256, sha256File, storageError, syncDirectory, writeFileAtomic } from './atomic-file.js'
+import { lockDirectory } from './lock.js'
+
+/** JSON values, as configurations and manifests hold them. */
+export type Json = string | number | boolean | null | Json[] | { [key: string]: Json }
+
+/**
+ * A stage is `(input directories, config) -> one new directory` that nothing writes to afterwards.
+ * Its directory holds the payload, `config.json` (what was asked for, fully resolved) and `manifest.json`.
+ */
+export interface StageRequest {
+  /** name of the stage, e.g. "corpus", "model", "sae" */
+  stage: string
+  /** the directory that will exist when the stage is done */
+  out: string
+  /** the fully resolved configuration; equality of this object decides between resume, reuse and refusal */
+  config: Record<string, Json>
+  /** finished stage directories that this one reads, by role, e.g. { corpus: "runs/a/corpus" } */
+  inputs: Record<string, string>
+  seed?: number
+}
+
+export interface Manifest {
+  stage: string
+  /** version of the manifest layout */
+  version: 1
+  seed: number | null
+  files: Record<string, { sha256: string; bytes: number }>
+  /** path relative to this directory, and SHA-256 of that directory's manifest */
+  inputs: Record<string, { path: string; manifestSha256: string }>
+}
+
+export interface StageResult {
+  directory: string
+  /** true when a finished directory with the same config was already there */
+  reused: boolean
+}
+
+interface StoredConfig {
+  stage: string
+  config: Record<string, Json>
+  inputs: Record<string, string>
+}
+
+/**
+ * Runs a stage into `<out>.partial`, then hashes, syncs and renames it to `out`.
+ * A finished `out` with the same config and inputs is reused; a partial one is handed to `body` again, which resumes from
+ * whatever checkpoint it left there (files and folders whose name starts with "checkpoint" are removed at the end).
+ * @throws MonosemError config (the directory has another config: names the first key that differs), busy, io
+ */
+export async function runStage(
+  request: StageRequest,
+  body: (partial: string) => Promise<void>,
+): Promise<StageResult> {
+  const out = resolve(request.out)
+  const partial = `${out}.partial`
+  const wanted = await storedConfig(request)
+  if (existsSync(out)) {
+    if (!existsSync(join(out, 'manifest.json')))
+      throw new MonosemError(
+        'config',
+        `${request.out} exists and is not a finished ${request.stage} directory`,
+        {
+          hint: 'choose another output directory',
+        },
+      )
+    requireSameConfig(request.out, await readStoredConfig(out), wanted)
+    return { directory: out, reused: true }
+  }
+  try {
+    await mkdir(partial, { recursive: true })
+  } catch (cause) {
+    throw storageError('create', partial, cause)
+  }
+  const unlock = await lockDirectory(partial)
+  try {
+    await claim(partial, wanted)
+    // A manifest is there when a kill came between sealing and the rename below: then nothing is left to compute.
+    if (!existsSync(join(partial, 'manifest.json'))) {
+      await body(partial)
+      await seal(partial, request)
+    }
+    await removeScratch(partial)
+  } catch (error) {
+    if (!(await holdsWork(partial))) await rm(partial, { recursive: true, force: true })
+    throw error
+  } finally {
+    await unlock()
+  }
+  try {
+    await rename(partial, out)
+    await syncDirectory(dirname(out))
+  } catch (cause) {
+    throw storageError('rename', partial, cause)
+  }
+  return { directory: out, reused: false }
+}
+
+/** Writes the configuration into a partial directory, or checks that the work in it was done with the same one. */
+async function claim(partial: string, wanted: StoredConfig): Promise<void> {
+  if (await holdsWork(partial)) requireSameConfig(partial, await readStoredConfig(partial), wanted)
+  else await writeFileAtomic(join(partial, 'config.json'), `${JSON.stringify(wanted, null, 2)}\n`)
+}
+
+/** Whether a partial directory holds anything that took time to make: without that, another configuration may have it. */
+async function holdsWork(partial: string): Promise<boolean> {
+  return (await readdir(partial)).some(
+    (name) => !['config.json', 'lock'].includes(name) && !name.endsWith('.tmp'),
+  )
+}
+
+const isScratch = (name: string): boolean => name.startsWith('checkpoint') || name.endsWith('.tmp')
+
+async function removeScratch(partial: string): Promise<void> {
+  for (const name of (await readdir(partial)).filter(isScratch))
+    await rm(join(partial, name), { recursive: true })
+}
+
+/** Hashes and syncs the payload, then writes the manifest. Checkpoints go later, so that a kill here loses nothing. */
+async function seal(partial: string, request: StageRequest): Promise<void> {
+  const files: Manifest['files'] = {}
+  for (const name of (await readdir(partial)).sort()) {
+    if (!isScratch(name) && name !== 'lock') {
+      const path = join(partial, name)
+      await syncFile(path)
+      files[name] = { sha256: await sha256File(path), bytes: (await stat(path)).size }
+    }
+  }
+  const inputs: Manifest['inputs'] = {}
+  for (const [role, directory] of Object.entries(request.inputs))
+    inputs[role] = {
+      path: relative(resolve(request.out), resolve(directory)),
+      manifestSha256: await manifestHash(directory),
+    }
+  const manifest: Manifest = { stage: request.stage, version: 1, seed: request.seed ?? null, files, inputs }
+  await writeFileAtomic(join(partial, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`)
+}
+
+async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+async function storedConfig(request: StageRequest): Promise<StoredConfig> {
+  const inputs: Record<string, string> = {}
+  for (const [role, directory] of Object.entries(request.inputs)) inputs[role] = await manifestHash(directory)
+  return { stage: request.stage, config: request.config, inputs }
+}
+
+async function manifestHash(directory: string): Promise<string> {
+  return sha256(await readText(join(directory, 'manifest.json'), directory))
+}
+
+async function readStoredConfig(directory: string): Promise<StoredConfig> {
+  return parseJson(await readText(join(directory, 'config.json'), directory), join(directory, 'config.json'))
+}
+
+async function readText(path: string, directory: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw storageError('read', path, cause)
+    throw new MonosemError(
+      'missing',
+      `${directory} is not a finished Monosem directory: ${path} is not there`,
+      {
+        cause,
+        hint: existsSync(`${directory}.partial`)
+          ? `the stage was interrupted: run its command again to finish ${directory}`
+          : 'run the stage that makes this directory first',
+      },
+    )
+  }
+}
+
+function parseJson<T>(text: string, path: string): T {
+  try {
+    return JSON.parse(text) as T
+  } catch (cause) {
+    throw new MonosemError('corrupt', `${path}: expected JSON`, {
+      cause,
+      hint: 'remove the directory and make it again',
+    })
+  }
+}
+
+function requireSameConfig(directory: string, found: StoredConfig, wanted: StoredConfig): void {
+  const difference = firstDifference(found as unknown as Json, wanted as unknown as Json, '')
+  if (difference)
+    throw new MonosemError('config', `${directory} was made with another configuration: ${difference}`, {
+      hint: 'choose another output directory (--out on the command line), or remove this one',
+    })
+}
+
+/** Describes the first key in which two JSON values differ, or returns null. */
+export function firstDifference(
+  found: Json | undefined,
+  wanted: Json | undefined,
+  path: string,
+): string | null {
+  if (isObject(found) && isObject(wanted)) {
+    for (const key of new Set([...Object.keys(found), ...Object.keys(wanted)])) {
+      const inner = firstDifference(found[key], wanted[key], path ? `${path}.${key}` : key)
+      if (inner) return inner
+    }
+    return null
+  }
+  if (JSON.stringify(found) === JSON.stringify(wanted)) return null
+  return `${path} is ${JSON.stringify(found)} there, ${JSON.stringify(wanted)} was asked for`
+}
+
+const isObject = (value: Json | undefined): value is { [key: string]: Json } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** A finished stage directory, opened for reading. */
+export interface OpenStage<C> {
+  directory: string
+  config: C
+  manifest: Manifest
+  /** Absolute path of a payload file, after checking its size and SHA-256 against the manifest. */
+  file(name: string): Promise<string>
+  /** Absolute path of an input directory, after checking that it is still the one that was used. */
+  input(role: string): Promise<string>
+}
+
+/**
+ * Opens a finished stage directory.
+ * @throws MonosemError missing (not finished, or another stage's), corrupt (manifest damaged)
+ */
+export async function openStage<C = Record<string, Json>>(
+  directory: string,
+  stage: string,
+): Promise<OpenStage<C>> {
+  const absolute = resolve(directory)
+  const manifestPath = join(absolute, 'manifest.json')
+  const manifest = parseJson<Manifest>(await readText(manifestPath, directory), manifestPath)
+  if (manifest.stage !== stage)
+    throw new MonosemError(
+      'missing',
+      `${directory}: expected a ${stage} directory, got a ${manifest.stage} directory`,
+      {
+        hint: `pass the directory that the ${stage} stage wrote`,
+      },
+    )
+  const { config } = await readStoredConfig(absolute)
+  const verified = new Map<string, Promise<string>>()
+  return {
+    directory: absolute,
+    config: config as C,
+    manifest,
+    file: (name) => {
+      if (!verified.has(name)) verified.set(name, verifyFile(absolute, manifest, name))
+      return verified.get(name)!
+    },
+    input: (role) => verifyInput(absolute, manifest, role),
+  }
+}
+
+async function verifyFile(directory: string, manifest: Manifest, name: string): Promise<string> {
+  const path = join(directory, name)
+  const entry = manifest.files[name]
+  if (!entry)
+    throw new MonosemError('missing', `${directory} has no file ${name}`, {
+      hint: 'was it made by another version?',
+    })
+  const size = await stat(path).then(
+    (s) => s.size,
+    (cause) => Promise.reject(storageError('open', path, cause)),
+  )
+  if (size !== entry.bytes)
+    throw new MonosemError('corrupt', `${path}: expected ${entry.bytes} bytes, got ${size}`, {
+      hint: `remove ${directory} and make it again`,
+    })
+  const found = await sha256File(path)
+  if (found !== entry.sha256)
+    throw new MonosemError(
+      'corrupt',
+      `${path}: expected SHA-256 ${entry.sha256.slice(0, 12)}…, got ${found.slice(0, 12)}…`,
+      {
+        hint: `the file changed after it was written; remove ${directory} and make it again`,
+      },
+    )
+  return path
+}
+
+async function verifyInput(directory: string, manifest: Manifest, role: string): Promise<string> {
+  const entry = manifest.inputs[role]
+  if (!entry) throw new MonosemError('missing', `${directory} has no input called ${role}`)
+  const path = resolve(directory, entry.path)
+  if ((await manifestHash(path)) !== entry.manifestSha256)
+    throw new MonosemError('corrupt', `${path} is not the ${role} that ${directory} was made from`, {
+      hint: 'it was replaced since; make the later stages again',
+    })
+  return path
+}
