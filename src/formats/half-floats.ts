@@ -1,0 +1,20 @@
+/** Widens bfloat16 bits to float32: they are the upper half of its bits. */
+export function bf16ToF32(bits: Uint16Array): Float32Array {
+  const words = new Uint32Array(bits.length)
+  for (let i = 0; i < bits.length; i++) words[i] = bits[i] << 16
+  return new Float32Array(words.buffer)
+}
+
+/** Widens IEEE 754 half-precision bits (1 sign, 5 exponent, 10 fraction) to float32, exactly. */
+export function f16ToF32(bits: Uint16Array): Float32Array {
+  const out = new Float32Array(bits.length)
+  for (let i = 0; i < bits.length; i++) {
+    const sign = bits[i] & 0x8000 ? -1 : 1
+    const exponent = (bits[i] >> 10) & 0x1f
+    const fraction = bits[i] & 0x3ff
+    if (exponent === 0x1f) out[i] = fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY
+    else if (exponent === 0) out[i] = sign * fraction * 2 ** -24
+    else out[i] = sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
+  }
+  return out
+}
