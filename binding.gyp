@@ -1,0 +1,52 @@
+{
+  'variables': {
+    'kernel_sources': [
+      'native/gemm.cc',
+      'native/elementwise.cc',
+      'native/transformer.cc',
+      'native/attention.cc',
+      'native/sae_encode.cc',
+      'native/sae_step.cc',
+      'native/peak.cc',
+      'native/table.cc',
+    ],
+    'kernel_flags': ['-std=c++20', '-O3', '-fno-math-errno', '-fno-trapping-math', '-ffp-contract=fast', '-fno-exceptions', '-fno-rtti', '-fvisibility=hidden', '-Wno-psabi', '-Wno-ignored-attributes'],
+  },
+  'targets': [
+    {
+      'target_name': 'kernels_baseline',
+      'type': 'static_library',
+      'sources': ['<@(kernel_sources)'],
+      'defines': ['MONOSEM_ISA=baseline'],
+      'cflags_cc': ['<@(kernel_flags)'],
+      'xcode_settings': { 'OTHER_CPLUSPLUSFLAGS': ['<@(kernel_flags)'] },
+    },
+    {
+      'target_name': 'kernels_avx2',
+      'type': 'static_library',
+      'defines': ['MONOSEM_ISA=avx2'],
+      'cflags_cc': ['<@(kernel_flags)', '-mavx2', '-mfma', '-mf16c'],
+      'xcode_settings': { 'OTHER_CPLUSPLUSFLAGS': ['<@(kernel_flags)', '-mavx2', '-mfma', '-mf16c'] },
+      'conditions': [['target_arch=="x64"', { 'sources': ['<@(kernel_sources)'] }, { 'type': 'none' }]],
+    },
+    {
+      'target_name': 'kernels_avx512',
+      'type': 'static_library',
+      'defines': ['MONOSEM_ISA=avx512'],
+      'cflags_cc': ['<@(kernel_flags)', '-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mfma', '-mprefer-vector-width=512'],
+      'xcode_settings': { 'OTHER_CPLUSPLUSFLAGS': ['<@(kernel_flags)', '-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mfma'] },
+      'conditions': [['target_arch=="x64"', { 'sources': ['<@(kernel_sources)'] }, { 'type': 'none' }]],
+    },
+    {
+      'target_name': 'monosem',
+      'sources': ['native/addon.cc', 'native/runtime.cc', 'native/dispatch.cc'],
+      'include_dirs': ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      'dependencies': ['kernels_baseline', 'kernels_avx2', 'kernels_avx512'],
+      'defines': ['NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED'],
+      'cflags!': ['-fno-exceptions'],
+      'cflags_cc!': ['-fno-exceptions'],
+      'cflags_cc': ['-std=c++20', '-O3', '-fexceptions', '-fvisibility=hidden'],
+      'xcode_settings': { 'GCC_ENABLE_CPP_EXCEPTIONS': 'YES', 'CLANG_CXX_LANGUAGE_STANDARD': 'c++20', 'MACOSX_DEPLOYMENT_TARGET': '11.0' },
+    },
+  ],
+}

@@ -1,0 +1,150 @@
+// The plain C++ interface of every kernel: raw pointers, sizes, no JavaScript. Each kernel family is compiled once per
+// instruction set (namespace MONOSEM_ISA) and reached through one table of function pointers, chosen at run time.
+//
+// Legend: B sequences, T positions, N = B*T tokens, D width, F features, K active per token, V vocabulary, H heads.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+namespace monosem {
+
+// Runs tasks 0..tasks-1 on the pool; the caller works too. Which worker runs which task is not determined, so a task
+// must write only what belongs to its own index: that is why results do not depend on the thread count.
+class ThreadPool;
+void poolRun(ThreadPool* pool, int tasks, void (*fn)(void* context, int task, int worker), void* context);
+int poolThreads(const ThreadPool* pool);
+
+// Scratch memory that lives as long as its context, one growing block per slot (and per worker where said).
+class Scratch;
+void* scratchBytes(Scratch* scratch, int slot, size_t bytes);
+
+struct Context {
+  ThreadPool* pool;
+  Scratch* scratch;
+};
+
+template <class Body>
+inline void parallelFor(const Context& context, int tasks, Body body) {
+  poolRun(
+      context.pool, tasks, [](void* b, int task, int worker) { (*static_cast<Body*>(b))(task, worker); }, &body);
+}
+
+enum ScratchSlot {
+  kSlotPackA = 0,
+  kSlotPackB,
+  kSlotReduce,
+  kSlotSaeCentered,
+  kSlotSaePackX,
+  kSlotSaePackW,
+  kSlotSaeError,
+  kSlotSaeAuxError,
+  kSlotSaeColumns,
+  kSlotSaeRows,
+  kSlotPerWorker  // slots kSlotPerWorker + worker are private to a worker
+};
+
+struct AdamOptions {
+  double learningRate, beta1, beta2, epsilon, weightDecay, step;
+};
+
+// C = A B (+ bias per column) or C += A B. A [m, k] with element strides (aRow, aColumn), B [k, n] likewise, C [m, n] row-major.
+struct GemmArgs {
+  int m, n, k;
+  const float* a;
+  ptrdiff_t aRow, aColumn;
+  const float* b;
+  ptrdiff_t bRow, bColumn;
+  float* c;
+  ptrdiff_t cRow;
+  const float* bias;  // [n] or null; only when not accumulating
+  bool accumulate;
+};
+
+struct SaePointers {
+  float *wEnc, *bEnc, *wDec, *bDec;
+};
+
+struct SaeShape {
+  int n, d, f;
+};
+
+struct SaeActivation {
+  bool topk;
+  int k;
+};
+
+struct SaeStepArgs {
+  SaeShape shape;
+  SaePointers params, m, v;
+  int32_t* tokensSinceFired;
+  const float* x;
+  SaeActivation activation;
+  float l1Coefficient;
+  AdamOptions adam;
+  bool unitNormDecoder;
+  bool auxK;
+  int auxCount;
+  float auxCoefficient;
+  int deadAfterTokens;
+};
+
+struct SaeStepStats {
+  double squaredError, l1, l0, auxLoss;
+  int dead;
+};
+
+// Sparse codes, owned by whoever asked for them; freed with releaseCodes.
+struct Codes {
+  int rows = 0;
+  int64_t count = 0;
+  int32_t* rowOffsets = nullptr;  // [rows + 1]
+  int32_t* featureIds = nullptr;  // [count]
+  float* values = nullptr;        // [count]
+};
+void allocateCodes(Codes& codes, int rows, int64_t count);  // rowOffsets is kept when already there
+void releaseCodes(Codes& codes);
+
+struct KernelTable {
+  const char* name;
+  void (*gemm)(const Context&, const GemmArgs&);
+  void (*columnSums)(const Context&, float* out, const float* x, int n, int d, bool accumulate);
+  void (*addInPlace)(const Context&, float* y, const float* x, int64_t count);
+  void (*scaleInPlace)(const Context&, float* y, float factor, int64_t count);
+  void (*clipNorm)(const Context&, float* out, const float* const* grads, const int64_t* counts, int tensors, float maxNorm);
+  void (*adam)(const Context&, float* p, const float* g, float* m, float* v, int64_t count, const AdamOptions&, const float* gradScale);
+  void (*layerNormForward)(const Context&, float* out, float* mean, float* rstd, const float* x, const float* w, const float* b, int n, int d, float epsilon);
+  void (*layerNormBackward)(const Context&, float* dx, float* dw, float* db, const float* dout, const float* x, const float* w, const float* mean, const float* rstd, int n, int d);
+  void (*geluForward)(const Context&, float* out, const float* x, int64_t count, bool tanhKind);
+  void (*geluBackward)(const Context&, float* dx, const float* dout, const float* x, int64_t count, bool tanhKind);
+  void (*attentionForward)(const Context&, float* z, float* pattern, const float* q, const float* k, const float* v, const int32_t* starts, int b, int t, int h, int dh);
+  void (*attentionBackward)(const Context&, float* dq, float* dk, float* dv, const float* dz, const float* pattern, const float* q, const float* k, const float* v, const int32_t* starts, int b, int t, int h, int dh);
+  void (*embedForward)(const Context&, float* out, const int32_t* tokens, const float* wE, const float* wPos, int n, int d, int t);
+  void (*embedBackward)(const Context&, float* dWE, float* dWPos, const float* dout, const int32_t* tokens, int n, int d, int t);
+  void (*crossEntropyForward)(const Context&, float* losses, const float* logits, const int32_t* targets, int n, int v);
+  void (*crossEntropyBackward)(const Context&, float* dlogits, const float* logits, const int32_t* targets, int n, int v, float scale);
+  void (*klDivergence)(const Context&, float* out, const float* p, const float* q, int n, int v);
+  void (*saeStep)(const Context&, const SaeStepArgs&, SaeStepStats&);
+  void (*saeEncode)(const Context&, const SaePointers&, SaeShape, const float* x, SaeActivation, Codes&);
+  void (*saeDecode)(const Context&, float* xHat, const SaePointers&, SaeShape, const Codes&);
+  void (*saeSquaredErrors)(const Context&, float* losses, const float* x, const float* xHat, int n, int d);
+  double (*fmaLoop)(const Context&, int rounds);
+};
+
+// bf16 is the upper half of an fp32, rounded to nearest even.
+inline float widenBf16(uint16_t bits) {
+  uint32_t wide = static_cast<uint32_t>(bits) << 16;
+  float value;
+  __builtin_memcpy(&value, &wide, 4);
+  return value;
+}
+inline uint16_t roundToBf16(float value) {
+  uint32_t bits;
+  __builtin_memcpy(&bits, &value, 4);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<uint16_t>((bits >> 16) | 0x40);  // quiet NaN
+  return static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1)) >> 16);
+}
+
+// The table for this machine; `wanted` (or null) asks for one instruction set by name. Null when the machine lacks it.
+const KernelTable* selectKernelTable(const char* wanted);
+
+}  // namespace monosem

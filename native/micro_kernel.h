@@ -1,0 +1,107 @@
+// The inner loop of every matrix product: a tile of MR rows by NR columns, kept in registers over the whole depth.
+#pragma once
+#include "kernels.h"
+#include "simd.h"
+
+namespace monosem {
+namespace MONOSEM_ISA {
+
+#if defined(__AVX512F__)
+constexpr int MR = 14, NV = 2;  // 28 accumulators of 32 registers
+#elif defined(__AVX2__)
+constexpr int MR = 6, NV = 2;  // 12 of 16
+#elif defined(__aarch64__)
+constexpr int MR = 6, NV = 4;  // 24 of 32
+#else
+constexpr int MR = 4, NV = 2;
+#endif
+constexpr int NR = NV * VL;
+
+static inline int ceilDiv(int a, int b) { return (a + b - 1) / b; }
+
+// tile[MR][NR] = sum over k of a[k][MR] (x) b[k][NR]; a and b are packed panels.
+static inline __attribute__((always_inline)) void microKernel(int depth, const float* __restrict a, const float* __restrict b,
+                                                              vf (&accumulator)[MR][NV]) {
+#pragma GCC unroll 16
+  for (int i = 0; i < MR; i++)
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; j++) accumulator[i][j] = vf{};
+  for (int k = 0; k < depth; k++) {
+    vf columns[NV];
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; j++) columns[j] = load(b + j * VL);
+#pragma GCC unroll 16
+    for (int i = 0; i < MR; i++) {
+      vf row = splat(a[i]);
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; j++) accumulator[i][j] += row * columns[j];
+    }
+    a += MR;
+    b += NR;
+  }
+}
+
+// Packs rows row0 .. row0+MR-1 of A (element strides given) into a panel [depth][MR], zero-padded past `rows`.
+static inline void packRows(float* panel, const float* a, ptrdiff_t rowStride, ptrdiff_t columnStride, int rows, int depth) {
+  if (columnStride == 1) {
+    // 16 deep at a time, so that the strided writes stay in few cache lines
+    for (int k0 = 0; k0 < depth; k0 += 16) {
+      int k1 = k0 + 16 < depth ? k0 + 16 : depth;
+      for (int i = 0; i < MR; i++)
+        for (int k = k0; k < k1; k++) panel[k * MR + i] = i < rows ? a[i * rowStride + k] : 0.0f;
+    }
+    return;
+  }
+  for (int k = 0; k < depth; k++)
+    for (int i = 0; i < MR; i++) panel[k * MR + i] = i < rows ? a[i * rowStride + k * columnStride] : 0.0f;
+}
+
+// Packs columns of B into a panel [depth][NR], zero-padded past `columns`.
+static inline void packColumns(float* panel, const float* b, ptrdiff_t rowStride, ptrdiff_t columnStride, int columns, int depth) {
+  if (columnStride == 1 && columns == NR) {
+    for (int k = 0; k < depth; k++)
+      for (int j = 0; j < NR; j += VL) store(panel + k * NR + j, load(b + k * rowStride + j));
+    return;
+  }
+  if (rowStride == 1) {
+    // reading along the depth, which is contiguous; 8 deep at a time so that the writes stay in few cache lines
+    for (int k0 = 0; k0 < depth; k0 += 8) {
+      int k1 = k0 + 8 < depth ? k0 + 8 : depth;
+      for (int j = 0; j < NR; j++)
+        for (int k = k0; k < k1; k++) panel[k * NR + j] = j < columns ? b[j * columnStride + k] : 0.0f;
+    }
+    return;
+  }
+  for (int k = 0; k < depth; k++)
+    for (int j = 0; j < NR; j++) panel[k * NR + j] = j < columns ? b[k * rowStride + j * columnStride] : 0.0f;
+}
+
+// Adds or writes one tile to C, cutting off the padding.
+static inline void writeTile(const GemmArgs& g, vf (&tile)[MR][NV], int row, int column, bool add) {
+  int rows = g.m - row < MR ? g.m - row : MR;
+  int columns = g.n - column < NR ? g.n - column : NR;
+  float* c = g.c + row * g.cRow + column;
+  if (columns == NR) {
+    for (int i = 0; i < rows; i++)
+      for (int j = 0; j < NV; j++) {
+        float* p = c + i * g.cRow + j * VL;
+        vf value = tile[i][j];
+        if (add) value += load(p);
+        else if (g.bias) value += load(g.bias + column + j * VL);
+        store(p, value);
+      }
+    return;
+  }
+  float buffer[NR];
+  for (int i = 0; i < rows; i++) {
+    for (int j = 0; j < NV; j++) store(buffer + j * VL, tile[i][j]);
+    for (int j = 0; j < columns; j++) {
+      float& out = c[i * g.cRow + j];
+      if (add) out += buffer[j];
+      else out = g.bias ? buffer[j] + g.bias[column + j] : buffer[j];
+    }
+  }
+}
+
+}  // namespace MONOSEM_ISA
+}  // namespace monosem

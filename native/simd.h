@@ -1,0 +1,139 @@
+// Portable vectors on the compiler's vector extension. VL is the number of fp32 lanes of the instruction set that this
+// file is compiled for: 16 (AVX-512), 8 (AVX2), 4 (SSE2, NEON). Only C headers: nothing here may emit shared inline code.
+#pragma once
+#include <stdint.h>
+#include <string.h>
+#if defined(__AVX2__) || defined(__AVX512F__) || defined(__SSE2__)
+#include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#endif
+
+namespace monosem {
+namespace MONOSEM_ISA {
+
+#if defined(__AVX512F__)
+constexpr int VL = 16;
+#elif defined(__AVX2__)
+constexpr int VL = 8;
+#else
+constexpr int VL = 4;
+#endif
+
+typedef float vf __attribute__((vector_size(VL * 4)));
+typedef int32_t vi __attribute__((vector_size(VL * 4)));
+typedef float vfUnaligned __attribute__((vector_size(VL * 4), aligned(4), may_alias));
+
+static inline __attribute__((always_inline)) vf load(const float* p) { return *reinterpret_cast<const vfUnaligned*>(p); }
+static inline __attribute__((always_inline)) void store(float* p, vf v) { *reinterpret_cast<vfUnaligned*>(p) = v; }
+static inline __attribute__((always_inline)) vf splat(float x) { return vf{} + x; }
+
+// The first `lanes` lanes, the others 0.
+static inline vf loadPartial(const float* p, int lanes) {
+  if (lanes == VL) return load(p);
+  float buffer[VL] = {};
+  memcpy(buffer, p, sizeof(float) * lanes);
+  return load(buffer);
+}
+
+static inline void storePartial(float* p, vf value, int lanes) {
+  if (lanes == VL) return store(p, value);
+  float buffer[VL];
+  store(buffer, value);
+  memcpy(p, buffer, sizeof(float) * lanes);
+}
+
+static inline __attribute__((always_inline)) float horizontalSum(vf v) {
+  float lanes[VL];
+  store(lanes, v);
+  for (int width = VL / 2; width > 0; width /= 2)
+    for (int i = 0; i < width; i++) lanes[i] += lanes[i + width];
+  return lanes[0];
+}
+
+static inline __attribute__((always_inline)) vf maximum(vf a, vf b) {
+  vi greater = a > b;
+  return reinterpret_cast<vf>((reinterpret_cast<vi>(a) & greater) | (reinterpret_cast<vi>(b) & ~greater));
+}
+
+// One bit per lane: v > threshold.
+static inline __attribute__((always_inline)) uint32_t greaterMask(vf v, vf threshold) {
+#if defined(__AVX512F__)
+  return _mm512_cmp_ps_mask(v, threshold, _CMP_GT_OQ);
+#elif defined(__AVX2__)
+  return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(v, threshold, _CMP_GT_OQ)));
+#elif defined(__SSE2__)
+  return static_cast<uint32_t>(_mm_movemask_ps(_mm_cmpgt_ps(v, threshold)));
+#else
+  vi greater = v > threshold;
+  return (greater[0] & 1) | (greater[1] & 2) | (greater[2] & 4) | (greater[3] & 8);
+#endif
+}
+
+// exp(x), relative error about 2e-7 (Cephes polynomial); clamped to the range of normal numbers.
+static inline __attribute__((always_inline)) vf exponential(vf x) {
+  const vf low = splat(-87.0f), high = splat(88.0f);
+  x = maximum(low, x);  // in this order NaN stays NaN
+  x = -maximum(-high, -x);
+  vf scaled = x * 1.44269504088896341f;
+  const vf magic = splat(12582912.0f);  // adding it rounds to the nearest integer
+  vf rounded = (scaled + magic) - magic;
+  vi exponent = __builtin_convertvector(rounded, vi);
+  vf r = x - rounded * 0.693359375f;
+  r = r - rounded * -2.12194440e-4f;
+  vf p = splat(1.9875691500e-4f);
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.0f;
+  vi bits = (exponent + 127) << 23;
+  return p * reinterpret_cast<vf>(bits);
+}
+
+// sum a[i] b[i]; the order of additions depends on n only.
+static inline float dot(const float* a, const float* b, int n) {
+  vf s0{}, s1{}, s2{}, s3{};
+  int i = 0;
+  for (; i + 4 * VL <= n; i += 4 * VL) {
+    s0 += load(a + i) * load(b + i);
+    s1 += load(a + i + VL) * load(b + i + VL);
+    s2 += load(a + i + 2 * VL) * load(b + i + 2 * VL);
+    s3 += load(a + i + 3 * VL) * load(b + i + 3 * VL);
+  }
+  for (; i + VL <= n; i += VL) s0 += load(a + i) * load(b + i);
+  float sum = horizontalSum((s0 + s1) + (s2 + s3));
+  for (; i < n; i++) sum += a[i] * b[i];
+  return sum;
+}
+
+// y += alpha x
+static inline void axpy(float* y, float alpha, const float* x, int n) {
+  int i = 0;
+  for (; i + VL <= n; i += VL) store(y + i, load(y + i) + alpha * load(x + i));
+  for (; i < n; i++) y[i] += alpha * x[i];
+}
+
+// y += a0 x0 + a1 x1 + a2 x2 + a3 x3
+static inline void axpy4(float* y, const float* a, const float* x0, const float* x1, const float* x2, const float* x3, int n) {
+  int i = 0;
+  for (; i + VL <= n; i += VL)
+    store(y + i, (load(y + i) + a[0] * load(x0 + i)) + a[1] * load(x1 + i) + a[2] * load(x2 + i) + a[3] * load(x3 + i));
+  for (; i < n; i++) y[i] = (y[i] + a[0] * x0[i]) + a[1] * x1[i] + a[2] * x2[i] + a[3] * x3[i];
+}
+
+static inline float sum(const float* x, int n) {
+  vf s0{}, s1{};
+  int i = 0;
+  for (; i + 2 * VL <= n; i += 2 * VL) {
+    s0 += load(x + i);
+    s1 += load(x + i + VL);
+  }
+  float total = horizontalSum(s0 + s1);
+  for (; i < n; i++) total += x[i];
+  return total;
+}
+
+}  // namespace MONOSEM_ISA
+}  // namespace monosem

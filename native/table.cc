@@ -1,0 +1,42 @@
+// One table per instruction set; this file is compiled with the others of its set.
+#include "elementwise.h"
+#include "gemm.h"
+#include "peak.h"
+#include "sae.h"
+#include "transformer.h"
+
+#define MONOSEM_STRING2(x) #x
+#define MONOSEM_STRING(x) MONOSEM_STRING2(x)
+
+namespace monosem {
+namespace MONOSEM_ISA {
+
+extern const KernelTable kTable;
+const KernelTable kTable = {
+    MONOSEM_STRING(MONOSEM_ISA),
+    gemm,
+    columnSums,
+    addInPlace,
+    scaleInPlace,
+    clipNorm,
+    adam,
+    layerNormForward,
+    layerNormBackward,
+    geluForward,
+    geluBackward,
+    attentionForward,
+    attentionBackward,
+    embedForward,
+    embedBackward,
+    crossEntropyForward,
+    crossEntropyBackward,
+    klDivergence,
+    saeStep,
+    saeEncode,
+    saeDecode,
+    saeSquaredErrors,
+    fmaLoop,
+};
+
+}  // namespace MONOSEM_ISA
+}  // namespace monosem

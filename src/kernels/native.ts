@@ -1,0 +1,399 @@
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { availableParallelism } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { MonosemError } from '../errors/monosem-error.js'
+import * as check from './check.js'
+import * as checkSae from './check-sae.js'
+import type { AdamOptions, Codes, DType, Kernels, SaeActivation, SaeTensors, Tensor } from './kernels.js'
+
+/** The addon's exports: `name(runtime, handles..., numbers...)`, checked again on the other side. */
+type Addon = Record<string, (...args: unknown[]) => unknown>
+
+/** Memory under one or more tensors. */
+interface Storage {
+  freed: boolean
+}
+
+/** A tensor whose memory the addon owns. `handle` is opaque. */
+class NativeTensor implements Tensor {
+  constructor(
+    readonly shape: readonly number[],
+    readonly dtype: DType,
+    readonly handle: unknown,
+    readonly storage: Storage,
+  ) {}
+}
+
+const DTYPES: Record<DType, number> = { f32: 0, bf16: 1, i32: 2 }
+
+/** Instruction sets the addon is compiled for, best first; `baseline` is SSE2 or NEON. */
+export type InstructionSet = 'avx512' | 'avx2' | 'baseline'
+
+let loaded: Addon | undefined
+
+/** Finds and loads the compiled addon, once. */
+function loadAddon(): Addon {
+  if (loaded) return loaded
+  let directory = dirname(fileURLToPath(import.meta.url))
+  while (!existsSync(join(directory, 'binding.gyp')) && dirname(directory) !== directory)
+    directory = dirname(directory)
+  const path = join(directory, 'build', 'Release', 'monosem.node')
+  try {
+    loaded = createRequire(import.meta.url)(path) as Addon
+  } catch (cause) {
+    throw new MonosemError('native', `the native kernels are not there: ${path} could not be loaded`, {
+      cause,
+      hint: 'compile them with: npm run build:native (needs a C++ compiler, make and python3)',
+    })
+  }
+  return loaded
+}
+
+/** The compiled kernels, and what benchmarks need besides. */
+export interface NativeKernels extends Kernels {
+  /** The fp32 peak: multiply-adds on data that never leaves the L1 cache, all threads, in operations per second (best of five). */
+  measurePeak(): Promise<number>
+}
+
+/**
+ * The compiled kernels: C++ on a thread pool, the best instruction set of this processor chosen at run time.
+ * Results are identical to the bit for every number of threads.
+ * @param options.threads 1 to 256; default: the number of processors
+ * @param options.instructionSet only this one, for tests and comparisons
+ * @throws MonosemError native, when the addon is not compiled or the processor lacks the instruction set
+ */
+export function createNativeKernels(
+  options: { threads?: number; instructionSet?: InstructionSet } = {},
+): NativeKernels {
+  const addon = loadAddon()
+  const threads = options.threads ?? availableParallelism()
+  if (!Number.isInteger(threads) || threads < 1 || threads > 256)
+    throw new MonosemError('config', `threads: expected an integer from 1 to 256, got ${threads}`)
+  const runtime = guarded(() => addon.createRuntime(threads, options.instructionSet ?? ''))
+  const boundary = createBoundary(addon, runtime)
+  return {
+    name: 'native',
+    description: `native ${addon.runtimeName(runtime)}, ${threads} thread${threads > 1 ? 's' : ''}`,
+    threads,
+    ...memory(boundary),
+    ...elementwise(boundary),
+    ...transformer(boundary),
+    ...sae(boundary),
+    measurePeak: () => measurePeak(boundary),
+  }
+}
+
+async function measurePeak({ promise }: Boundary): Promise<number> {
+  let best = 0
+  for (let trial = 0; trial < 5; trial++) {
+    const start = performance.now()
+    const operations = await promise<number>('fmaLoop', 20_000)
+    best = Math.max(best, (operations * 1000) / (performance.now() - start))
+  }
+  return best
+}
+
+/** Turns an error of the addon into ours. */
+function guarded<R>(body: () => R): R {
+  try {
+    return body()
+  } catch (cause) {
+    throw nativeError(cause)
+  }
+}
+
+/** The addon finds ids that lie outside their table when it reaches them: wrong data, not a failure of its own. */
+const OUT_OF_RANGE = 'out of range: '
+
+function nativeError(cause: unknown): unknown {
+  if (!(cause instanceof Error) || cause instanceof MonosemError) return cause
+  if (cause.message.startsWith(OUT_OF_RANGE))
+    return new MonosemError('shape', cause.message.slice(OUT_OF_RANGE.length), { cause })
+  return new MonosemError('native', cause.message, {
+    cause,
+    hint: 'make the batch smaller if memory ran out; otherwise please report this',
+  })
+}
+
+/** How operations reach the addon: tensors become handles, errors become MonosemErrors. */
+interface Boundary {
+  call(name: string, ...args: unknown[]): unknown
+  promise<R>(name: string, ...args: unknown[]): Promise<R>
+  allocate(shape: readonly number[], dtype: DType): NativeTensor
+}
+
+function createBoundary(addon: Addon, runtime: unknown): Boundary {
+  const call = (name: string, ...args: unknown[]): unknown =>
+    guarded(() => addon[name](runtime, ...args.map(crossing)))
+  return {
+    call,
+    promise: async <R>(name: string, ...args: unknown[]): Promise<R> => {
+      try {
+        return (await addon[name](runtime, ...args.map(crossing))) as R
+      } catch (cause) {
+        throw nativeError(cause)
+      }
+    },
+    allocate: (shape, dtype) =>
+      new NativeTensor([...shape], dtype, call('allocate', check.elementCount(shape), DTYPES[dtype]), {
+        freed: false,
+      }),
+  }
+}
+
+/** The handle of a live tensor (also inside a list); everything else as it is. */
+function crossing(value: unknown): unknown {
+  if (value instanceof NativeTensor) {
+    if (value.storage.freed)
+      throw new MonosemError('shape', `a tensor ${check.shapeText(value.shape)} was used after free`)
+    return value.handle
+  }
+  if (Array.isArray(value)) return value.map(crossing)
+  if (typeof value === 'object' && value !== null && 'dtype' in value)
+    throw new MonosemError('shape', 'a tensor of other kernels was given to the native kernels')
+  return value
+}
+
+const native = (t: Tensor): NativeTensor => {
+  crossing(t)
+  return t as NativeTensor
+}
+
+function memory({ call, promise, allocate }: Boundary) {
+  const write = (t: Tensor, data: Float32Array | Int32Array): void => {
+    check.checkWrite(t, data)
+    call('write', t, data)
+  }
+  const read = (t: Tensor): Promise<Float32Array | Int32Array> => {
+    const count = check.elementCount(t.shape)
+    const data = t.dtype === 'i32' ? new Int32Array(count) : new Float32Array(count)
+    return promise<void>('read', t, data).then(() => data)
+  }
+  return {
+    zeros(shape: readonly number[], dtype: DType = 'f32'): Tensor {
+      check.checkZeros(shape, dtype)
+      return allocate(shape, dtype)
+    },
+    tensor(data: Float32Array | Int32Array, shape: readonly number[]): Tensor {
+      check.checkTensor(data, shape)
+      const t = allocate(shape, data instanceof Int32Array ? 'i32' : 'f32')
+      write(t, data)
+      return t
+    },
+    rows(t: Tensor, start: number, count: number): Tensor {
+      check.checkRows(t, start, count)
+      const { storage, dtype } = native(t)
+      const [, ...row] = t.shape
+      const width = check.elementCount(row)
+      return new NativeTensor(
+        [count, ...row],
+        dtype,
+        call('window', t, start * width, count * width),
+        storage,
+      )
+    },
+    reshape(t: Tensor, shape: readonly number[]): Tensor {
+      check.checkReshape(t, shape)
+      const { storage, dtype, handle } = native(t)
+      return new NativeTensor([...shape], dtype, handle, storage)
+    },
+    write,
+    read,
+    readF32(t: Tensor): Promise<Float32Array> {
+      check.checkReadF32(t)
+      return read(t) as Promise<Float32Array>
+    },
+    free(t: Tensor): void {
+      call('release', t)
+      native(t).storage.freed = true
+    },
+    finish: (): Promise<void> => promise('finish'),
+  }
+}
+
+/** An operation that is checked, then enqueued with its tensors and the sizes that follow from their shapes. */
+function enqueued<A extends unknown[]>(
+  { call }: Boundary,
+  name: string,
+  checkArguments: (...args: A) => void,
+  cross: (...args: A) => unknown[],
+) {
+  return (...args: A): void => {
+    checkArguments(...args)
+    call(name, ...cross(...args))
+  }
+}
+
+const adamNumbers = (o: AdamOptions): number[] => [
+  o.learningRate,
+  o.beta1,
+  o.beta2,
+  o.epsilon,
+  o.weightDecay,
+  o.step,
+]
+
+function elementwise(b: Boundary) {
+  const moveRows = (to: Tensor, from: Tensor, ids: Tensor) => [to, from, ids, ids.shape[0], to.shape[1]]
+  return {
+    fill: enqueued(b, 'fill', check.checkFill, (t, value) => [t, value]),
+    copy: enqueued(b, 'copy', check.checkCopy, (dst, src) => [dst, src]),
+    addInPlace: enqueued(b, 'addInPlace', check.checkAddInPlace, (y, x) => [y, x]),
+    scaleInPlace: enqueued(b, 'scaleInPlace', check.checkScaleInPlace, (y, factor) => [y, factor]),
+    broadcastRow: enqueued(b, 'broadcastRow', check.checkBroadcastRow, (out, row) => [
+      out,
+      row,
+      ...out.shape,
+    ]),
+    columnSums: enqueued(b, 'columnSums', check.checkColumnSums, (out, x) => [out, x, ...x.shape]),
+    gatherRows: enqueued(b, 'gatherRows', check.checkGatherRows, moveRows),
+    scatterRows: enqueued(b, 'scatterRows', check.checkScatterRows, moveRows),
+    clipNorm: enqueued(b, 'clipNorm', check.checkClipNorm, (out, grads, maxNorm) => [
+      out,
+      [...grads],
+      maxNorm,
+    ]),
+    adam: enqueued(b, 'adam', check.checkAdam, (p, g, m, v, options, gradScale) => [
+      p,
+      g,
+      m,
+      v,
+      gradScale,
+      ...adamNumbers(options),
+    ]),
+  }
+}
+
+/** [B, T, H, head width] from the pattern [B, H, T, T] and a tensor [B*T, H*head width]. */
+function attentionSizes(pattern: Tensor, q: Tensor): number[] {
+  const [sequences, heads, positions] = pattern.shape
+  return [sequences, positions, heads, q.shape[1] / heads]
+}
+
+function transformer(b: Boundary) {
+  return {
+    linearForward: enqueued(b, 'linearForward', check.checkLinearForward, (out, x, w, bias) => [
+      ...[out, x, w, bias],
+      ...[x.shape[0], ...w.shape],
+    ]),
+    linearBackward: enqueued(b, 'linearBackward', check.checkLinearBackward, (dx, dW, db, dout, x, w) => [
+      ...[dx, dW, db, dout, x, w],
+      ...[x.shape[0], ...w.shape],
+    ]),
+    embedForward: enqueued(b, 'embedForward', check.checkEmbedForward, (out, tokens, wE, wPos, t) => [
+      ...[out, tokens, wE, wPos],
+      ...[...out.shape, t],
+    ]),
+    embedBackward: enqueued(b, 'embedBackward', check.checkEmbedBackward, (dWE, dWPos, dout, tokens, t) => [
+      ...[dWE, dWPos, dout, tokens],
+      ...[...dout.shape, t],
+    ]),
+    layerNormForward: enqueued(
+      b,
+      'layerNormForward',
+      check.checkLayerNormForward,
+      (out, mean, rstd, x, w, bias, epsilon) => [out, mean, rstd, x, w, bias, ...x.shape, epsilon],
+    ),
+    layerNormBackward: enqueued(
+      b,
+      'layerNormBackward',
+      check.checkLayerNormBackward,
+      (dx, dW, db, dout, x, w, mean, rstd) => [dx, dW, db, dout, x, w, mean, rstd, ...x.shape],
+    ),
+    geluForward: enqueued(b, 'geluForward', check.checkGeluForward, (out, x, kind) => [
+      out,
+      x,
+      kind === 'tanh',
+    ]),
+    geluBackward: enqueued(b, 'geluBackward', check.checkGeluBackward, (dx, dout, x, kind) => [
+      ...[dx, dout, x],
+      kind === 'tanh',
+    ]),
+    attentionForward: enqueued(
+      b,
+      'attentionForward',
+      check.checkAttentionForward,
+      (z, pattern, q, k, v, starts) => [z, pattern, q, k, v, starts, ...attentionSizes(pattern, q)],
+    ),
+    attentionBackward: enqueued(
+      b,
+      'attentionBackward',
+      check.checkAttentionBackward,
+      (dq, dk, dv, dz, pattern, q, k, v, starts) => [
+        ...[dq, dk, dv, dz, pattern, q, k, v, starts],
+        ...attentionSizes(pattern, q),
+      ],
+    ),
+    crossEntropyForward: enqueued(
+      b,
+      'crossEntropyForward',
+      check.checkCrossEntropyForward,
+      (losses, logits, targets) => [losses, logits, targets, ...logits.shape],
+    ),
+    crossEntropyBackward: enqueued(
+      b,
+      'crossEntropyBackward',
+      check.checkCrossEntropyBackward,
+      (dlogits, logits, targets, scale) => [dlogits, logits, targets, ...logits.shape, scale],
+    ),
+    klDivergence: enqueued(b, 'klDivergence', check.checkKlDivergence, (out, p, q) => [
+      out,
+      p,
+      q,
+      ...p.shape,
+    ]),
+  }
+}
+
+const tensorsOf = (t: SaeTensors): Tensor[] => [t.wEnc, t.bEnc, t.wDec, t.bDec]
+
+/** n, d, f and k (0 for ReLU) */
+const saeSizes = (params: SaeTensors, n: number, activation?: SaeActivation): number[] => [
+  ...[n, params.wEnc.shape[1], params.wEnc.shape[0]],
+  ...(activation ? [activation.kind === 'topk' ? activation.k : 0] : []),
+]
+
+function sae(b: Boundary): Pick<Kernels, 'saeStep' | 'saeReconstruct' | 'saeEncode' | 'saeDecode'> {
+  return {
+    saeStep(params, m, v, tokensSinceFired, x, options) {
+      checkSae.checkSaeStep(params, m, v, tokensSinceFired, x, options)
+      const { auxK } = options
+      return b.promise(
+        'saeStep',
+        ...saeSizes(params, x.shape[0], options.activation),
+        ...[...tensorsOf(params), ...tensorsOf(m), ...tensorsOf(v), tokensSinceFired, x],
+        ...[options.l1Coefficient, options.unitNormDecoder, ...adamNumbers(options.adam)],
+        ...(auxK ? [auxK.k, auxK.coefficient, Math.min(auxK.deadAfterTokens, 2 ** 30)] : [0, 0, 0]),
+      )
+    },
+    saeReconstruct(xHat, losses, params, x, activation) {
+      checkSae.checkSaeReconstruct(xHat, losses, params, x, activation)
+      b.call(
+        'saeReconstruct',
+        ...saeSizes(params, x.shape[0], activation),
+        ...tensorsOf(params),
+        ...[xHat, losses, x],
+      )
+    },
+    saeEncode(params, x, activation) {
+      checkSae.checkSaeEncode(params, x, activation)
+      return b.promise<Codes>(
+        'saeEncode',
+        ...saeSizes(params, x.shape[0], activation),
+        ...tensorsOf(params),
+        x,
+      )
+    },
+    saeDecode(xHat, params, codes) {
+      checkSae.checkSaeDecode(xHat, params, codes)
+      b.call(
+        'saeDecode',
+        ...saeSizes(params, xHat.shape[0]),
+        ...tensorsOf(params),
+        ...[xHat, codes.rowOffsets, codes.featureIds, codes.values],
+      )
+    },
+  }
+}

@@ -1,0 +1,152 @@
+import * as check from './check.js'
+import * as checkSae from './check-sae.js'
+import type { DType, Kernels, Tensor } from './kernels.js'
+import * as elementwise from './reference-elementwise.js'
+import * as sae from './reference-sae.js'
+import { saeStep } from './reference-sae-step.js'
+import { allocate, expectLive, live, ReferenceTensor } from './reference-tensor.js'
+import * as transformer from './reference-transformer.js'
+
+/** Errors found in the data (an id out of range): they belong to the queue, so a later wait reports the first of them. */
+interface Queue {
+  failure: unknown
+}
+
+/**
+ * The kernels in plain TypeScript: sums in float64, results in float32, each operation carried out during the call.
+ * They are the oracle that other implementations are tested against, and the fallback where no compiler is.
+ */
+export function createReferenceKernels(): Kernels {
+  const queue: Queue = { failure: undefined }
+  return {
+    name: 'reference',
+    description: 'reference kernels in plain TypeScript, 1 thread (slow)',
+    threads: 1,
+    ...memory(queue),
+    ...elementwiseOperations(queue),
+    ...transformerOperations(queue),
+    ...saeOperations(queue),
+  }
+}
+
+/** An operation that returns nothing: arguments are checked at once, errors in the data wait for `finish`. */
+function enqueued<A extends unknown[]>(
+  queue: Queue,
+  check: (...args: A) => void,
+  body: (...args: A) => void,
+) {
+  return (...args: A): void => {
+    check(...args)
+    expectLive(args)
+    try {
+      body(...args)
+    } catch (error) {
+      queue.failure ??= error
+    }
+  }
+}
+
+/** An operation whose result is waited for. */
+function awaited<A extends unknown[], R>(queue: Queue, check: (...args: A) => void, body: (...args: A) => R) {
+  return (...args: A): Promise<R> => {
+    check(...args)
+    expectLive(args)
+    return settle(queue, body(...args))
+  }
+}
+
+/** Resolves in a later turn of the event loop, so that timers and signals get their turn; rejects if the queue failed. */
+function settle<R>(queue: Queue, result: R): Promise<R> {
+  const { failure } = queue
+  queue.failure = undefined
+  return new Promise((resolve, reject) => {
+    setImmediate(() => (failure === undefined ? resolve(result) : reject(failure)))
+  })
+}
+
+function memory(queue: Queue) {
+  const write = (t: Tensor, data: Float32Array | Int32Array): void => {
+    check.checkWrite(t, data)
+    elementwise.copy(t, new ReferenceTensor(t.shape, data instanceof Int32Array ? 'i32' : 'f32', { data }))
+  }
+  return {
+    zeros(shape: readonly number[], dtype: DType = 'f32'): Tensor {
+      check.checkZeros(shape, dtype)
+      return allocate(shape, dtype)
+    },
+    tensor(data: Float32Array | Int32Array, shape: readonly number[]): Tensor {
+      check.checkTensor(data, shape)
+      return new ReferenceTensor([...shape], data instanceof Int32Array ? 'i32' : 'f32', {
+        data: data.slice(),
+      })
+    },
+    rows(t: Tensor, start: number, count: number): Tensor {
+      check.checkRows(t, start, count)
+      const { shape, dtype, storage, offset } = live(t)
+      const [, ...row] = shape
+      return new ReferenceTensor([count, ...row], dtype, storage, offset + start * check.elementCount(row))
+    },
+    reshape(t: Tensor, shape: readonly number[]): Tensor {
+      check.checkReshape(t, shape)
+      const { dtype, storage, offset } = live(t)
+      return new ReferenceTensor([...shape], dtype, storage, offset)
+    },
+    write,
+    read: awaited(queue, (_t: Tensor) => {}, contentOf),
+    readF32: awaited(queue, check.checkReadF32, (t: Tensor) => contentOf(t) as Float32Array),
+    /** Frees the memory under the tensor: the tensor it is a window on and all other windows end with it. */
+    free(t: Tensor): void {
+      live(t).storage.data = null
+    },
+    finish: (): Promise<void> => settle(queue, undefined),
+  }
+}
+
+/** A copy, bf16 widened. */
+function contentOf(t: Tensor): Float32Array | Int32Array {
+  const copy = allocate(t.shape, t.dtype === 'i32' ? 'i32' : 'f32')
+  elementwise.copy(copy, t)
+  return copy.data as Float32Array | Int32Array
+}
+
+function elementwiseOperations(queue: Queue) {
+  return {
+    fill: enqueued(queue, check.checkFill, elementwise.fill),
+    copy: enqueued(queue, check.checkCopy, elementwise.copy),
+    addInPlace: enqueued(queue, check.checkAddInPlace, elementwise.addInPlace),
+    scaleInPlace: enqueued(queue, check.checkScaleInPlace, elementwise.scaleInPlace),
+    broadcastRow: enqueued(queue, check.checkBroadcastRow, elementwise.broadcastRow),
+    columnSums: enqueued(queue, check.checkColumnSums, elementwise.columnSums),
+    gatherRows: enqueued(queue, check.checkGatherRows, elementwise.gatherRows),
+    scatterRows: enqueued(queue, check.checkScatterRows, elementwise.scatterRows),
+    clipNorm: enqueued(queue, check.checkClipNorm, elementwise.clipNorm),
+    adam: enqueued(queue, check.checkAdam, elementwise.adam),
+  }
+}
+
+function transformerOperations(queue: Queue) {
+  return {
+    linearForward: enqueued(queue, check.checkLinearForward, transformer.linearForward),
+    linearBackward: enqueued(queue, check.checkLinearBackward, transformer.linearBackward),
+    embedForward: enqueued(queue, check.checkEmbedForward, transformer.embedForward),
+    embedBackward: enqueued(queue, check.checkEmbedBackward, transformer.embedBackward),
+    layerNormForward: enqueued(queue, check.checkLayerNormForward, transformer.layerNormForward),
+    layerNormBackward: enqueued(queue, check.checkLayerNormBackward, transformer.layerNormBackward),
+    geluForward: enqueued(queue, check.checkGeluForward, transformer.geluForward),
+    geluBackward: enqueued(queue, check.checkGeluBackward, transformer.geluBackward),
+    attentionForward: enqueued(queue, check.checkAttentionForward, transformer.attentionForward),
+    attentionBackward: enqueued(queue, check.checkAttentionBackward, transformer.attentionBackward),
+    crossEntropyForward: enqueued(queue, check.checkCrossEntropyForward, transformer.crossEntropyForward),
+    crossEntropyBackward: enqueued(queue, check.checkCrossEntropyBackward, transformer.crossEntropyBackward),
+    klDivergence: enqueued(queue, check.checkKlDivergence, transformer.klDivergence),
+  }
+}
+
+function saeOperations(queue: Queue) {
+  return {
+    saeStep: awaited(queue, checkSae.checkSaeStep, saeStep),
+    saeReconstruct: enqueued(queue, checkSae.checkSaeReconstruct, sae.saeReconstruct),
+    saeEncode: awaited(queue, checkSae.checkSaeEncode, sae.saeEncode),
+    saeDecode: enqueued(queue, checkSae.checkSaeDecode, sae.saeDecode),
+  }
+}

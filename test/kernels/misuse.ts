@@ -1,0 +1,347 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { MonosemError } from '../../src/errors/monosem-error.js'
+import type {
+  AdamOptions,
+  AuxKOptions,
+  Kernels,
+  SaeStepOptions,
+  SaeTensors,
+  Tensor,
+} from '../../src/kernels/kernels.js'
+
+type Misuse = [message: RegExp, call: (k: Kernels) => unknown]
+
+const ADAM: AdamOptions = {
+  learningRate: 0.1,
+  beta1: 0.9,
+  beta2: 0.99,
+  epsilon: 1e-8,
+  weightDecay: 0,
+  step: 1,
+}
+
+const zeros = (k: Kernels, ...shape: number[]): Tensor => k.zeros(shape)
+const ints = (k: Kernels, ...shape: number[]): Tensor => k.zeros(shape, 'i32')
+
+const MEMORY: Misuse[] = [
+  [/zeros: .*\[2, -1\]/, (k) => k.zeros([2, -1])],
+  [/zeros: .*\[1.5\]/, (k) => k.zeros([1.5])],
+  [/tensor: expected 6 values.*got 5/, (k) => k.tensor(new Float32Array(5), [2, 3])],
+  [/rows: .*start/, (k) => k.rows(zeros(k, 4, 2), 5, 0)],
+  [/rows: .*count/, (k) => k.rows(zeros(k, 4, 2), 3, 2)],
+  [/rows: .*start/, (k) => k.rows(zeros(k, 4, 2), -1, 2)],
+  [/reshape: .*6 elements.*got \[4\]/, (k) => k.reshape(zeros(k, 2, 3), [4])],
+  [/write: .*got 5/, (k) => k.write(zeros(k, 2, 3), new Float32Array(5))],
+  [/write: .*got i32/, (k) => k.write(zeros(k, 2), new Int32Array(2))],
+  [/write: .*got f32/, (k) => k.write(ints(k, 2), new Float32Array(2))],
+  [/readF32: .*got i32/, (k) => k.readF32(ints(k, 2))],
+]
+
+const ELEMENTWISE: Misuse[] = [
+  [/fill: .*got 0.5/, (k) => k.fill(ints(k, 2), 0.5)],
+  [/copy: .*\[2, 3\], got \[5\]/, (k) => k.copy(zeros(k, 2, 3), zeros(k, 5))],
+  [/copy: .*got i32/, (k) => k.copy(zeros(k, 2), ints(k, 2))],
+  [/addInPlace: expected x \[2\], got \[3\]/, (k) => k.addInPlace(zeros(k, 2), zeros(k, 3))],
+  [/addInPlace: expected y of type f32, got i32/, (k) => k.addInPlace(ints(k, 2), zeros(k, 2))],
+  [/addInPlace: expected x of type f32, got bf16/, (k) => k.addInPlace(zeros(k, 2), k.zeros([2], 'bf16'))],
+  [/scaleInPlace: .*got NaN/, (k) => k.scaleInPlace(zeros(k, 2), NaN)],
+  [/broadcastRow: expected row \[3\], got \[2\]/, (k) => k.broadcastRow(zeros(k, 2, 3), zeros(k, 2))],
+  [/columnSums: expected out \[3\], got \[2\]/, (k) => k.columnSums(zeros(k, 2), zeros(k, 2, 3))],
+  [/gatherRows: expected src \[M, 3\]/, (k) => k.gatherRows(zeros(k, 2, 3), zeros(k, 5, 4), ints(k, 2))],
+  [/gatherRows: expected ids of type i32/, (k) => k.gatherRows(zeros(k, 2, 3), zeros(k, 5, 3), zeros(k, 2))],
+  [/gatherRows: expected ids \[2\]/, (k) => k.gatherRows(zeros(k, 2, 3), zeros(k, 5, 3), ints(k, 3))],
+  [/scatterRows: expected dst \[M, 3\]/, (k) => k.scatterRows(zeros(k, 5, 4), zeros(k, 2, 3), ints(k, 2))],
+  [/scatterRows: expected ids \[2\]/, (k) => k.scatterRows(zeros(k, 5, 3), zeros(k, 2, 3), ints(k, 1))],
+  [/clipNorm: expected out \[2\]/, (k) => k.clipNorm(zeros(k, 1), [zeros(k, 3)], 1)],
+  [/clipNorm: expected grads\[1\] of type f32/, (k) => k.clipNorm(zeros(k, 2), [zeros(k, 3), ints(k, 3)], 1)],
+  [/clipNorm: expected maxNorm/, (k) => k.clipNorm(zeros(k, 2), [zeros(k, 3)], -1)],
+  [/adam: expected v \[2\], got \[3\]/, (k) => adam(k, { v: zeros(k, 3) })],
+  [/adam: expected g of type f32/, (k) => adam(k, { g: ints(k, 2) })],
+  [/adam: expected gradScale \[2\]/, (k) => adam(k, { scale: zeros(k, 1) })],
+  [/adam: .*step/, (k) => adam(k, {}, { step: 0 })],
+  [/adam: .*beta1/, (k) => adam(k, {}, { beta1: 1 })],
+  [/adam: .*epsilon/, (k) => adam(k, {}, { epsilon: 0 })],
+  [/adam: .*learningRate/, (k) => adam(k, {}, { learningRate: NaN })],
+]
+
+function adam(k: Kernels, tensors: Record<string, Tensor>, options: Partial<AdamOptions> = {}): void {
+  const { p, g, m, v } = { p: zeros(k, 2), g: zeros(k, 2), m: zeros(k, 2), v: zeros(k, 2), ...tensors }
+  k.adam(p, g, m, v, { ...ADAM, ...options }, tensors.scale ?? null)
+}
+
+const LAYERS: Misuse[] = [
+  [
+    /^linearForward: expected w \[3, 4\], got \[3, 5\]$/,
+    (k) => k.linearForward(zeros(k, 2, 4), zeros(k, 2, 3), zeros(k, 3, 5), null),
+  ],
+  [
+    /linearForward: .*b \[4\]/,
+    (k) => k.linearForward(zeros(k, 2, 4), zeros(k, 2, 3), zeros(k, 3, 4), zeros(k, 3)),
+  ],
+  [/linearForward: .*x \[N, I\]/, (k) => k.linearForward(zeros(k, 2, 4), zeros(k, 3), zeros(k, 3, 4), null)],
+  [/linearForward: .*x of type/, (k) => k.linearForward(zeros(k, 2, 4), ints(k, 2, 3), zeros(k, 3, 4), null)],
+  [
+    /linearBackward: .*dW \[3, 4\]/,
+    (k) => k.linearBackward(null, zeros(k, 4, 3), null, zeros(k, 2, 4), zeros(k, 2, 3), zeros(k, 3, 4)),
+  ],
+  [
+    /linearBackward: .*w \[3, 4\]/,
+    (k) => k.linearBackward(null, null, null, zeros(k, 2, 4), zeros(k, 2, 3), zeros(k, 4, 3)),
+  ],
+  [
+    /embedForward: .*tokens of type/,
+    (k) => k.embedForward(zeros(k, 4, 3), zeros(k, 4), zeros(k, 9, 3), null, 2),
+  ],
+  [
+    /embedForward: .*wPos.*2 rows/,
+    (k) => k.embedForward(zeros(k, 4, 3), ints(k, 4), zeros(k, 9, 3), zeros(k, 1, 3), 2),
+  ],
+  [/embedForward: .*integer t/, (k) => k.embedForward(zeros(k, 4, 3), ints(k, 4), zeros(k, 9, 3), null, 0)],
+  [
+    /embedBackward: .*dWE \[V, 3\]/,
+    (k) => k.embedBackward(zeros(k, 9, 2), null, zeros(k, 4, 3), ints(k, 4), 2),
+  ],
+  [
+    /layerNormForward: .*mean \[2\]/,
+    (k) =>
+      k.layerNormForward(
+        zeros(k, 2, 3),
+        zeros(k, 3),
+        zeros(k, 2),
+        zeros(k, 2, 3),
+        zeros(k, 3),
+        zeros(k, 3),
+        1e-5,
+      ),
+  ],
+  [
+    /layerNormForward: .*epsilon/,
+    (k) =>
+      k.layerNormForward(
+        zeros(k, 2, 3),
+        zeros(k, 2),
+        zeros(k, 2),
+        zeros(k, 2, 3),
+        zeros(k, 3),
+        zeros(k, 3),
+        -1,
+      ),
+  ],
+  [
+    /layerNormBackward: .*dW \[3\]/,
+    (k) => {
+      const x = zeros(k, 2, 3)
+      k.layerNormBackward(zeros(k, 2, 3), zeros(k, 2), null, x, x, zeros(k, 3), zeros(k, 2), zeros(k, 2))
+    },
+  ],
+  [/geluForward: .*out \[3\]/, (k) => k.geluForward(zeros(k, 2), zeros(k, 3), 'tanh')],
+  [/geluForward: .*kind/, (k) => k.geluForward(zeros(k, 3), zeros(k, 3), 'relu' as 'erf')],
+  [/geluBackward: .*dout \[3\]/, (k) => k.geluBackward(zeros(k, 3), zeros(k, 2), zeros(k, 3), 'erf')],
+  [/attentionForward: .*pattern \[2, 1, 3, 3\]/, (k) => attention(k, [2, 1, 3, 4], 6, 4)],
+  [/attentionForward: .*q \[6, /, (k) => attention(k, [2, 1, 3, 3], 5, 4)],
+  [/attentionForward: .*3 heads/, (k) => attention(k, [2, 3, 3, 3], 6, 4)],
+  [/attentionForward: .*starts \[6\]/, (k) => attention(k, [2, 1, 3, 3], 6, 4, ints(k, 2))],
+  [/attentionForward: .*starts of type i32/, (k) => attention(k, [2, 1, 3, 3], 6, 4, zeros(k, 6))],
+  [
+    /attentionBackward: .*dk \[3, 4\]/,
+    (k) => {
+      const [x, pattern] = [zeros(k, 3, 4), zeros(k, 1, 2, 3, 3)]
+      k.attentionBackward(zeros(k, 3, 4), zeros(k, 4, 3), zeros(k, 3, 4), x, pattern, x, x, x, null)
+    },
+  ],
+  [
+    /crossEntropyForward: .*losses \[2\]/,
+    (k) => k.crossEntropyForward(zeros(k, 3), zeros(k, 2, 5), ints(k, 2)),
+  ],
+  [
+    /crossEntropyForward: .*targets of/,
+    (k) => k.crossEntropyForward(zeros(k, 2), zeros(k, 2, 5), zeros(k, 2)),
+  ],
+  [
+    /crossEntropyBackward: .*dlogits \[2, 5\]/,
+    (k) => k.crossEntropyBackward(zeros(k, 2, 4), zeros(k, 2, 5), ints(k, 2), 1),
+  ],
+  [
+    /crossEntropyBackward: .*scale/,
+    (k) => k.crossEntropyBackward(zeros(k, 2, 5), zeros(k, 2, 5), ints(k, 2), NaN),
+  ],
+  [/klDivergence: .*q \[2, 5\]/, (k) => k.klDivergence(zeros(k, 2), zeros(k, 2, 5), zeros(k, 2, 4))],
+]
+
+function attention(
+  k: Kernels,
+  pattern: number[],
+  n: number,
+  width: number,
+  starts: Tensor | null = null,
+): void {
+  const x = zeros(k, n, width)
+  k.attentionForward(zeros(k, n, width), k.zeros(pattern), x, x, x, starts)
+}
+
+const F = 6
+const D = 3
+
+const sae = (k: Kernels, changes: Partial<SaeTensors> = {}): SaeTensors => ({
+  wEnc: zeros(k, F, D),
+  bEnc: zeros(k, F),
+  wDec: zeros(k, F, D),
+  bDec: zeros(k, D),
+  ...changes,
+})
+
+function saeStep(
+  k: Kernels,
+  options: Partial<SaeStepOptions>,
+  fired = ints(k, F),
+  x = zeros(k, 2, D),
+  m = sae(k),
+): unknown {
+  const complete: SaeStepOptions = {
+    activation: { kind: 'topk', k: 2 },
+    l1Coefficient: 0,
+    adam: ADAM,
+    unitNormDecoder: false,
+    ...options,
+  }
+  return k.saeStep(sae(k), m, sae(k), fired, x, complete)
+}
+
+const AUX: AuxKOptions = { k: 2, coefficient: 1, deadAfterTokens: 10 }
+const codes = (rowOffsets: number[], featureIds: number[], values: number[]) => ({
+  rowOffsets: Int32Array.from(rowOffsets),
+  featureIds: Int32Array.from(featureIds),
+  values: Float32Array.from(values),
+})
+
+const SAE: Misuse[] = [
+  [/saeStep: .*integer k in \[1, 6\], got 7/, (k) => saeStep(k, { activation: { kind: 'topk', k: 7 } })],
+  [/saeStep: .*integer k in \[1, 6\], got 0/, (k) => saeStep(k, { activation: { kind: 'topk', k: 0 } })],
+  [/saeStep: .*got 1.5/, (k) => saeStep(k, { activation: { kind: 'topk', k: 1.5 } })],
+  [
+    /saeStep: .*relu or topk/,
+    (k) => saeStep(k, { activation: { kind: 'gelu' } as unknown as { kind: 'relu' } }),
+  ],
+  [/saeStep: .*l1Coefficient/, (k) => saeStep(k, { l1Coefficient: -1 })],
+  [/saeStep: .*l1Coefficient/, (k) => saeStep(k, { l1Coefficient: NaN })],
+  [/saeStep: .*step/, (k) => saeStep(k, { adam: { ...ADAM, step: 0 } })],
+  [/saeStep: .*auxK.k/, (k) => saeStep(k, { auxK: { ...AUX, k: 0 } })],
+  [/saeStep: .*auxK.coefficient/, (k) => saeStep(k, { auxK: { ...AUX, coefficient: Infinity } })],
+  [/saeStep: .*auxK.deadAfterTokens/, (k) => saeStep(k, { auxK: { ...AUX, deadAfterTokens: 0 } })],
+  [/saeStep: .*tokensSinceFired of type i32/, (k) => saeStep(k, {}, zeros(k, F))],
+  [/saeStep: .*tokensSinceFired \[6\]/, (k) => saeStep(k, {}, ints(k, D))],
+  [/saeStep: .*at least 1, got \[0, 3\]/, (k) => saeStep(k, {}, ints(k, F), zeros(k, 0, D))],
+  [/saeEncode: .*at least 1, got \[0, 3\]/, (k) => k.saeEncode(sae(k), zeros(k, 0, D), { kind: 'relu' })],
+  [/saeDecode: .*at least 1, got \[0, 3\]/, (k) => k.saeDecode(zeros(k, 0, D), sae(k), codes([0], [], []))],
+  [
+    /saeEncode: .*at least one feature/,
+    (k) => k.saeEncode(sae(k, { wEnc: zeros(k, 0, D) }), zeros(k, 2, D), { kind: 'relu' }),
+  ],
+  [/saeStep: .*params.wEnc \[F, 4\]/, (k) => saeStep(k, {}, ints(k, F), zeros(k, 2, 4))],
+  [
+    /saeStep: .*m.bDec \[3\]/,
+    (k) => saeStep(k, {}, ints(k, F), zeros(k, 2, D), sae(k, { bDec: zeros(k, F) })),
+  ],
+  [
+    /saeEncode: .*params.bEnc \[6\]/,
+    (k) => k.saeEncode(sae(k, { bEnc: zeros(k, D) }), zeros(k, 2, D), { kind: 'relu' }),
+  ],
+  [/saeEncode: .*integer k/, (k) => k.saeEncode(sae(k), zeros(k, 2, D), { kind: 'topk', k: 7 })],
+  [
+    /saeReconstruct: .*losses \[2\]/,
+    (k) => k.saeReconstruct(zeros(k, 2, D), zeros(k, 3), sae(k), zeros(k, 2, D), { kind: 'relu' }),
+  ],
+  [
+    /saeReconstruct: .*xHat \[2, 3\]/,
+    (k) => k.saeReconstruct(zeros(k, 2, 4), null, sae(k), zeros(k, 2, D), { kind: 'relu' }),
+  ],
+  [/saeDecode: .*3 rowOffsets/, (k) => k.saeDecode(zeros(k, 2, D), sae(k), codes([0, 1], [0], [1]))],
+  [
+    /saeDecode: .*featureIds in 0 .. 5, got 6/,
+    (k) => k.saeDecode(zeros(k, 1, D), sae(k), codes([0, 1], [6], [1])),
+  ],
+  [/saeDecode: .*ascending/, (k) => k.saeDecode(zeros(k, 2, D), sae(k), codes([0, 2, 1], [0], [1]))],
+  [/saeDecode: .*as many values/, (k) => k.saeDecode(zeros(k, 1, D), sae(k), codes([0, 1], [0], [1, 2]))],
+]
+
+/** Wrong shapes, types, options and freed tensors: the same errors from every implementation. */
+export function misuseTests(name: string, k: Kernels): void {
+  const families = { memory: MEMORY, elementwise: ELEMENTWISE, layers: LAYERS, sae: SAE }
+  for (const [family, misuses] of Object.entries(families)) {
+    test(`${name}: wrong arguments to the ${family} operations are refused with a message that says which`, async () => {
+      for (const [message, call] of misuses) await refused(message, () => call(k))
+    })
+  }
+  test(`${name}: a freed tensor and every window on it refuse further use`, () => usesAfterFree(k))
+  test(`${name}: an id outside the table is reported by the next wait, and later work goes on`, () =>
+    badIds(k))
+}
+
+async function refused(message: RegExp, call: () => unknown): Promise<void> {
+  await assert.rejects(
+    async () => call(),
+    (error) => {
+      assert.ok(error instanceof MonosemError, `${message}: ${error}`)
+      assert.equal(error.code, 'shape')
+      assert.match(error.message, message)
+      return true
+    },
+    `${message} was not raised`,
+  )
+}
+
+async function usesAfterFree(k: Kernels): Promise<void> {
+  const t = zeros(k, 4, D)
+  const window = k.rows(t, 1, 2)
+  const reshaped = k.reshape(t, [12])
+  k.free(t)
+  const uses: (() => unknown)[] = [
+    () => k.read(t),
+    () => k.readF32(window),
+    () => k.rows(t, 0, 1),
+    () => k.reshape(window, [6]),
+    () => k.write(t, new Float32Array(12)),
+    () => k.fill(reshaped, 1),
+    () => k.copy(zeros(k, 4, D), t),
+    () => k.addInPlace(window, zeros(k, 2, D)),
+    () => k.clipNorm(zeros(k, 2), [zeros(k, 2), t], 1),
+    () => k.linearForward(zeros(k, 2, 5), window, zeros(k, D, 5), null),
+    () => k.saeEncode(sae(k), t, { kind: 'relu' }),
+    () => saeStep(k, {}, ints(k, F), window),
+    () => saeStep(k, {}, ints(k, F), zeros(k, 2, D), sae(k, { wDec: k.reshape(freed(k, F * D), [F, D]) })),
+  ]
+  for (const use of uses) await refused(/free/, use)
+}
+
+function freed(k: Kernels, count: number): Tensor {
+  const t = zeros(k, count)
+  k.free(t)
+  return t
+}
+
+async function badIds(k: Kernels): Promise<void> {
+  const ids = k.tensor(new Int32Array([0, 9]), [2])
+  const calls: Record<string, () => void> = {
+    gatherRows: () => k.gatherRows(zeros(k, 2, 3), zeros(k, 9, 3), ids),
+    scatterRows: () => k.scatterRows(zeros(k, 9, 3), zeros(k, 2, 3), ids),
+    embedForward: () => k.embedForward(zeros(k, 2, 3), ids, zeros(k, 9, 3), null, 1),
+    embedBackward: () => k.embedBackward(zeros(k, 9, 3), null, zeros(k, 2, 3), ids, 1),
+    crossEntropyForward: () => k.crossEntropyForward(zeros(k, 2), zeros(k, 2, 9), ids),
+    crossEntropyBackward: () => k.crossEntropyBackward(zeros(k, 2, 9), zeros(k, 2, 9), ids, 1),
+    attention: () => attention(k, [1, 1, 2, 2], 2, 3, ids),
+  }
+  for (const [operation, call] of Object.entries(calls)) {
+    const named = (error: unknown): boolean =>
+      error instanceof MonosemError && error.code === 'shape' && error.message.startsWith(operation)
+    call()
+    await assert.rejects(k.finish(), named, `finish after ${operation}`)
+    await k.finish()
+    call()
+    await assert.rejects(k.read(ids), named, `read after ${operation}`)
+    assert.deepEqual(await k.read(ids), new Int32Array([0, 9]))
+  }
+  const y = k.tensor(new Float32Array([1]), [1])
+  k.scaleInPlace(y, 3)
+  assert.deepEqual(await k.read(y), new Float32Array([3]))
+}

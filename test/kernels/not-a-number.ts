@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Kernels, SaeTensors, Tensor } from '../../src/kernels/kernels.js'
+import { RandomTensors } from './random-tensors.js'
+
+const [N, D, V] = [3, 37, 21]
+
+/** A diverging run must be noticed, so no operation may turn a NaN in its input into an ordinary number. */
+export function notANumberTests(name: string, k: Kernels): void {
+  test(`${name}: a NaN in the input is a NaN in the output of every layer and loss`, async () => {
+    for (const [operation, out] of Object.entries(outputsOf(k))) {
+      const values = await k.readF32(out)
+      assert.ok(values.some(Number.isNaN), `${operation} swallowed a NaN: ${values.slice(0, 8)}`)
+    }
+  })
+  test(`${name}: a NaN in the activations shows in the error of saeStep`, async () => {
+    const random = new RandomTensors(k, 1)
+    const [m, v] = [random.moments(9, D, 0, 1), random.moments(9, D, 0, 1)]
+    const stats = await k.saeStep(random.sae(9, D), m, v, k.zeros([9], 'i32'), poisoned(k, [N, D]), {
+      activation: { kind: 'topk', k: 2 },
+      l1Coefficient: 0,
+      adam: { learningRate: 0.1, beta1: 0.9, beta2: 0.9, epsilon: 1e-8, weightDecay: 0, step: 1 },
+      unitNormDecoder: true,
+    })
+    assert.ok(Number.isNaN(stats.squaredError), String(stats.squaredError))
+  })
+}
+
+/** Zeros and one NaN, at a place that vector code treats in the tail of the last row. */
+function poisoned(k: Kernels, shape: number[]): Tensor {
+  const count = shape.reduce((a, b) => a * b, 1)
+  const data = new Float32Array(count)
+  data[count - 2] = NaN
+  return k.tensor(data, shape)
+}
+
+function outputsOf(k: Kernels): Record<string, Tensor> {
+  const random = new RandomTensors(k, 2)
+  const [bad, good] = [poisoned(k, [N, D]), random.signed([N, D])]
+  const logits = poisoned(k, [N, V])
+  const targets = random.ints([N], 0, V)
+  const outs: Record<string, Tensor> = {}
+  const out = (name: string, shape: number[]): Tensor => {
+    outs[name] = k.zeros(shape)
+    return outs[name]
+  }
+  k.linearForward(out('linearForward', [N, V]), bad, random.signed([D, V]), null)
+  k.linearBackward(out('dx', [N, D]), null, null, logits, good, random.signed([D, V]))
+  k.layerNormForward(
+    out('layerNorm', [N, D]),
+    k.zeros([N]),
+    k.zeros([N]),
+    bad,
+    k.zeros([D]),
+    k.zeros([D]),
+    1e-5,
+  )
+  k.geluForward(out('gelu tanh', [N, D]), bad, 'tanh')
+  k.geluForward(out('gelu erf', [N, D]), bad, 'erf')
+  k.attentionForward(out('attention', [N, D]), k.zeros([1, 1, N, N]), bad, bad, good, null)
+  k.crossEntropyForward(out('crossEntropy', [N]), logits, targets)
+  k.crossEntropyBackward(out('dlogits', [N, V]), logits, targets, 1)
+  k.klDivergence(out('klDivergence', [N]), logits, random.signed([N, V]))
+  k.clipNorm(out('clipNorm', [2]), [good, bad], 1)
+  k.columnSums(out('columnSums', [D]), bad)
+  const params: SaeTensors = random.sae(9, D)
+  k.saeReconstruct(k.zeros([N, D]), out('saeReconstruct', [N]), params, bad, { kind: 'relu' })
+  return outs
+}
