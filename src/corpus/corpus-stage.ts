@@ -1,0 +1,197 @@
+import { existsSync } from 'node:fs'
+import { readdir, readFile, rm } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { MonosemError } from '../errors/monosem-error.js'
+import { type StageContext, throwIfInterrupted } from '../progress/progress.js'
+import { Random } from '../random/random.js'
+import { writeFileAtomic } from '../storage/atomic-file.js'
+import { type Json, runStage, type StageResult } from '../storage/stage.js'
+import { createSampler, trainBpe } from './bpe-trainer.js'
+import { builtinCorpus } from './builtin-corpus.js'
+import { type CorpusConfig, corpusConfigSchema } from './corpus-config.js'
+import { type CorpusStatistics, createStatistics } from './corpus-statistics.js'
+import { breathe, type DocumentRecord, type DocumentSource, utf8Length } from './document.js'
+import { DOCUMENTS_FILE, writeDocuments } from './document-table.js'
+import { chooseValidation, type SplitInput } from './split.js'
+import { createShardWriter } from './token-shards.js'
+import { createTokenizer, type Tokenizer } from './tokenizer.js'
+import { findUserFiles, userCorpus } from './user-corpus.js'
+
+const MB = 1e6
+
+/**
+ * Text to tokens: the built-in corpus, or the user's files when `config.text` names any. Writes tokenizer.json,
+ * documents.parquet, the token shards of both splits and corpus.json (CorpusStatistics). Nothing is kept of a run that
+ * fails, since all of it takes half a minute.
+ * @throws MonosemError config, format, missing, io, interrupted
+ */
+export async function runCorpusStage(
+  config: CorpusConfig,
+  paths: { out: string },
+  context: StageContext,
+): Promise<StageResult> {
+  const resolved = corpusConfigSchema.parse(config)
+  const files = resolved.text.length > 0 ? await findUserFiles(resolved.text) : null
+  const request = {
+    stage: 'corpus',
+    out: paths.out,
+    config: { ...resolved, ...(files ? { files: files.fingerprint } : {}) } as Record<string, Json>,
+    inputs: {},
+    seed: resolved.seed,
+  }
+  let failed = false
+  try {
+    return await runStage(request, async (partial) => {
+      try {
+        await buildCorpus(resolved, files?.paths ?? null, partial, context)
+      } catch (error) {
+        failed = true
+        throw error
+      }
+    })
+  } finally {
+    // A partial directory would refuse the corrected configuration (another vocabulary size, skipBad).
+    if (failed) await rm(`${resolve(paths.out)}.partial`, { recursive: true, force: true })
+  }
+}
+
+/** Reads corpus.json of a corpus directory. */
+export async function readCorpusStatistics(directory: string): Promise<CorpusStatistics> {
+  const path = join(directory, 'corpus.json')
+  if (!existsSync(path))
+    throw new MonosemError('missing', `${directory} has no corpus.json`, { hint: 'build the corpus first' })
+  return JSON.parse(await readFile(path, 'utf8')) as CorpusStatistics
+}
+
+async function buildCorpus(
+  config: CorpusConfig,
+  files: string[] | null,
+  partial: string,
+  context: StageContext,
+): Promise<void> {
+  // A run that was killed may have left more shards than this one writes.
+  for (const name of await readdir(partial)) if (name.endsWith('.safetensors')) await rm(join(partial, name))
+  const { source, skipped } = files
+    ? userCorpus(files, config, context.progress)
+    : await builtinCorpus(config, context)
+  const { plan, sample } = await survey(source, config, context)
+  const json = await trainTokenizer(sample, config, context)
+  await writeFileAtomic(join(partial, 'tokenizer.json'), json)
+  const tokenizer = createTokenizer(json)
+  const records = await writeTokens(source, plan, tokenizer, partial, context)
+  await writeDocuments(join(partial, DOCUMENTS_FILE), records)
+  const statistics = createStatistics(records, tokenizer.vocabularySize, skipped())
+  await writeFileAtomic(join(partial, 'corpus.json'), `${JSON.stringify(statistics, null, 2)}\n`)
+}
+
+/** What the first pass over the documents finds out. */
+interface Survey {
+  /** per document: bytes, and whether it is held out */
+  plan: { bytes: number[]; validation: boolean[] }
+  /** texts to train the tokenizer on, none of them held out */
+  sample: string[]
+}
+
+async function survey(source: DocumentSource, config: CorpusConfig, context: StageContext): Promise<Survey> {
+  const inputs: SplitInput[] = []
+  let total = 0
+  for await (const { kind, group, text } of source()) {
+    const bytes = utf8Length(text)
+    inputs.push({ kind, group, bytes })
+    total += bytes
+    if (inputs.length % 256 === 0) await pause(context)
+  }
+  const validation = chooseValidation(inputs, config.validationFraction, config.seed)
+  requireBothSplits(inputs.length, validation)
+  const random = Random.named(config.seed, 'tokenizer sample')
+  const ranks = inputs.map(() => random.uint32())
+  const sampler = createSampler(config.tokenizerSampleMb * MB)
+  let index = 0
+  for await (const document of source()) {
+    if (!validation[index]) sampler.offer(document, ranks[index] as number)
+    if (++index % 256 === 0) await pause(context)
+  }
+  await pause(context)
+  context.progress.note(`corpus: ${inputs.length} documents, ${(total / MB).toFixed(1)} MB of text`)
+  return { plan: { bytes: inputs.map((input) => input.bytes), validation }, sample: sampler.texts() }
+}
+
+function requireBothSplits(documents: number, validation: boolean[]): void {
+  const held = validation.filter(Boolean).length
+  if (held > 0 && held < documents) return
+  throw new MonosemError(
+    'config',
+    `corpus: expected at least 2 documents to hold one out for validation, got ${documents}`,
+    {
+      hint: 'give more text, or cut it into several files',
+    },
+  )
+}
+
+async function pause(context: StageContext): Promise<void> {
+  await breathe()
+  throwIfInterrupted(context.signal)
+}
+
+async function trainTokenizer(
+  sample: string[],
+  config: CorpusConfig,
+  context: StageContext,
+): Promise<string> {
+  const merges = config.vocabularySize - 257
+  const task = context.progress.start('tokenizer', merges, 'merges')
+  const json = await trainBpe(sample, {
+    vocabularySize: config.vocabularySize,
+    onProgress: (done) => {
+      task.update(done)
+      throwIfInterrupted(context.signal)
+    },
+  })
+  task.update(merges)
+  task.end()
+  return json
+}
+
+/** The last pass: tokens to shards, one record per document. */
+async function writeTokens(
+  source: DocumentSource,
+  plan: Survey['plan'],
+  tokenizer: Tokenizer,
+  partial: string,
+  context: StageContext,
+): Promise<DocumentRecord[]> {
+  const writers = {
+    train: createShardWriter(partial, 'train', tokenizer.vocabularySize),
+    validation: createShardWriter(partial, 'validation', tokenizer.vocabularySize),
+  }
+  const totalBytes = plan.bytes.reduce((a, b) => a + b, 0)
+  const task = context.progress.start('tokens', totalBytes, 'bytes')
+  const records: DocumentRecord[] = []
+  let bytesDone = 0
+  for await (const { kind, source: name, text } of source()) {
+    const document = records.length
+    const bytes = utf8Length(text)
+    if (bytes !== plan.bytes[document]) throw changedUnderway(name)
+    const split = plan.validation[document] ? 'validation' : 'train'
+    const tokens = tokenizer.encode(text)
+    const tokenStart = writers[split].length
+    const tokenCount = tokens.length + 1
+    await writers[split].append([tokenizer.endOfText])
+    await writers[split].append(tokens)
+    records.push({ document, kind, source: name, split, tokenStart, tokenCount, bytes })
+    bytesDone += bytes
+    if (document % 32 === 0) {
+      task.update(bytesDone)
+      await pause(context)
+    }
+  }
+  if (records.length !== plan.bytes.length) throw changedUnderway('the text')
+  await writers.train.finish()
+  await writers.validation.finish()
+  task.update(totalBytes)
+  task.end()
+  return records
+}
+
+const changedUnderway = (name: string): MonosemError =>
+  new MonosemError('corrupt', `corpus: ${name} changed while it was read`, { hint: 'run the command again' })
