@@ -1,0 +1,22 @@
+import { benchDemo } from './demo.js'
+import { benchGemm } from './gemm.js'
+import { benchTransformer } from './transformer.js'
+
+/** `npm run bench -- NAME [--json]`: one benchmark, or all of them. */
+const benchmarks: Record<string, () => Promise<unknown>> = {
+  gemm: () => benchGemm(),
+  transformer: () => benchTransformer(),
+  demo: benchDemo,
+}
+
+const names = process.argv.slice(2).filter((word) => !word.startsWith('--'))
+const unknown = names.filter((name) => !(name in benchmarks))
+if (unknown.length > 0) {
+  console.error(`unknown benchmark ${unknown.join(', ')}; there are: ${Object.keys(benchmarks).join(', ')}`)
+  process.exitCode = 2
+} else {
+  for (const name of names.length > 0 ? names : Object.keys(benchmarks)) {
+    const result = await benchmarks[name]?.()
+    if (process.argv.includes('--json')) console.log(JSON.stringify(result))
+  }
+}
