@@ -1,0 +1,49 @@
+import type { SaeActivation } from '../kernels/kernels.js'
+import { adamOptions } from './adam-options.js'
+import type { SaeArchitecture } from './architecture.js'
+import type { SaeConfig } from './sae-config.js'
+import { fillUnitRows } from './sae-params.js'
+
+/**
+ * The sparse autoencoder of Gao et al. 2024, "Scaling and evaluating sparse autoencoders" (https://arxiv.org/abs/2406.04093):
+ *
+ *   z     = TopK(W_enc (x - b_dec) + b_enc)         (eq. 3; what is left is also put through ReLU)
+ *   x_hat = W_dec z + b_dec
+ *   loss  = ||x - x_hat||^2 + alpha L_aux, alpha = 1/32
+ *   L_aux = ||e - e_hat||^2, e = x - x_hat, e_hat = W_dec z_dead    (section 2.4 and appendix A.2)
+ *
+ * where z_dead holds the k_aux largest features among the dead ones. k sets the sparsity directly, so there is no penalty. The
+ * encoder starts as the decoder's transpose (appendix A.1), decoder rows have unit norm, b_dec starts at the geometric median.
+ * Ours: the paper calls a feature dead after 10 million tokens without firing; runs here are shorter, so
+ * `deadAfterTokens` is an option; and epsilon of Adam is the usual 1e-8, because activations are scaled alike.
+ */
+export const topK: SaeArchitecture = {
+  activation: topKActivation,
+
+  initialise(config, bDec, random) {
+    const wDec = new Float32Array(config.features * bDec.length)
+    fillUnitRows(wDec, bDec.length, () => random.normal())
+    return { wEnc: wDec.slice(), bEnc: new Float32Array(config.features), wDec, bDec }
+  },
+
+  stepOptions(config, position) {
+    const auxK = {
+      k: Math.min(config.auxK, config.features),
+      coefficient: config.auxKCoefficient,
+      deadAfterTokens: config.deadAfterTokens,
+    }
+    return {
+      activation: topKActivation(config),
+      l1Coefficient: 0,
+      adam: adamOptions(config, position),
+      unitNormDecoder: true,
+      ...(auxK.coefficient > 0 ? { auxK } : {}),
+    }
+  },
+
+  resamples: false,
+}
+
+function topKActivation(config: SaeConfig): SaeActivation {
+  return { kind: 'topk', k: Math.min(config.k, config.features) }
+}
