@@ -1,0 +1,14 @@
+import { z } from 'zod'
+
+/** Options of the `eval` stage. */
+export const evalConfigSchema = z.object({
+  tokens: z.int().min(1).default(200_000).describe('validation tokens to evaluate on, spread over the split'),
+  meanTokens: z
+    .int()
+    .min(1)
+    .default(32_768)
+    .describe('tokens of the sample that the mean for mean ablation is taken from'),
+  batchWindows: z.int().min(1).max(4096).default(16).describe('windows of text per forward pass'),
+})
+
+export type EvalConfig = z.infer<typeof evalConfigSchema>

@@ -1,0 +1,202 @@
+import { readFile } from 'node:fs/promises'
+import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import { sqlString } from '../corpus/duckdb.js'
+import { loadTokenizer, type Tokenizer } from '../corpus/tokenizer.js'
+import { MonosemError } from '../errors/monosem-error.js'
+import { openStage } from '../storage/stage.js'
+import type { FeaturesSummary } from './build-features.js'
+import { topGroup } from './feature-tables.js'
+
+/** One line of the feature list. */
+export interface FeatureRow {
+  feature: number
+  /** tokens of the sample on which it fired */
+  fires: number
+  /** fires as a share of the sample */
+  density: number
+  max: number
+  /** over the tokens on which it fired; null when it never did */
+  mean: number | null
+  /** output tokens with the largest logit weights, largest first */
+  topTokens: number[]
+  /** context of the strongest example with the activations over it; null when there is none */
+  topExample: FeatureExample | null
+}
+
+/** A feature on one stretch of text. */
+export interface FeatureExample {
+  /** null for top examples, else the interval that it was drawn from (0 is the lowest) */
+  interval: number | null
+  rank: number
+  activation: number
+  document: number
+  /** index of the token in its document; <|endoftext|> is 0 */
+  position: number
+  /** which of `tokens` the example is about */
+  tokenIndex: number
+  tokens: number[]
+  /** the feature's activation on each of `tokens` */
+  activations: number[]
+}
+
+/** An output token and the feature's weight on its logit. */
+export interface LogitWeight {
+  token: number
+  weight: number
+}
+
+/** Everything that is known about one feature. */
+export interface FeatureDetail extends Omit<FeatureRow, 'topTokens' | 'topExample'> {
+  /** equal bins over (0, range] */
+  histogram: { range: number; counts: number[] }
+  topLogits: LogitWeight[]
+  /** smallest first */
+  bottomLogits: LogitWeight[]
+  /** largest activation first */
+  top: FeatureExample[]
+  /** highest interval first */
+  intervals: FeatureExample[]
+}
+
+export type FeatureSort = 'id' | 'density' | 'max' | 'mean'
+
+export interface ListOptions {
+  /** default 'density' */
+  sort?: FeatureSort
+  /** default: true, except for 'id' */
+  descending?: boolean
+  /** default 20 */
+  limit?: number
+  /** rows to skip; default 0 */
+  offset?: number
+  /** only features at least this dense; default 0 (dead features too) */
+  minDensity?: number
+  /** only features at most this dense; default 1 */
+  maxDensity?: number
+}
+
+/** A finished `features` directory, open for queries. */
+export interface FeatureStore {
+  summary: FeaturesSummary
+  tokenizer: Tokenizer
+  list(options?: ListOptions): Promise<FeatureRow[]>
+  /** @throws MonosemError missing, when there is no such feature */
+  get(feature: number): Promise<FeatureDetail>
+  close(): void
+}
+
+/**
+ * Opens a `features` directory; its files are checked against their hashes.
+ * @throws MonosemError missing (not a finished features directory), corrupt
+ */
+export async function openFeatureStore(directory: string): Promise<FeatureStore> {
+  const stage = await openStage(directory, 'features')
+  const summary = JSON.parse(await readFile(await stage.file('features.json'), 'utf8')) as FeaturesSummary
+  const tokenizer = await loadTokenizer(await stage.file('tokenizer.json'))
+  const tables = {
+    features: await stage.file('features.parquet'),
+    examples: await stage.file('examples.parquet'),
+  }
+  const instance = await DuckDBInstance.create(':memory:', { autoinstall_known_extensions: 'false' })
+  const connection = await instance.connect()
+  for (const [name, path] of Object.entries(tables))
+    await connection.run(`CREATE VIEW ${name} AS SELECT * FROM read_parquet(${sqlString(path)})`)
+  return {
+    summary,
+    tokenizer,
+    list: (options = {}) => listFeatures(connection, options),
+    get: (feature) => getFeature(connection, summary, feature),
+    close: () => {
+      connection.closeSync()
+      instance.closeSync()
+    },
+  }
+}
+
+type ResultRow = Record<string, unknown>
+
+async function query(connection: DuckDBConnection, sql: string, values: number[]): Promise<ResultRow[]> {
+  const reader = await connection.runAndReadAll(sql, values)
+  return reader.getRowObjectsJS() as ResultRow[]
+}
+
+const sortColumns: Record<FeatureSort, string> = {
+  id: 'feature',
+  density: 'density',
+  max: 'max',
+  mean: 'mean',
+}
+
+async function listFeatures(connection: DuckDBConnection, options: ListOptions): Promise<FeatureRow[]> {
+  const { sort = 'density', limit = 20, offset = 0, minDensity = 0, maxDensity = 1 } = options
+  const column = sortColumns[sort]
+  if (!column)
+    throw new MonosemError('config', `sort: expected ${Object.keys(sortColumns).join(', ')}, got ${sort}`)
+  for (const [name, value] of Object.entries({ limit, offset }))
+    if (!Number.isInteger(value) || value < 0)
+      throw new MonosemError('config', `${name}: expected a whole number of at least 0, got ${value}`)
+  const direction = (options.descending ?? sort !== 'id') ? 'DESC' : 'ASC'
+  const rows = await query(
+    connection,
+    `WITH page AS (
+       SELECT feature, fires, density, max, mean, top_tokens FROM features WHERE density BETWEEN $1 AND $2
+       ORDER BY "${column}" ${direction} NULLS LAST, feature LIMIT $3 OFFSET $4)
+     SELECT page.*, example.* EXCLUDE (feature) FROM page
+     LEFT JOIN (SELECT * FROM examples WHERE rank = 0 AND interval = ${topGroup}) AS example USING (feature)
+     ORDER BY page."${column}" ${direction} NULLS LAST, page.feature`,
+    [minDensity, maxDensity, limit, offset],
+  )
+  return rows.map((row) => ({
+    ...figuresOf(row),
+    topTokens: row.top_tokens as number[],
+    topExample: row.tokens ? exampleOf(row) : null,
+  }))
+}
+
+async function getFeature(
+  connection: DuckDBConnection,
+  summary: FeaturesSummary,
+  feature: number,
+): Promise<FeatureDetail> {
+  if (!Number.isInteger(feature) || feature < 0 || feature >= summary.features)
+    throw new MonosemError(
+      'missing',
+      `feature ${feature}: expected a whole number from 0 to ${summary.features - 1}`,
+      { hint: 'list the features to see their ids' },
+    )
+  const [row] = await query(connection, 'SELECT * FROM features WHERE feature = $1', [feature])
+  const found = await query(connection, 'SELECT * FROM examples WHERE feature = $1', [feature])
+  const examples = found.map(exampleOf).sort((a, b) => a.rank - b.rank)
+  return {
+    ...figuresOf(row),
+    histogram: { range: row.histogram_range as number, counts: row.histogram as number[] },
+    topLogits: logitsOf(row.top_tokens, row.top_logits),
+    bottomLogits: logitsOf(row.bottom_tokens, row.bottom_logits),
+    top: examples.filter((example) => example.interval === null),
+    intervals: examples
+      .filter((example) => example.interval !== null)
+      .sort((a, b) => (b.interval as number) - (a.interval as number)),
+  }
+}
+
+const figuresOf = (row: ResultRow): Pick<FeatureRow, 'feature' | 'fires' | 'density' | 'max' | 'mean'> => ({
+  feature: row.feature as number,
+  fires: row.fires as number,
+  density: row.density as number,
+  max: row.max as number,
+  mean: row.mean as number | null,
+})
+
+const exampleOf = (row: ResultRow): FeatureExample => ({
+  interval: row.interval === topGroup ? null : (row.interval as number),
+  rank: row.rank as number,
+  activation: row.activation as number,
+  document: row.document as number,
+  position: row.position as number,
+  tokenIndex: row.token_index as number,
+  tokens: row.tokens as number[],
+  activations: row.activations as number[],
+})
+
+const logitsOf = (tokens: unknown, weights: unknown): LogitWeight[] =>
+  (tokens as number[]).map((token, i) => ({ token, weight: (weights as number[])[i] }))

@@ -1,0 +1,90 @@
+import { MonosemError } from '../errors/monosem-error.js'
+import { base64Spans } from './base64.js'
+import type { TokenizedText } from './document-text.js'
+import { matchSpans, type Span, tokensInSpans } from './spans.js'
+
+/** An exact property of tokens in their text, to hold features against. */
+export interface Predicate {
+  name: string
+  /** one line: what it is true of */
+  description: string
+  /** stretches of a text in which it holds */
+  spans(text: string): Span[]
+}
+
+/** Which tokens of a document a predicate holds on: [tokens] of 0 and 1. */
+export function markTokens(predicate: Predicate, document: TokenizedText): Uint8Array {
+  return tokensInSpans(document, predicate.spans(document.text))
+}
+
+const byExpression = (name: string, description: string, expression: RegExp): Predicate => ({
+  name,
+  description,
+  spans: (text) => matchSpans(text, expression),
+})
+
+/**
+ * The predicates of the case studies in "Towards Monosemanticity", section "Detailed investigations of
+ * individual features".
+ */
+export const builtInPredicates: readonly Predicate[] = [
+  byExpression(
+    'arabic',
+    'characters that Unicode counts to the Arabic script (Script_Extensions, so its digits and commas too)',
+    /\p{Script_Extensions=Arabic}+/gu,
+  ),
+  byExpression(
+    'hebrew',
+    'characters that Unicode counts to the Hebrew script',
+    /\p{Script_Extensions=Hebrew}+/gu,
+  ),
+  byExpression(
+    'dna',
+    'runs of at least 12 of A, C, G and T that are no part of a longer word; line ends inside a run do not end it',
+    /(?<![\p{L}\p{N}_+/])[ACGT](?:\r?\n?[ACGT]){11,}(?![\p{L}\p{N}_+/=])/gu,
+  ),
+  {
+    name: 'base64',
+    description: 'runs of at least 24 base64 characters (see base64.ts)',
+    spans: base64Spans,
+  },
+]
+
+/**
+ * A user's own predicate, written `name=expression`: true inside matches of the regular expression (flags u
+ * and g).
+ * @throws MonosemError config (no name, or no valid expression)
+ */
+export function parsePredicate(setting: string): Predicate {
+  const [, name, source] = /^([\w-]+)=(.+)$/s.exec(setting) ?? []
+  if (!name || !source)
+    throw new MonosemError('config', `predicate: expected name=expression, got ${JSON.stringify(setting)}`, {
+      hint: 'for example numbers=\\d+',
+    })
+  try {
+    return byExpression(name, `matches of /${source}/u`, new RegExp(source, 'gu'))
+  } catch (cause) {
+    throw new MonosemError('config', `predicate ${name}: ${source} is not a regular expression`, {
+      cause,
+      hint: cause instanceof Error ? cause.message : undefined,
+    })
+  }
+}
+
+/**
+ * The built-in predicates of these names, then the user's own.
+ * @throws MonosemError config (unknown or repeated name, bad expression)
+ */
+export function choosePredicates(names: readonly string[], own: readonly string[]): Predicate[] {
+  const chosen = names.map((name) => {
+    const found = builtInPredicates.find((predicate) => predicate.name === name)
+    if (found) return found
+    throw new MonosemError('config', `predicate: there is none called ${name}`, {
+      hint: `built in are ${builtInPredicates.map((predicate) => predicate.name).join(', ')}`,
+    })
+  })
+  const all = [...chosen, ...own.map(parsePredicate)]
+  const repeated = all.find((a, i) => all.findIndex((b) => b.name === a.name) < i)
+  if (repeated) throw new MonosemError('config', `predicate ${repeated.name} is asked for twice`)
+  return all
+}

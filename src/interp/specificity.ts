@@ -1,0 +1,88 @@
+/** How a feature that is above some level relates to a predicate. Null stands for a share of nothing. */
+export interface SpecificityLevel {
+  /**
+   * the level as a fraction of the feature's maximum: tokens with activation > fraction * max are above it
+   */
+  fraction: number
+  /** tokens above the level */
+  tokens: number
+  /** share of them that the predicate holds on */
+  precision: number | null
+  /** share of the predicate's tokens that are above the level */
+  recall: number | null
+  /**
+   * log P(above | predicate) / P(above | not predicate), nats: how strongly being above the level speaks for
+   * the predicate. Half a token is added to each count, so that it stays finite.
+   */
+  logLikelihoodRatio: number | null
+}
+
+export interface Specificity {
+  /** Pearson correlation of activation and predicate; null when either does not vary */
+  correlation: number | null
+  /** largest activation */
+  max: number
+  levels: SpecificityLevel[]
+}
+
+/** Levels that are reported, as fractions of the maximum. */
+export const levelFractions = [0, 0.1, 0.25, 0.5, 0.75] as const
+
+/**
+ * How well a feature tracks a predicate over n tokens.
+ * @param values [n] activations
+ * @param labels [n] 1 where the predicate holds
+ */
+export function specificity(values: Float32Array, labels: Uint8Array): Specificity {
+  let max = 0
+  for (const value of values) if (value > max) max = value
+  return {
+    correlation: pearson(values, labels),
+    max,
+    levels: levelFractions.map((fraction) => levelOf(values, labels, fraction, max)),
+  }
+}
+
+function levelOf(values: Float32Array, labels: Uint8Array, fraction: number, max: number): SpecificityLevel {
+  const threshold = fraction * max
+  let tokens = 0
+  let hits = 0
+  let positives = 0
+  for (let i = 0; i < values.length; i++) {
+    positives += labels[i]
+    if (!(values[i] > threshold)) continue
+    tokens++
+    hits += labels[i]
+  }
+  const negatives = values.length - positives
+  const both = positives > 0 && negatives > 0
+  return {
+    fraction,
+    tokens,
+    precision: tokens > 0 ? hits / tokens : null,
+    recall: positives > 0 ? hits / positives : null,
+    logLikelihoodRatio: both
+      ? Math.log((hits + 0.5) / (positives + 1)) - Math.log((tokens - hits + 0.5) / (negatives + 1))
+      : null,
+  }
+}
+
+/** Pearson correlation of two lists, about their means in float64; null when either is constant. */
+export function pearson(a: ArrayLike<number>, b: ArrayLike<number>): number | null {
+  const n = a.length
+  let meanA = 0
+  let meanB = 0
+  for (let i = 0; i < n; i++) {
+    meanA += a[i] / n
+    meanB += b[i] / n
+  }
+  let aa = 0
+  let bb = 0
+  let ab = 0
+  for (let i = 0; i < n; i++) {
+    aa += (a[i] - meanA) ** 2
+    bb += (b[i] - meanB) ** 2
+    ab += (a[i] - meanA) * (b[i] - meanB)
+  }
+  return aa > 0 && bb > 0 ? ab / Math.sqrt(aa * bb) : null
+}

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { TokenSplit } from '../../src/corpus/corpus.js'
+import { fillWindows } from '../../src/corpus/windows.js'
+import { evalConfigSchema } from '../../src/eval/eval-config.js'
+import { evaluate } from '../../src/eval/evaluate.js'
+import { createReferenceKernels } from '../../src/kernels/reference.js'
+import { createWorkspace, forward, type Transformer } from '../../src/model/transformer.js'
+import type { SaeArrays } from '../../src/sae/sae-params.js'
+import { cyclicModel, tinySplit } from '../model/tiny-corpus.js'
+import { TINY, tinyModel } from '../model/tiny-model.js'
+import { identityArrays, randomArrays, saeOf, silentArrays } from './tiny-sae.js'
+
+const kernels = createReferenceKernels()
+const hook = 'blocks.1.mlp.hook_post'
+const split = tinySplit('validation', 200, TINY.vocabularySize)
+const config = evalConfigSchema.parse({ batchWindows: 5 })
+
+const near = (found: number | null, expected: number, tolerance = 1e-5) =>
+  assert.ok(
+    found !== null && Math.abs(found - expected) <= tolerance * Math.max(1, Math.abs(expected)),
+    `expected ${expected}, got ${found}`,
+  )
+
+/** The slow, obvious version: all windows in one batch, activations edited in JavaScript. */
+async function slowly(model: Transformer, split: TokenSplit) {
+  const t = model.config.context
+  const windows = Math.floor((split.tokens.length - 1) / t)
+  const batch = fillWindows(
+    split,
+    t,
+    Array.from({ length: windows }, (_, i) => i),
+  )
+  const workspace = createWorkspace(model, windows, t)
+  forward(model, workspace, batch)
+  const clean = await kernels.readF32(workspace.activations[hook])
+  const d = clean.length / batch.tokens.length
+  const text = Array.from(batch.tokens, (token) => token !== 0)
+  return {
+    clean,
+    d,
+    text,
+    /** mean loss with the activation of text positions replaced */
+    loss: async (replace: (value: number, index: number) => number) => {
+      const edited = clean.map((value, i) => (text[Math.floor(i / d)] ? replace(value, i) : value))
+      const tensor = kernels.tensor(edited, [batch.tokens.length, d])
+      forward(model, workspace, batch, { hooks: { [hook]: () => tensor } })
+      const logits = await kernels.readF32(workspace.logits)
+      return meanLoss(logits, batch.targets, model.config.vocabularySize)
+    },
+  }
+}
+
+function meanLoss(logits: Float32Array, targets: Int32Array, v: number): number {
+  let sum = 0
+  let count = 0
+  targets.forEach((target, n) => {
+    if (target < 0) return
+    const row = Array.from(logits.subarray(n * v, (n + 1) * v))
+    sum += Math.log(row.reduce((total, logit) => total + Math.exp(logit), 0)) - row[target]
+    count++
+  })
+  return sum / count
+}
+
+test('an autoencoder that reconstructs exactly changes nothing', async () => {
+  const model = await tinyModel(kernels)
+  const sae = saeOf(kernels, identityArrays(TINY.dMlp), TINY.dMlp, hook)
+  const report = await evaluate(config, { model, sae, split, endOfText: 0 })
+  near(report.explainedVariance, 1)
+  near(report.cosine, 1)
+  near(report.losses.spliced, report.losses.clean)
+  near(report.kl, 0)
+  near(report.mse, 0)
+  assert.ok(report.l0 > 1 && report.l0 <= TINY.dMlp)
+})
+
+/** A model that predicts the tiny text well (without being too sure), and whose embedding it therefore hurts to ablate. */
+function counting(): Transformer {
+  const model = cyclicModel(
+    kernels,
+    Array.from({ length: 11 }, (_, i) => 1 + (i % 10)),
+  )
+  kernels.scaleInPlace(model.params['unembed.W_U'], 0.05)
+  return model
+}
+
+test('loss recovered is 1 for an exact reconstruction, and 0 for the ablation itself', async () => {
+  const model = counting()
+  const run = (arrays: SaeArrays) =>
+    evaluate(config, { model, sae: saeOf(kernels, arrays, 11, 'hook_embed'), split, endOfText: 0 })
+  const exact = await run(identityArrays(11))
+  near(exact.lossRecovered, 1)
+  near(exact.lossRecoveredMean, 1)
+  assert.ok(exact.losses.zeroAblated > exact.losses.clean + 0.1)
+  const zero = await run(silentArrays(3, new Float32Array(11)))
+  assert.equal(zero.lossRecovered, 0)
+  assert.equal(zero.l0, 0)
+  assert.equal(zero.deadFraction, 1)
+  const text = split.tokens.subarray(0, 196).filter((token) => token !== 0)
+  const mean = Float32Array.from(
+    { length: 11 },
+    (_, j) => text.filter((token) => token === j).length / text.length,
+  )
+  const average = await run(silentArrays(3, mean))
+  near(average.lossRecoveredMean, 0)
+  near(average.explainedVariance, 0)
+})
+
+test('losses, explained variance and counts agree with a slow version that edits activations by hand', async () => {
+  const model = await tinyModel(kernels)
+  const sae = saeOf(kernels, randomArrays(20, TINY.dMlp), TINY.dMlp, hook)
+  const report = await evaluate(config, { model, sae, split, endOfText: 0 })
+  const slow = await slowly(model, split)
+  const xHatTensor = kernels.zeros([slow.text.length, slow.d])
+  const x = kernels.tensor(slow.clean, [slow.text.length, slow.d])
+  kernels.saeReconstruct(xHatTensor, null, sae.params, x, sae.activation)
+  const xHat = await kernels.readF32(xHatTensor)
+  near(report.losses.clean, await slow.loss((value) => value))
+  near(report.losses.zeroAblated, await slow.loss(() => 0))
+  near(report.losses.spliced, await slow.loss((_, i) => xHat[i]))
+  const tokens = slow.text.filter(Boolean).length
+  assert.equal(report.tokens, tokens)
+  const squaredError = slow.clean.reduce(
+    (sum, value, i) => (slow.text[Math.floor(i / slow.d)] ? sum + (value - xHat[i]) ** 2 : sum),
+    0,
+  )
+  near(report.squaredError, squaredError / tokens)
+  near(report.mse, squaredError / tokens / slow.d)
+  assert.ok(report.density.dead < 20 && report.l0 > 0)
+  for (const [name, interval] of Object.entries(report.intervals)) {
+    assert.ok(interval, name)
+    const value = report[name as keyof typeof report.intervals] as number
+    assert.ok(interval[0] <= value && value <= interval[1], `${name}: ${value} in ${interval}`)
+  }
+})
+
+test('the report does not depend on how windows are batched', async () => {
+  const model = await tinyModel(kernels)
+  const sae = saeOf(kernels, randomArrays(20, TINY.dMlp), TINY.dMlp, hook, { kind: 'topk', k: 4 })
+  const inputs = { model, sae, split, endOfText: 0 }
+  const one = await evaluate({ ...config, batchWindows: 1 }, inputs)
+  const many = await evaluate({ ...config, batchWindows: 7 }, inputs)
+  assert.ok(one.l0 > 1 && one.l0 <= 4)
+  assert.deepEqual(one.density, many.density)
+  for (const name of ['explainedVariance', 'kl', 'cosine', 'l1'] as const)
+    near(one[name], many[name] as number)
+  for (const name of ['clean', 'spliced', 'zeroAblated', 'meanAblated'] as const)
+    near(one.losses[name], many.losses[name])
+})
+
+test('fewer tokens are evaluated when fewer are asked for', async () => {
+  const model = await tinyModel(kernels)
+  const sae = saeOf(kernels, randomArrays(20, TINY.dMlp), TINY.dMlp, hook)
+  const report = await evaluate({ ...config, tokens: 60 }, { model, sae, split, endOfText: 0 })
+  assert.equal(report.windows, 10)
+})
+
+test('an autoencoder of another width, of an unknown hook point, and a split without a window are refused', async () => {
+  const model = await tinyModel(kernels)
+  const run = (d: number, hookName: string, text = split) =>
+    evaluate(config, {
+      model,
+      sae: saeOf(kernels, randomArrays(4, d), d, hookName),
+      split: text,
+      endOfText: 0,
+    })
+  await assert.rejects(run(5, hook), { code: 'shape', message: /width 12, got width 5/ })
+  await assert.rejects(run(12, 'blocks.7.mlp.hook_post'), { code: 'missing', message: /blocks\.7/ })
+  await assert.rejects(run(12, hook, tinySplit('validation', 5, 11)), {
+    code: 'missing',
+    message: /5 tokens/,
+  })
+})

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { largest, logitEnds, outputProjection } from '../../src/features/logit-weights.js'
+import { createReferenceKernels } from '../../src/kernels/reference.js'
+import { randomArrays, saeOf } from '../eval/tiny-sae.js'
+import { TINY, tinyModel } from '../model/tiny-model.js'
+
+const kernels = createReferenceKernels()
+const { dModel, dMlp, vocabularySize: V } = TINY
+
+test('logit weights of an MLP feature are its decoder row through W_out, LayerNorm gain and W_U, centred', async () => {
+  const model = await tinyModel(kernels)
+  const arrays = randomArrays(3, dMlp)
+  const ends = await logitEnds(model, saeOf(kernels, arrays, dMlp, 'blocks.1.mlp.hook_post'), 4)
+  assert.ok(ends)
+  const read = (name: string) => kernels.readF32(model.params[name])
+  const [wOut, gain, wU] = await Promise.all([
+    read('blocks.1.mlp.W_out'),
+    read('ln_final.w'),
+    read('unembed.W_U'),
+  ])
+  for (let feature = 0; feature < 3; feature++) {
+    const residual = Array.from({ length: dModel }, (_, i) =>
+      Array.from({ length: dMlp }, (_, m) => arrays.wDec[feature * dMlp + m] * wOut[m * dModel + i]).reduce(
+        (a, b) => a + b,
+      ),
+    )
+    const mean = residual.reduce((a, b) => a + b) / dModel
+    const raw = Array.from({ length: V }, (_, v) =>
+      residual.reduce((sum, r, i) => sum + (r - mean) * gain[i] * wU[i * V + v], 0),
+    )
+    const centre = raw.reduce((a, b) => a + b) / V
+    const weights = raw.map((weight) => weight - centre)
+    const order = weights.map((_, v) => v).sort((a, b) => weights[b] - weights[a])
+    const k: number = 4
+    assert.deepEqual(Array.from(ends.topTokens.subarray(feature * k, feature * k + k)), order.slice(0, 4))
+    assert.deepEqual(
+      Array.from(ends.bottomTokens.subarray(feature * k, feature * k + k)),
+      order.reverse().slice(0, 4),
+    )
+    const bottom = ends.bottomWeights[feature * k]
+    assert.ok(Math.abs(bottom - weights[order[0]]) < 1e-4, `${bottom} against ${weights[order[0]]}`)
+  }
+})
+
+test('hook points map to what carries them to the residual stream, and others have no logit weights', async () => {
+  assert.equal(outputProjection('blocks.3.mlp.hook_post'), 'blocks.3.mlp.W_out')
+  assert.equal(outputProjection('blocks.0.attn.hook_z'), 'blocks.0.attn.W_O')
+  for (const name of ['hook_embed', 'blocks.0.hook_resid_mid', 'blocks.1.hook_mlp_out'])
+    assert.equal(outputProjection(name), null)
+  for (const name of ['blocks.0.attn.hook_q', 'blocks.0.mlp.hook_pre', 'blocks.0.ln1.hook_normalized'])
+    assert.equal(outputProjection(name), undefined)
+  const model = await tinyModel(kernels)
+  const sae = saeOf(kernels, randomArrays(3, dMlp), dMlp, 'blocks.0.mlp.hook_pre')
+  assert.equal(await logitEnds(model, sae, 4), null)
+})
+
+test('no more output tokens are kept than the vocabulary has', async () => {
+  const model = await tinyModel(kernels)
+  const ends = await logitEnds(
+    model,
+    saeOf(kernels, randomArrays(2, dModel), dModel, 'blocks.0.hook_resid_post'),
+    99,
+  )
+  assert.equal(ends?.k, V)
+})
+
+test('largest keeps the k largest in order, and the smallest with sign -1', () => {
+  const values = Float32Array.of(3, 9, -1, 9, 4)
+  assert.deepEqual(largest(values, 3, 1), [1, 3, 4])
+  assert.deepEqual(largest(values, 2, -1), [2, 0])
+  assert.deepEqual(largest(values, 0, 1), [])
+})

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { cutToWidth, displayWidth, fitToWidth } from '../../src/features/display-width.js'
+import type { FeatureDetail, FeatureExample } from '../../src/features/feature-store.js'
+import { renderFeature, renderFeatureList } from '../../src/features/render-feature.js'
+import { renderBars } from '../../src/features/render-histogram.js'
+import { segmentsOf } from '../../src/features/segments.js'
+import { shade, shadeInContext } from '../../src/features/shading.js'
+import { pieceTokenizer } from '../model/tiny-corpus.js'
+
+const text = (s: string) => Array.from(Buffer.from(s))
+// 1 the, 2 cat, 3 sat, 4 first byte of ع, 5 its second byte and a blank, 6 a lonely byte, 7 newline
+const pieces = [text('the'), text(' cat'), text(' sat'), [0xd8], [0xb9, 0x20], [0xff], text('\n')]
+const tokenizer = { ...pieceTokenizer(pieces), tokenText: (id: number) => `⟨${id}⟩` }
+const plain = { tokenizer, color: false }
+// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is to be removed
+const withoutColour = (s: string) => s.replace(/\x1b\[[\d;]*m/g, '')
+
+const example = (over: Partial<FeatureExample> = {}): FeatureExample => ({
+  interval: null,
+  rank: 0,
+  activation: 0.8,
+  document: 12,
+  position: 34,
+  tokenIndex: 1,
+  tokens: [1, 2, 3],
+  activations: [0, 0.8, 0.2],
+  ...over,
+})
+
+const detail: FeatureDetail = {
+  feature: 7,
+  fires: 420,
+  density: 0.0042,
+  max: 0.8,
+  mean: 0.31,
+  histogram: { range: 1, counts: Array.from({ length: 64 }, (_, i) => (i < 52 ? 100 - i : 0)) },
+  topLogits: [{ token: 2, weight: 1.5 }],
+  bottomLogits: [{ token: 3, weight: -0.75 }],
+  top: [example(), example({ tokens: Array(40).fill(2), activations: Array(40).fill(0.1), tokenIndex: 20 })],
+  intervals: [example({ interval: 10, activation: 0.79 }), example({ interval: 0, activation: 0.05 })],
+}
+
+test('tokens that share a character are shown as one, stray bytes by number', () => {
+  const segments = segmentsOf([1, 4, 5, 6, 2], [0, 0.5, 0.75, 0, 1], tokenizer)
+  assert.deepEqual(
+    segments.map(({ text, activation, first, end }) => [text, activation, first, end]),
+    [
+      ['the', 0, 0, 1],
+      ['ع ', 0.75, 1, 3],
+      ['⟨6⟩', 0, 3, 4],
+      [' cat', 1, 4, 5],
+    ],
+  )
+})
+
+test('without colour active tokens are marked with their activation, inactive ones stay as they are', () => {
+  assert.equal(shade('cat', 0.834, { color: false, max: 1 }), '«cat|0.83»')
+  assert.equal(shade('cat', 0, { color: false, max: 1 }), 'cat')
+})
+
+test('with colour the background grows with the activation, and the focus is underlined', () => {
+  const at = (activation: number) => shade('cat', activation, { color: true, max: 2 })
+  assert.equal(at(0), 'cat')
+  assert.match(at(0.01), /48;5;230mcat/)
+  assert.match(at(2), /48;5;202mcat/)
+  assert.match(shade('cat', 2, { color: true, max: 2 }, true), /\[1;4;/)
+})
+
+test('the focus of every example starts in the same column, and nothing is wider than asked for', () => {
+  const words = Array.from({ length: 30 }, (_, i) => ` w${i}`)
+  for (const color of [true, false])
+    for (const focus of [0, 3, 15, 29]) {
+      const segments = words.map((text, i) => ({ text, activation: i % 3, first: i, end: i + 1 }))
+      const line = withoutColour(shadeInContext(segments, focus, { left: 30, right: 20 }, { color, max: 2 }))
+      assert.ok(displayWidth(line) <= 50, `${displayWidth(line)}`)
+      const mark = !color && focus % 3 > 0 ? '« w' : ' w'
+      assert.equal(line.slice(30, 30 + mark.length + String(focus).length), `${mark}${focus}`)
+    }
+})
+
+test('a feature is shown with figures, logits and examples, within the width', () => {
+  const shown = renderFeature(detail, { ...plain, hookName: 'blocks.0.mlp.hook_post', intervals: 11 })
+  for (const line of shown.split('\n')) assert.ok(displayWidth(line) <= 100, line)
+  assert.match(shown, /^feature 7 +blocks\.0\.mlp\.hook_post$/m)
+  assert.match(
+    shown,
+    /fires on 0\.42% of tokens \(1 in 238; 420 in all\) · max 0\.8 · mean 0\.31 when active/,
+  )
+  assert.match(shown, /⟨2⟩ +\+1\.50 .*⟨3⟩ +−0\.75/)
+  assert.match(shown, /0\.8 +the« cat\|0\.8»« sat\|0\.2» +12:34/)
+  assert.match(shown, /random examples with activation 0\.73 to 0\.8/)
+  assert.match(shown, /random examples with activation 0 to 0\.073/)
+})
+
+test('colour changes how a feature looks, not how it is laid out', () => {
+  const shown = renderFeature(detail, { ...plain, color: true })
+  assert.match(shown, /48;5;202m cat/)
+  for (const line of withoutColour(shown).split('\n')) assert.ok(displayWidth(line) <= 100, line)
+})
+
+test('a feature that never fired says so', () => {
+  const dead = { ...detail, fires: 0, density: 0, max: 0, mean: null, top: [], intervals: [] }
+  const shown = renderFeature(dead, plain)
+  assert.match(shown, /never fired/)
+  assert.doesNotMatch(shown, /examples|activations/)
+})
+
+test('limits restrict the examples of each group', () => {
+  const shown = renderFeature(detail, plain, { top: 1, perInterval: 0 })
+  assert.equal(shown.split('12:34').length - 1, 1)
+})
+
+test('a list shows a feature a line, dead ones too', () => {
+  const { feature, fires, density, max, mean } = detail
+  const rows = [
+    { feature, fires, density, max, mean, topTokens: [2, 3], topExample: example() },
+    { feature: 8, fires: 0, density: 0, max: 0, mean: null, topTokens: [], topExample: null },
+  ]
+  const lines = renderFeatureList(rows, plain).split('\n')
+  assert.equal(lines.length, 3)
+  assert.match(lines[1], /^ +7 +0\.42% +0\.8 +0\.31 {2}⟨2⟩ ⟨3⟩ +the« cat\|0\.8»/)
+  assert.match(lines[2], /^ +8 +0% +0 +– +never fired$/)
+  for (const line of lines) assert.ok(displayWidth(line) <= 100)
+})
+
+test('widths count combining marks as nothing and wide characters as two columns', () => {
+  assert.equal(displayWidth('abc'), 3)
+  assert.equal(displayWidth('שָׁלוֹם'), 4)
+  assert.equal(displayWidth('日本'), 4)
+  assert.equal(cutToWidth('日本語', 5), '日本')
+  assert.equal(cutToWidth('abcdef', 3, 'end'), 'def')
+  assert.equal(fitToWidth('abcdef', 4), 'abc…')
+  assert.equal(fitToWidth('ab', 4, 'right'), '  ab')
+})
+
+test('bars: the largest count fills the height, one is the thinnest bar, none is blank', () => {
+  assert.deepEqual(renderBars([0, 1, 1000, 40], 2), ['  █▁', ' ▂██'])
+})

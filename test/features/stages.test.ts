@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { openCorpus } from '../../src/corpus/corpus.js'
+import { corpusConfigSchema } from '../../src/corpus/corpus-config.js'
+import { runCorpusStage } from '../../src/corpus/corpus-stage.js'
+import { evalConfigSchema } from '../../src/eval/eval-config.js'
+import { readEvalReport, runEvalStage } from '../../src/eval/eval-stage.js'
+import { openFeatureStore } from '../../src/features/feature-store.js'
+import { featuresConfigSchema } from '../../src/features/features-config.js'
+import { runFeaturesStage } from '../../src/features/features-stage.js'
+import { readCaseStudies, runCaseStudiesStage } from '../../src/interp/case-studies.js'
+import { caseStudiesConfigSchema } from '../../src/interp/case-studies-config.js'
+import { createReferenceKernels } from '../../src/kernels/reference.js'
+import { saveTransformer } from '../../src/model/model-files.js'
+import { createTransformer } from '../../src/model/transformer.js'
+import { silentProgress } from '../../src/progress/progress.js'
+import { readSae } from '../../src/sae/sae-params.js'
+import { writeSaelens } from '../../src/sae/saelens.js'
+import { runStage } from '../../src/storage/stage.js'
+import { randomArrays, saeOf, silentArrays } from '../eval/tiny-sae.js'
+import { temporaryDirectory } from '../temporary-directory.js'
+
+const kernels = createReferenceKernels()
+const context = { progress: silentProgress, kernels }
+const features = 24
+
+const greetings = ['hello', 'سلام', 'שלום']
+
+/** A corpus of a few words, an untrained model, and a random autoencoder, as finished directories. */
+async function smallRun(t: TestContext, weights = randomArrays(features, 12)) {
+  const root = await temporaryDirectory(t)
+  for (let file = 0; file < 12; file++) {
+    const lines = Array.from(
+      { length: 20 },
+      (_, i) => `Line ${i} says ${greetings[(i + file) % 3]} ${file * i * i}.`,
+    )
+    await writeFile(join(root, `text-${file}.txt`), lines.join('\n\n'))
+  }
+  const paths = { corpus: join(root, 'corpus'), model: join(root, 'model'), sae: join(root, 'sae') }
+  const corpusConfig = { text: [join(root, '*.txt')], vocabularySize: 300, validationFraction: 0.4 }
+  await runCorpusStage(corpusConfigSchema.parse(corpusConfig), { out: paths.corpus }, context)
+  const { tokenizer } = await openCorpus(paths.corpus)
+  const sizes = { layers: 1, dModel: 8, heads: 2, dMlp: 12, context: 16 }
+  const model = createTransformer(kernels, { ...sizes, vocabularySize: tokenizer.vocabularySize }, 1)
+  const stage = { config: {}, inputs: {} }
+  await runStage({ stage: 'model', out: paths.model, ...stage }, (partial) => saveTransformer(model, partial))
+  const sae = saeOf(kernels, weights, 12, 'blocks.0.mlp.hook_post')
+  const arrays = await readSae(kernels, sae.params)
+  await runStage({ stage: 'sae', out: paths.sae, ...stage }, (partial) =>
+    writeSaelens(partial, { config: sae.config, arrays }),
+  )
+  return { root, paths }
+}
+
+test('eval, features and case studies run from finished directories and are read back', async (t) => {
+  const { root, paths } = await smallRun(t)
+  const evaluation = await runEvalStage(
+    evalConfigSchema.parse({}),
+    { ...paths, out: join(root, 'eval') },
+    context,
+  )
+  const report = await readEvalReport(evaluation.directory)
+  assert.equal(report.features, features)
+  assert.ok(report.tokens > 100 && report.losses.clean > 0)
+
+  const studies = await runCaseStudiesStage(
+    caseStudiesConfigSchema.parse({ names: ['arabic', 'dna'], minPositives: 1 }),
+    { ...paths, out: join(root, 'case-studies') },
+    context,
+  )
+  const [, dna] = await readCaseStudies(studies.directory)
+  assert.equal(dna.feature, null)
+
+  const config = featuresConfigSchema.parse({ tokens: 2000, intervals: 4, topExamples: 6 })
+  const built = await runFeaturesStage(config, { ...paths, out: join(root, 'features') }, context)
+  const store = await openFeatureStore(built.directory)
+  t.after(() => store.close())
+  assert.equal(store.summary.features, features)
+  assert.equal(store.summary.hasLogits, true)
+
+  await t.test('the list is sorted, limited, and filtered by density', async () => {
+    const byMax = await store.list({ sort: 'max', limit: features })
+    const maxima = byMax.map(({ max }) => max)
+    assert.deepEqual(
+      maxima,
+      maxima.toSorted((a, b) => b - a),
+    )
+    const ids = (await store.list({ sort: 'id', limit: 3, offset: 2 })).map(({ feature }) => feature)
+    assert.deepEqual(ids, [2, 3, 4])
+    const dense = await store.list({ minDensity: 0.3, limit: features })
+    assert.ok(dense.length > 0 && dense.length < features)
+    assert.ok(dense.every(({ density }) => density >= 0.3))
+    const rare = await store.list({ sort: 'density', descending: false, maxDensity: 0.3 })
+    assert.ok(rare.every(({ density }, i) => density <= 0.3 && (i === 0 || density >= rare[i - 1].density)))
+    const [first] = await store.list({ sort: 'max', limit: 1 })
+    assert.equal(first.topExample?.activation, first.max)
+  })
+
+  await t.test('a feature carries figures, histogram, logits and examples that agree', async () => {
+    const [{ feature, max }] = await store.list({ sort: 'max', limit: 1 })
+    const detail = await store.get(feature)
+    assert.equal(detail.max, max)
+    assert.equal(
+      detail.fires,
+      detail.histogram.counts.reduce((a, b) => a + b, 0),
+    )
+    assert.equal(detail.density, detail.fires / store.summary.tokens)
+    assert.equal(detail.topLogits.length, 10)
+    assert.ok(detail.topLogits[0].weight >= detail.topLogits[9].weight)
+    assert.ok(detail.bottomLogits[0].weight <= detail.bottomLogits[9].weight)
+    assert.equal(detail.top.length, 6)
+    assert.equal(detail.top[0].activation, max)
+    for (const example of [...detail.top, ...detail.intervals]) {
+      assert.equal(example.tokens.length, example.activations.length)
+      assert.equal(example.activations[example.tokenIndex], example.activation)
+    }
+    const { train } = await openCorpus(paths.corpus)
+    for (const { document, position, tokens, tokenIndex } of detail.top) {
+      const start = train.documentStarts[train.documentIds.indexOf(document)]
+      assert.equal(train.tokens[start + position], tokens[tokenIndex])
+    }
+  })
+
+  await t.test('ids out of range and senseless list options are refused', async () => {
+    for (const id of [-1, features, 1.5])
+      await assert.rejects(store.get(id), { code: 'missing', message: /0 to 23/ })
+    await assert.rejects(store.list({ limit: -1 }), { code: 'config', message: /limit/ })
+    await assert.rejects(store.list({ sort: 'colour' as 'id' }), { code: 'config', message: /density/ })
+  })
+
+  await t.test('the same seed gives the same bytes, whatever the batch size', async () => {
+    const again = await runFeaturesStage(
+      { ...config, batchWindows: 3 },
+      { ...paths, out: join(root, 'again') },
+      context,
+    )
+    for (const name of ['features.parquet', 'examples.parquet', 'features.json']) {
+      const [a, b] = await Promise.all([built, again].map(({ directory }) => readFile(join(directory, name))))
+      assert.ok(a.equals(b), name)
+    }
+  })
+})
+
+test('an autoencoder that never fires gives a list of dead features without examples', async (t) => {
+  const { root, paths } = await smallRun(t, silentArrays(5, new Float32Array(12)))
+  const out = join(root, 'features')
+  await runFeaturesStage(featuresConfigSchema.parse({ tokens: 500 }), { ...paths, out }, context)
+  const store = await openFeatureStore(out)
+  t.after(() => store.close())
+  assert.equal(store.summary.dead, 5)
+  const rows = await store.list()
+  assert.deepEqual(
+    rows.map(({ fires, max, mean, topExample }) => ({ fires, max, mean, topExample })),
+    Array(5).fill({ fires: 0, max: 0, mean: null, topExample: null }),
+  )
+  assert.deepEqual((await store.get(4)).top, [])
+})
+
+test('a features directory with a changed file is refused', async (t) => {
+  const { root, paths } = await smallRun(t)
+  const out = join(root, 'features')
+  await runFeaturesStage(featuresConfigSchema.parse({ tokens: 500 }), { ...paths, out }, context)
+  const path = join(out, 'examples.parquet')
+  const bytes = await readFile(path)
+  bytes[bytes.length >> 1] ^= 1
+  await writeFile(path, bytes)
+  await assert.rejects(openFeatureStore(out), { code: 'corrupt' })
+  await assert.rejects(openFeatureStore(paths.model), { code: 'missing' })
+})
+
+test('interrupting the features stage throws and leaves no finished directory', async (t) => {
+  const { root, paths } = await smallRun(t)
+  const out = join(root, 'features')
+  const controller = new AbortController()
+  controller.abort()
+  const config = featuresConfigSchema.parse({ tokens: 500 })
+  await assert.rejects(
+    runFeaturesStage(config, { ...paths, out }, { ...context, signal: controller.signal }),
+    {
+      code: 'interrupted',
+    },
+  )
+  await assert.rejects(openFeatureStore(out), { code: 'missing' })
+  assert.equal((await runFeaturesStage(config, { ...paths, out }, context)).reused, false)
+})
