@@ -19,7 +19,7 @@ export const corpusConfigSchema = z.object({
     .number()
     .min(1)
     .max(100)
-    .default(30)
+    .default(24)
     .describe(
       'size of the built-in corpus, MB of UTF-8; a larger one repeats no text, so it may end up smaller',
     ),

@@ -1,8 +1,8 @@
 import { rename } from 'node:fs/promises'
 import { MonosemError } from '../errors/monosem-error.js'
+import { sqlString, withDatabase } from '../formats/duckdb.js'
 import { storageError } from '../storage/atomic-file.js'
 import type { DocumentRecord } from './document.js'
-import { sqlString, withDatabase } from './duckdb.js'
 
 /** Name of the document table in a corpus directory. */
 export const DOCUMENTS_FILE = 'documents.parquet'

@@ -82,7 +82,6 @@ export const UNITS = {
 export const CALENDARS: Readonly<Record<string, string[]>> = {
   ar: ['islamic-umalqura', 'islamic-civil', 'coptic'],
   he: ['hebrew'],
-  fa: ['persian', 'islamic-civil'],
   th: ['buddhist'],
   ja: ['japanese'],
   zh: ['chinese', 'roc'],

@@ -4,10 +4,10 @@ import type { RegionFacts } from './icu-names.js'
 import { createVoice, hasLocale, type Voice } from './icu-voice.js'
 import { type Grammar, type LocalePhrases, localeGrammars, localePhrases } from './phrases.js'
 
-/** Share of each language in the multilingual part; Arabic and Hebrew are case studies and need more. */
+/** Share of each language in the multilingual part. Arabic and Hebrew are the only languages of their scripts. */
 const WEIGHTS: Readonly<Record<string, number>> = {
-  ar: 15,
-  he: 14,
+  ar: 2,
+  he: 2,
   en: 5,
   ru: 5,
   hi: 4.5,
@@ -16,7 +16,6 @@ const WEIGHTS: Readonly<Record<string, number>> = {
   ko: 4.5,
   el: 5,
   th: 4,
-  fa: 4.5,
   ta: 3.5,
   bn: 3,
   uk: 3,

@@ -1,8 +1,8 @@
 import { open } from 'node:fs/promises'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { MonosemError } from '../errors/monosem-error.js'
+import { openDatabase, sqlName, sqlString } from '../formats/duckdb.js'
 import { storageError } from '../storage/atomic-file.js'
-import { openDatabase, sqlName, sqlString } from './duckdb.js'
 import { type FoundText, formatError, missingField, type ReadRequest } from './reader.js'
 
 /** A CSV row may be this long. */

@@ -7,6 +7,7 @@ import {
   explainedVariance,
   type VarianceSums,
 } from './explained-variance.js'
+import { type L0Distribution, l0Distribution } from './l0-distribution.js'
 import { lossRecovered, type SplicedLosses } from './loss-recovered.js'
 import { ratioInterval } from './ratio-interval.js'
 import { reconstructionErrors } from './reconstruction.js'
@@ -25,6 +26,8 @@ export interface EvalReport {
   targets: number
   /** active features per token */
   l0: number
+  /** the same over the tokens, as quantiles */
+  l0Distribution: L0Distribution
   /** mean over tokens of the sum of activations */
   l1: number
   /** mean over tokens of ||x - xHat||^2 */
@@ -37,6 +40,8 @@ export interface EvalReport {
   explainedVariance: number | null
   /** nats per token */
   losses: SplicedLosses
+  /** 95% confidence intervals over windows */
+  lossIntervals: Record<keyof SplicedLosses, Interval | null>
   /** against zero ablation */
   lossRecovered: number | null
   /** against mean ablation */
@@ -45,9 +50,12 @@ export interface EvalReport {
   kl: number
   deadFraction: number
   density: DensityReport
-  /** 95% confidence intervals [low, high] over windows */
-  intervals: Record<IntervalName, [number, number] | null>
+  /** 95% confidence intervals over windows */
+  intervals: Record<IntervalName, Interval | null>
 }
+
+/** [low, high] */
+export type Interval = [number, number]
 
 export type IntervalName = 'l0' | 'explainedVariance' | 'lossRecovered' | 'lossRecoveredMean' | 'kl'
 
@@ -73,6 +81,8 @@ export interface EvalSums {
   variance: VarianceSums
   /** [F] tokens on which each feature fired */
   fires: Float64Array
+  /** [F + 1] tokens with exactly that many active features */
+  l0Counts: Float64Array
   /** [D] the mean that ablation uses; per-window deviations for the interval are about it */
   mean: Float32Array
   /** windows added so far */
@@ -86,6 +96,7 @@ export function createEvalSums(sae: Sae, mean: Float32Array, windows: number): E
   return {
     variance: createVarianceSums(sae.d),
     fires: new Float64Array(sae.features),
+    l0Counts: new Float64Array(sae.features + 1),
     mean,
     windows: 0,
     perWindow: perWindow as Record<WindowSum, Float64Array>,
@@ -132,6 +143,7 @@ function addTextPositions(sums: EvalSums, batch: EvaluatedBatch): void {
     squaredError += squaredErrors[i]
     perWindow.tokens[window] += 1
     perWindow.active[window] += active[i]
+    sums.l0Counts[active[i]]++
     perWindow.activation[window] += activation[i]
     perWindow.squaredError[window] += squaredErrors[i]
     perWindow.deviation[window] += deviation
@@ -178,12 +190,14 @@ export function reportOf(sums: EvalSums, hookName: string): EvalReport {
     tokens,
     targets,
     l0: total('active') / tokens,
+    l0Distribution: l0Distribution(sums.l0Counts),
     l1: total('activation') / tokens,
     squaredError,
     mse: squaredError / sums.mean.length,
     cosine: total('cosine') / tokens,
     explainedVariance: explainedVariance(sums.variance),
     losses,
+    lossIntervals: lossIntervalsOf(perWindow),
     lossRecovered: lossRecovered(losses.clean, losses.spliced, losses.zeroAblated),
     lossRecoveredMean: lossRecovered(losses.clean, losses.spliced, losses.meanAblated),
     kl: total('kl') / targets,
@@ -193,20 +207,31 @@ export function reportOf(sums: EvalSums, hookName: string): EvalReport {
   }
 }
 
+function intervalOf(a: ArrayLike<number>, b: ArrayLike<number>): Interval | null {
+  const found = ratioInterval(a, b)
+  return found && [found.low, found.high]
+}
+
+function lossIntervalsOf(perWindow: EvalSums['perWindow']): EvalReport['lossIntervals'] {
+  const of = (name: keyof SplicedLosses): Interval | null => intervalOf(perWindow[name], perWindow.targets)
+  return {
+    clean: of('clean'),
+    spliced: of('spliced'),
+    zeroAblated: of('zeroAblated'),
+    meanAblated: of('meanAblated'),
+  }
+}
+
 function intervalsOf(perWindow: EvalSums['perWindow']): EvalReport['intervals'] {
   const { tokens, active, squaredError, deviation, targets, clean, spliced, kl } = perWindow
-  const interval = (a: ArrayLike<number>, b: ArrayLike<number>): [number, number] | null => {
-    const found = ratioInterval(a, b)
-    return found && [found.low, found.high]
-  }
   const minus = (a: Float64Array, b: Float64Array): Float64Array => a.map((value, i) => value - b[i])
-  const recovered = (ablated: Float64Array): [number, number] | null =>
-    interval(minus(ablated, spliced), minus(ablated, clean))
+  const recovered = (ablated: Float64Array): Interval | null =>
+    intervalOf(minus(ablated, spliced), minus(ablated, clean))
   return {
-    l0: interval(active, tokens),
-    explainedVariance: interval(minus(deviation, squaredError), deviation),
+    l0: intervalOf(active, tokens),
+    explainedVariance: intervalOf(minus(deviation, squaredError), deviation),
     lossRecovered: recovered(perWindow.zeroAblated),
     lossRecoveredMean: recovered(perWindow.meanAblated),
-    kl: interval(kl, targets),
+    kl: intervalOf(kl, targets),
   }
 }

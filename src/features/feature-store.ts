@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
-import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
-import { sqlString } from '../corpus/duckdb.js'
+import type { DuckDBConnection } from '@duckdb/node-api'
 import { loadTokenizer, type Tokenizer } from '../corpus/tokenizer.js'
 import { MonosemError } from '../errors/monosem-error.js'
+import { openDatabase, sqlString } from '../formats/duckdb.js'
 import { openStage } from '../storage/stage.js'
 import type { FeaturesSummary } from './build-features.js'
 import { topGroup } from './feature-tables.js'
@@ -97,8 +97,7 @@ export async function openFeatureStore(directory: string): Promise<FeatureStore>
     features: await stage.file('features.parquet'),
     examples: await stage.file('examples.parquet'),
   }
-  const instance = await DuckDBInstance.create(':memory:', { autoinstall_known_extensions: 'false' })
-  const connection = await instance.connect()
+  const { connection, close } = await openDatabase()
   for (const [name, path] of Object.entries(tables))
     await connection.run(`CREATE VIEW ${name} AS SELECT * FROM read_parquet(${sqlString(path)})`)
   return {
@@ -106,10 +105,7 @@ export async function openFeatureStore(directory: string): Promise<FeatureStore>
     tokenizer,
     list: (options = {}) => listFeatures(connection, options),
     get: (feature) => getFeature(connection, summary, feature),
-    close: () => {
-      connection.closeSync()
-      instance.closeSync()
-    },
+    close,
   }
 }
 

@@ -2,7 +2,6 @@ import {
   DOUBLE,
   type DuckDBConnection,
   DuckDBDataChunk,
-  DuckDBInstance,
   type DuckDBType,
   type DuckDBValue,
   FLOAT,
@@ -11,7 +10,7 @@ import {
   listValue,
   SMALLINT,
 } from '@duckdb/node-api'
-import { sqlString } from '../corpus/duckdb.js'
+import { openDatabase, sqlString } from '../formats/duckdb.js'
 import { storageError } from '../storage/atomic-file.js'
 
 /** A column of a table and its type. */
@@ -74,11 +73,7 @@ const chunkRows = 2048
  * @throws MonosemError io (at `close`)
  */
 export async function createTableWriter(path: string, columns: Columns): Promise<TableWriter> {
-  const instance = await DuckDBInstance.create(':memory:', {
-    threads: '1',
-    autoinstall_known_extensions: 'false',
-  })
-  const connection = await instance.connect()
+  const { connection, close } = await openDatabase()
   const definition = Object.entries(columns).map(([name, type]) => `"${name}" ${type.toString()}`)
   await connection.run(`CREATE TABLE rows (${definition.join(', ')})`)
   const appender = await connection.createAppender('rows')
@@ -105,8 +100,7 @@ export async function createTableWriter(path: string, columns: Columns): Promise
         appender.closeSync()
         await writeParquet(connection, path)
       } finally {
-        connection.closeSync()
-        instance.closeSync()
+        close()
       }
     },
   }

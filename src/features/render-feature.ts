@@ -1,7 +1,7 @@
 import type { Tokenizer } from '../corpus/tokenizer.js'
-import { displayWidth, fitToWidth } from './display-width.js'
+import { renderBars } from '../terminal/bars.js'
+import { displayWidth, fitToWidth } from '../terminal/display-width.js'
 import type { FeatureDetail, FeatureExample, FeatureRow, LogitWeight } from './feature-store.js'
-import { renderBars } from './render-histogram.js'
 import { segmentsOf } from './segments.js'
 import { shadeInContext, shortNumber } from './shading.js'
 

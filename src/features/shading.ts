@@ -1,4 +1,4 @@
-import { cutToWidth, displayWidth } from './display-width.js'
+import { cutToWidth, displayWidth } from '../terminal/display-width.js'
 import type { Segment } from './segments.js'
 
 /** How activations are made visible. */

@@ -30,7 +30,7 @@ const byExpression = (name: string, description: string, expression: RegExp): Pr
 export const builtInPredicates: readonly Predicate[] = [
   byExpression(
     'arabic',
-    'characters that Unicode counts to the Arabic script (Script_Extensions, so its digits and commas too)',
+    'characters that Unicode counts to the Arabic script, its digits and commas too',
     /\p{Script_Extensions=Arabic}+/gu,
   ),
   byExpression(
@@ -40,12 +40,12 @@ export const builtInPredicates: readonly Predicate[] = [
   ),
   byExpression(
     'dna',
-    'runs of at least 12 of A, C, G and T that are no part of a longer word; line ends inside a run do not end it',
+    'runs of at least 12 of A, C, G and T, in no longer word, over line ends too',
     /(?<![\p{L}\p{N}_+/])[ACGT](?:\r?\n?[ACGT]){11,}(?![\p{L}\p{N}_+/=])/gu,
   ),
   {
     name: 'base64',
-    description: 'runs of at least 24 base64 characters (see base64.ts)',
+    description: 'runs of at least 24 characters of base64 that look random',
     spans: base64Spans,
   },
 ]

@@ -1,85 +1,86 @@
+import { decimals, percent } from '../terminal/figures.js'
+import { type Column, renderTable } from '../terminal/table.js'
 import type { SpecificityLevel } from './specificity.js'
 import type { CaseStudy } from './study-predicates.js'
 
-const share = (value: number | null): string => (value === null ? '–' : `${(100 * value).toFixed(1)}%`)
-const decimals = (value: number | null, digits = 2): string => (value === null ? '–' : value.toFixed(digits))
+const count = (value: number): string => value.toLocaleString('en-US')
 
-/** A table of plain columns: the first to the left, the others to the right. */
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
-  return rows.map((row) =>
-    row
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column])))
-      .join('  ')
-      .trimEnd(),
-  )
-}
+/** Grouped headings for a feature beside a neuron. */
+const sideBySide = (feature: readonly string[], neuron: readonly string[]): Column[] => [
+  ...feature.map((heading) => ({ heading, group: 'best feature' })),
+  ...neuron.map((heading) => ({ heading, group: 'best single neuron' })),
+]
 
 /**
- * The case studies as a table: the best feature of each beside the best neuron, then why some could not be
+ * The case studies as a table: the best feature of each beside the best neuron, what the columns mean, and why some could not be
  * made.
  */
 export function renderCaseStudies(studies: readonly CaseStudy[]): string {
-  const heading = [
-    'case study',
-    'tokens',
-    'feature',
-    'corr.',
-    'precision > max/2',
-    'recall > 0',
-    'neuron',
-    'corr.',
-    'precision > max/2',
+  const columns: Column[] = [
+    { heading: 'case study', align: 'left' },
+    { heading: 'tokens' },
+    ...sideBySide(
+      ['id', 'corr.', 'precision', 'recall', 'recall > 0'],
+      ['id', 'corr.', 'precision', 'recall'],
+    ),
   ]
-  const rows = studies.map((study) => [
-    study.name,
-    study.positives.heldOut.toLocaleString('en-US'),
-    study.feature === null ? '–' : String(study.feature),
-    decimals(study.correlation),
-    share(study.precisionAboveHalfMax),
-    share(study.recall),
-    study.bestNeuron === null ? '–' : `${study.bestNeuronSign === -1 ? '−' : ''}${study.bestNeuron}`,
-    decimals(study.bestNeuronCorrelation),
-    share(study.neuronPrecisionAboveHalfMax),
-  ])
-  const [first, ...lines] = table([heading, ...rows])
-  const reasons = studies
+  const made = studies.filter(({ reason }) => reason === null)
+  const notes = studies
     .filter(({ reason }) => reason !== null)
     .map(({ name, reason }) => `${name}: not studied, ${reason}`)
-  return [first, '─'.repeat(first.length), ...lines, ...reasons].join('\n')
+  const tables = made.length > 0 ? [renderTable(columns, made.map(cellsOf)), ...legend] : []
+  return [...tables, ...notes].join('\n')
 }
 
-/**
- * One case study in full: precision, recall and log-likelihood ratio by activation level, feature beside
- * neuron.
- */
+const cellsOf = (study: CaseStudy): string[] => [
+  study.name,
+  count(study.positives.heldOut),
+  study.feature === null ? '–' : String(study.feature),
+  decimals(study.correlation, 2),
+  percent(study.precisionAboveHalfMax),
+  percent(study.recallAboveHalfMax),
+  percent(study.recall),
+  study.bestNeuron === null ? '–' : `${study.bestNeuronSign === -1 ? '−' : ''}${study.bestNeuron}`,
+  decimals(study.bestNeuronCorrelation, 2),
+  percent(study.neuronPrecisionAboveHalfMax),
+  percent(study.neuronRecallAboveHalfMax),
+]
+
+const legend = [
+  'Corr.: correlation of the activation with "the token is of this kind". Precision: how many of the',
+  'tokens above half of the largest activation are of the kind. Recall: how many tokens of the kind are',
+  'above that half (or above 0). Chosen on one half of the documents, measured on the other; a minus',
+  'before a neuron: it is low on the kind.',
+]
+
+/** One case study in full: precision, recall and log-likelihood ratio by activation level, feature beside neuron. */
 export function renderCaseStudy(study: CaseStudy): string {
   const title = `${study.name}: ${study.description}`
   if (study.reason !== null) return `${title}\nnot studied: ${study.reason}`
-  const heading = [
-    'activation above',
-    'tokens',
-    'precision',
-    'recall',
-    'log LR',
-    'neuron tokens',
-    'precision',
-    'recall',
-    'log LR',
+  const figures = ['tokens', 'precision', 'recall', 'log LR']
+  const columns: Column[] = [
+    { heading: 'activation above', align: 'left' },
+    ...figures.map((heading) => ({ heading, group: `feature ${study.feature}` })),
+    ...figures.map((heading) => ({ heading, group: `neuron ${study.bestNeuron}` })),
   ]
-  const cells = (level: SpecificityLevel | undefined): string[] =>
-    level
-      ? [
-          level.tokens.toLocaleString('en-US'),
-          share(level.precision),
-          share(level.recall),
-          decimals(level.logLikelihoodRatio, 1),
-        ]
-      : ['–', '–', '–', '–']
   const rows = study.levels.map((level, i) => [
     level.fraction === 0 ? '0' : `${level.fraction} max`,
-    ...cells(level),
-    ...cells(study.neuronLevels[i]),
+    ...levelCells(level),
+    ...levelCells(study.neuronLevels[i]),
   ])
-  return [title, ...table([heading, ...rows])].join('\n')
+  return [title, renderTable(columns, rows)].join('\n')
 }
+
+/** What the columns of `renderCaseStudy` mean. */
+export const levelLegend =
+  'Log LR: log of how much likelier such an activation is on tokens of the kind than on others (nats).'
+
+const levelCells = (level: SpecificityLevel | undefined): string[] =>
+  level
+    ? [
+        count(level.tokens),
+        percent(level.precision),
+        percent(level.recall),
+        decimals(level.logLikelihoodRatio, 1),
+      ]
+    : ['–', '–', '–', '–']

@@ -14,7 +14,8 @@ interface Queue {
 
 /**
  * The kernels in plain TypeScript: sums in float64, results in float32, each operation carried out during the call.
- * They are the oracle that other implementations are tested against, and the fallback where no compiler is.
+ * They are the oracle that other implementations are tested against, and the fallback where no compiler is. Nothing else runs in the
+ * meantime: progress, timers and Ctrl-C get their turn only where a result is waited for.
  */
 export function createReferenceKernels(): Kernels {
   const queue: Queue = { failure: undefined }

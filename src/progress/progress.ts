@@ -19,7 +19,7 @@ export interface Progress {
 /** What every stage gets from its caller besides its configuration. */
 export interface StageContext {
   progress: Progress
-  /** aborted when the user wants to stop: the stage saves a checkpoint and throws `interrupted` */
+  /** aborted when the user wants to stop: the stage throws `interrupted`, after saving a checkpoint if it keeps any */
   signal?: AbortSignal
 }
 
@@ -32,7 +32,7 @@ export const silentProgress: Progress = {
 /** @throws MonosemError interrupted, when the signal is aborted */
 export function throwIfInterrupted(signal: AbortSignal | undefined): void {
   if (signal?.aborted)
-    throw new MonosemError('interrupted', 'stopped before the end; what was done is kept', {
-      hint: 'run the same command again to go on from there',
+    throw new MonosemError('interrupted', 'stopped before the end', {
+      hint: 'run the same command again to go on from the last finished stage or checkpoint',
     })
 }

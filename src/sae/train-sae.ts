@@ -218,7 +218,7 @@ async function resample(run: Run): Promise<void> {
     l1Coefficient: architecture.stepOptions(config, { step, totalSteps }).l1Coefficient,
     random: Random.named(config.seed, `resample before step ${step}`),
   })
-  run.context.progress.note(`step ${step}: resampled ${count} of ${config.features} features`)
+  if (count > 0) run.context.progress.note(`step ${step}: resampled ${count} of ${config.features} features`)
 }
 
 async function checkpoint(run: Run): Promise<void> {

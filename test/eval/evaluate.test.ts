@@ -133,6 +133,13 @@ test('losses, explained variance and counts agree with a slow version that edits
     const value = report[name as keyof typeof report.intervals] as number
     assert.ok(interval[0] <= value && value <= interval[1], `${name}: ${value} in ${interval}`)
   }
+  for (const [name, interval] of Object.entries(report.lossIntervals)) {
+    assert.ok(interval, name)
+    const value = report.losses[name as keyof typeof report.losses]
+    assert.ok(interval[0] < value && value < interval[1], `${name}: ${value} in ${interval}`)
+  }
+  const { min, median, max } = report.l0Distribution
+  assert.ok(min <= report.l0 && report.l0 <= max && min <= median && median <= max && max <= 20)
 })
 
 test('the report does not depend on how windows are batched', async () => {

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { cutToWidth, displayWidth, fitToWidth } from '../../src/features/display-width.js'
 import type { FeatureDetail, FeatureExample } from '../../src/features/feature-store.js'
 import { renderFeature, renderFeatureList } from '../../src/features/render-feature.js'
-import { renderBars } from '../../src/features/render-histogram.js'
 import { segmentsOf } from '../../src/features/segments.js'
 import { shade, shadeInContext } from '../../src/features/shading.js'
+import { displayWidth } from '../../src/terminal/display-width.js'
 import { pieceTokenizer } from '../model/tiny-corpus.js'
 
 const text = (s: string) => Array.from(Buffer.from(s))
@@ -122,18 +121,4 @@ test('a list shows a feature a line, dead ones too', () => {
   assert.match(lines[1], /^ +7 +0\.42% +0\.8 +0\.31 {2}⟨2⟩ ⟨3⟩ +the« cat\|0\.8»/)
   assert.match(lines[2], /^ +8 +0% +0 +– +never fired$/)
   for (const line of lines) assert.ok(displayWidth(line) <= 100)
-})
-
-test('widths count combining marks as nothing and wide characters as two columns', () => {
-  assert.equal(displayWidth('abc'), 3)
-  assert.equal(displayWidth('שָׁלוֹם'), 4)
-  assert.equal(displayWidth('日本'), 4)
-  assert.equal(cutToWidth('日本語', 5), '日本')
-  assert.equal(cutToWidth('abcdef', 3, 'end'), 'def')
-  assert.equal(fitToWidth('abcdef', 4), 'abc…')
-  assert.equal(fitToWidth('ab', 4, 'right'), '  ab')
-})
-
-test('bars: the largest count fills the height, one is the thinnest bar, none is blank', () => {
-  assert.deepEqual(renderBars([0, 1, 1000, 40], 2), ['  █▁', ' ▂██'])
 })

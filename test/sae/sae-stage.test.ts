@@ -166,6 +166,23 @@ test('the units of the activations do not matter: scaled data gives the same aut
   })
 })
 
+test('resampling is mentioned only where features were dead', async () => {
+  const notesOf = async (name: string, deadAfterTokens: number): Promise<string[]> => {
+    const notes: string[] = []
+    const progress = { ...silentProgress, note: (text: string) => notes.push(text) }
+    await run(
+      name,
+      quick({ features: 64, l1Coefficient: 30, learningRate: 1e-2, deadAfterTokens }),
+      smallSource(),
+      { progress },
+    )
+    return notes.filter((note) => note.includes('resampled'))
+  }
+  assert.deepEqual(await notesOf('patient', 1e6), [])
+  const notes = await notesOf('impatient', 64)
+  assert.match(notes.join(), /^step 10: resampled [1-9]\d* of 64 features/)
+})
+
 test('a finished directory holds a SAELens autoencoder, its metrics and no checkpoint', async () => {
   await run('finished', quick(), smallSource())
   assert.deepEqual((await readdir(join(directory, 'finished'))).sort(), [
