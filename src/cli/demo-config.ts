@@ -1,0 +1,101 @@
+import { z } from 'zod'
+import { readSettings } from '../config/flags.js'
+import { kebabCase, parseConfig } from '../config/parse-config.js'
+import { corpusConfigSchema } from '../corpus/corpus-config.js'
+import { evalConfigSchema } from '../eval/eval-config.js'
+import { featuresConfigSchema } from '../features/features-config.js'
+import { caseStudiesConfigSchema } from '../interp/case-studies-config.js'
+import { modelConfigSchema } from '../model/model-config.js'
+import { saeConfigSchema } from '../sae/sae-config.js'
+
+/** The stages of a demo run in order, by the name of their directory, with the schemas of their options. */
+export const stageSchemas = {
+  corpus: corpusConfigSchema,
+  model: modelConfigSchema,
+  sae: saeConfigSchema,
+  eval: evalConfigSchema,
+  features: featuresConfigSchema,
+  'case-studies': caseStudiesConfigSchema,
+} as const
+
+export type StageName = keyof typeof stageSchemas
+export type StageConfigs = { [S in StageName]: z.infer<(typeof stageSchemas)[S]> }
+
+/** Options of a stage that the demo offers under their own names. */
+const corpusOptions = corpusConfigSchema.pick({ text: true, field: true, skipBad: true }).shape
+const saeOptions = saeConfigSchema.pick({
+  architecture: true,
+  k: true,
+  l1Coefficient: true,
+  features: true,
+}).shape
+
+export const demoSchema = z.object({
+  out: z
+    .string()
+    .min(1)
+    .default('runs/demo')
+    .describe('run directory; each stage writes one directory below it'),
+  quick: z.boolean().default(false).describe('a smaller run: less text, shorter training, fewer features'),
+  seed: z.int().min(0).max(0xffffffff).default(0).describe('seed of every random choice in every stage'),
+  ...corpusOptions,
+  ...saeOptions,
+  set: z
+    .array(z.string())
+    .default([])
+    .describe(
+      `any other option of a stage, as stage.option=value, e.g. model.layers=2 sae.trainTokens=20000000 (stages: ${Object.keys(stageSchemas).join(', ')})`,
+    ),
+  serve: z
+    .boolean()
+    .default(true)
+    .describe('open the feature browser at the end (reserved: this version has no browser yet)'),
+})
+
+export type DemoConfig = z.infer<typeof demoSchema>
+
+type Overrides = { [S in StageName]?: Record<string, unknown> }
+
+/** What `--quick` changes. */
+export const quickOverrides: Overrides = {
+  corpus: { sizeMb: 6, tokenizerSampleMb: 3, vocabularySize: 2048 },
+  model: { trainTokens: 1_500_000, evalTokens: 100_000 },
+  sae: {
+    features: 2048,
+    trainTokens: 1_500_000,
+    deadAfterTokens: 100_000,
+    bufferTokens: 131_072,
+    measureTokens: 65_536,
+  },
+  eval: { tokens: 50_000, meanTokens: 16_384 },
+  features: { tokens: 150_000 },
+}
+
+/**
+ * The configuration of every stage. What comes later wins: defaults, `--quick`, the demo's own flags, `--set`.
+ * @param given the flags that were really given, so that a default of the demo does not undo `--quick`
+ * @throws MonosemError config: names the option as the user wrote it
+ */
+export function stageConfigs(config: DemoConfig, given: Record<string, unknown>): StageConfigs {
+  const settings = readSettings(config.set, stageSchemas)
+  const named: Overrides = { corpus: only(given, corpusOptions), sae: only(given, saeOptions) }
+  const configs: Record<string, unknown> = {}
+  for (const stage of Object.keys(stageSchemas) as StageName[]) {
+    const schema = stageSchemas[stage]
+    const values = {
+      ...('seed' in schema.shape && { seed: config.seed }),
+      ...(config.quick && quickOverrides[stage]),
+      ...named[stage],
+      ...settings[stage],
+    }
+    const fromFlag = (name: string): boolean =>
+      name in (named[stage] ?? {}) && !(name in (settings[stage] ?? {}))
+    configs[stage] = parseConfig(schema, values, (name) =>
+      fromFlag(name) ? `--${kebabCase(name)}` : `--set ${stage}.${name}`,
+    )
+  }
+  return configs as StageConfigs
+}
+
+const only = (values: Record<string, unknown>, shape: object): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(values).filter(([name]) => name in shape))

@@ -1,0 +1,155 @@
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { addFlags, givenFlags, readFlags } from '../config/flags.js'
+import { runCorpusStage } from '../corpus/corpus-stage.js'
+import type { EvalReport } from '../eval/eval-report.js'
+import { readEvalReport, runEvalStage } from '../eval/eval-stage.js'
+import { runFeaturesStage } from '../features/features-stage.js'
+import { readCaseStudies, runCaseStudiesStage } from '../interp/case-studies.js'
+import { renderCaseStudies } from '../interp/render-case-studies.js'
+import { runModelStage } from '../model/model-stage.js'
+import type { SaeMetrics } from '../sae/sae-stage.js'
+import { writeFileAtomic } from '../storage/atomic-file.js'
+import type { Json, StageResult } from '../storage/stage.js'
+import { caseStudySummary } from './case-studies.js'
+import { addCommand } from './command.js'
+import { demoSchema, type StageConfigs, type StageName, stageConfigs } from './demo-config.js'
+import { showFeatures } from './features.js'
+import { sampleTexts } from './model.js'
+import { openRunLog, type RunLog } from './run-log.js'
+import { trainSaeOnModel } from './sae.js'
+import type { Outcome, Session } from './session.js'
+import { readStageJson } from './stage-json.js'
+import { renderSummary, type Summary } from './summary.js'
+
+/** `monosem demo`: the whole path from text to features. */
+export function addDemo(program: Command): void {
+  const command = addCommand(
+    program,
+    'demo',
+    {
+      description:
+        'Text in, features out, without a network: build the corpus, train the transformer and the sparse autoencoder, evaluate, ' +
+        'collect the features and run the case studies. Started again it goes on where it stopped.',
+      example: "monosem demo --text 'notes/**/*.md' --out runs/notes",
+    },
+    async (session, command) => {
+      const config = readFlags(command, demoSchema)
+      return runDemo(session, config.out, stageConfigs(config, givenFlags(command, demoSchema)))
+    },
+  )
+  addFlags(command, demoSchema)
+}
+
+async function runDemo(session: Session, run: string, configs: StageConfigs): Promise<Outcome> {
+  const started = performance.now()
+  const log = await openRunLog(run)
+  const before = log.stageSeconds()
+  const directories = await runStages(session, run, configs, log)
+  const samples = await sampleTexts(session, directories.model, sampleConfigs(configs.model.seed))
+  const inStages = log.stageSeconds() - before
+  const rest = (performance.now() - started) / 1000 - inStages
+  const summary = await summarise(directories, {
+    seconds: log.stageSeconds() + rest,
+    peakRssMiB: log.peakRssMiB(),
+    threads: (await session.kernels()).threads,
+  })
+  await writeFileAtomic(join(run, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`)
+  return {
+    json: summary as unknown as Json,
+    text: await renderDemo(session, run, directories, summary, samples),
+  }
+}
+
+type Directories = Record<StageName, string>
+
+/** Runs every stage that is not there yet. */
+async function runStages(
+  session: Session,
+  run: string,
+  configs: StageConfigs,
+  log: RunLog,
+): Promise<Directories> {
+  const at = (stage: StageName): string => join(run, stage)
+  const context = { ...session.context, kernels: await session.kernels() }
+  const [corpus, model, sae] = [at('corpus'), at('model'), at('sae')]
+  const analysis = (stage: StageName) => ({ corpus, model, sae, out: at(stage) })
+  const stages: Record<StageName, () => Promise<StageResult>> = {
+    corpus: () => runCorpusStage(configs.corpus, { out: corpus }, context),
+    model: () => runModelStage(configs.model, { corpus, out: model }, context),
+    sae: () => trainSaeOnModel(session, configs.sae, { corpus, model, out: sae }),
+    eval: () => runEvalStage(configs.eval, analysis('eval'), context),
+    features: () => runFeaturesStage(configs.features, analysis('features'), context),
+    'case-studies': () => runCaseStudiesStage(configs['case-studies'], analysis('case-studies'), context),
+  }
+  for (const stage of Object.keys(stages) as StageName[]) {
+    const { reused } = await log.measure(stage, stages[stage])
+    if (reused) context.progress.note(`${stage}: finished earlier, used as it is`)
+  }
+  return Object.fromEntries(
+    Object.keys(stages).map((stage) => [stage, at(stage as StageName)]),
+  ) as Directories
+}
+
+/** Reads what the stages measured into the one object that scripts read. */
+async function summarise(
+  directories: Directories,
+  run: Pick<Summary, 'seconds' | 'peakRssMiB' | 'threads'>,
+): Promise<Summary> {
+  const model = await readStageJson<Summary['model']>(directories.model, 'model', 'metrics.json')
+  const training = await readStageJson<SaeMetrics>(directories.sae, 'sae', 'metrics.json')
+  const report: EvalReport = await readEvalReport(directories.eval)
+  return {
+    ...run,
+    model: {
+      valLoss: model.valLoss,
+      bigramLoss: model.bigramLoss,
+      unigramLoss: model.unigramLoss,
+      bitsPerByte: model.bitsPerByte,
+      tokensPerSecond: model.tokensPerSecond,
+    },
+    sae: {
+      features: report.features,
+      l0: report.l0,
+      explainedVariance: report.explainedVariance,
+      lossRecovered: report.lossRecovered,
+      lossRecoveredMean: report.lossRecoveredMean,
+      deadFraction: report.deadFraction,
+      samplesPerSecond: training.samplesPerSecond,
+    },
+    caseStudies: (await readCaseStudies(directories['case-studies'])).map(caseStudySummary),
+  }
+}
+
+/** Three continuations of nothing: documents as the model imagines them. */
+const sampleConfigs = (seed: number) => [0, 1, 2].map((i) => ({ maxTokens: 60, seed: seed + i }))
+
+async function renderDemo(
+  session: Session,
+  run: string,
+  directories: Directories,
+  summary: Summary,
+  samples: readonly string[],
+): Promise<string> {
+  const found = summary.caseStudies.flatMap(({ feature }) => (feature === null ? [] : [feature]))
+  const shown = await showFeatures(session, directories.features, found)
+  return [
+    'What the transformer writes, three times:',
+    ...samples.map((text) => indent(text)),
+    '',
+    'Some features, each with the text on which it is strongest:',
+    shown.text,
+    '',
+    renderSummary(summary),
+    '',
+    renderCaseStudies(await readCaseStudies(directories['case-studies'])),
+    '',
+    'What to look at next:',
+    `  monosem features list --run ${run} --sort density`,
+    `  monosem features show ${shown.ids[0] ?? 0} --run ${run}`,
+    `  monosem model sample --run ${run} --prompt 'The '`,
+    `  ${join(run, 'summary.json')} holds the figures above`,
+  ].join('\n')
+}
+
+const indent = (text: string): string => `  | ${text.trim().replaceAll('\n', '\n  | ')}`

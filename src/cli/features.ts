@@ -1,0 +1,153 @@
+import type { Command } from 'commander'
+import { z } from 'zod'
+import { addFlags, readFlags } from '../config/flags.js'
+import { MonosemError } from '../errors/monosem-error.js'
+import { type FeatureStore, openFeatureStore } from '../features/feature-store.js'
+import { featuresConfigSchema } from '../features/features-config.js'
+import { runFeaturesStage } from '../features/features-stage.js'
+import { type RenderOptions, renderFeature, renderFeatureList } from '../features/render-feature.js'
+import type { Json } from '../storage/stage.js'
+import { addCommand } from './command.js'
+import { madeOrReused, renderJson } from './outcome.js'
+import { addPaths, readPaths } from './run-paths.js'
+import type { Session } from './session.js'
+import { readStageJson } from './stage-json.js'
+
+/** `monosem features build`, `list` and `show` */
+export function addFeatures(program: Command): void {
+  const features = program.command('features').description('what each feature of an autoencoder responds to')
+  addBuild(features)
+  addList(features)
+  addShow(features)
+}
+
+function addBuild(features: Command): void {
+  const command = addCommand(
+    features,
+    'build',
+    {
+      description: 'Collect density, activation histogram, examples and logit weights of every feature.',
+      example: 'monosem features build --run runs/demo --tokens 2_000_000 --out runs/demo/features-long',
+    },
+    async (session, command) => {
+      const paths = readPaths(command, ['corpus', 'model', 'sae'], 'features')
+      const config = readFlags(command, featuresConfigSchema)
+      const result = await runFeaturesStage(config, paths, {
+        ...session.context,
+        kernels: await session.kernels(),
+      })
+      const summary = await readStageJson<Record<string, Json>>(result.directory, 'features', 'features.json')
+      return { json: { ...result, ...summary }, text: `${madeOrReused(result)}\n${renderJson(summary)}` }
+    },
+  )
+  addFlags(addPaths(command, ['corpus', 'model', 'sae'], 'features'), featuresConfigSchema)
+}
+
+const listSchema = z.object({
+  sort: z.enum(['density', 'max', 'mean', 'id']).default('density').describe('what to sort by'),
+  ascending: z.boolean().default(false).describe('smallest first (always so for id)'),
+  limit: z.int().min(0).default(20).describe('features to list'),
+  offset: z.int().min(0).default(0).describe('features to leave out at the start'),
+  minDensity: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe('only features at least this dense, share of tokens'),
+  maxDensity: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(1)
+    .describe('only features at most this dense, share of tokens'),
+})
+
+function addList(features: Command): void {
+  const command = addCommand(
+    features,
+    'list',
+    {
+      description: 'List features, one a line.',
+      example: 'monosem features list --run runs/demo --sort max --max-density 0.01 --limit 50',
+    },
+    async (session, command) => {
+      const { features } = readPaths(command, ['features'])
+      const { ascending, ...options } = readFlags(command, listSchema)
+      return withStore(features, async (store) => {
+        const rows = await store.list({ ...options, descending: options.sort !== 'id' && !ascending })
+        return { json: rows as unknown as Json, text: renderFeatureList(rows, renderOptions(session, store)) }
+      })
+    },
+  )
+  addFlags(addPaths(command, ['features']), listSchema)
+}
+
+function addShow(features: Command): void {
+  const command = addCommand(
+    features,
+    'show',
+    {
+      description:
+        'Show one or more features: figures, logit weights, and text with the tokens shaded by activation.',
+      example: 'monosem features show 17 42 --run runs/demo',
+    },
+    async (session, command) => {
+      const { features } = readPaths(command, ['features'])
+      return withStore(features, async (store) => {
+        const details = await Promise.all(command.args.map((id) => store.get(featureId(id))))
+        const texts = details.map((detail) => renderFeature(detail, renderOptions(session, store)))
+        return { json: details as unknown as Json, text: texts.join('\n\n') }
+      })
+    },
+  )
+  addPaths(command.argument('<id...>', 'numbers of the features'), ['features'])
+}
+
+function featureId(text: string): number {
+  if (/^\d+$/.test(text)) return Number(text)
+  throw new MonosemError(
+    'config',
+    `features show: expected the number of a feature, got ${JSON.stringify(text)}`,
+    {
+      hint: 'monosem features list shows the numbers',
+    },
+  )
+}
+
+/**
+ * Short views of three features, for the end of the demo: those asked for, then strong ones, best active on less than 1% of the tokens.
+ */
+export async function showFeatures(
+  session: Session,
+  directory: string,
+  wanted: readonly number[],
+): Promise<{ ids: number[]; text: string }> {
+  return withStore(directory, async (store) => {
+    const strong = [
+      ...(await store.list({ sort: 'max', maxDensity: 0.01, limit: 3 })),
+      ...(await store.list({ sort: 'max', limit: 3 })),
+    ].filter(({ fires }) => fires > 0)
+    const ids = [...new Set([...wanted, ...strong.map(({ feature }) => feature)])].slice(0, 3)
+    const details = await Promise.all(ids.map((id) => store.get(id)))
+    const limits = { top: 4, perInterval: 0 }
+    const texts = details.map((detail) => renderFeature(detail, renderOptions(session, store), limits))
+    return { ids, text: texts.join('\n\n') }
+  })
+}
+
+const renderOptions = (session: Session, { tokenizer, summary }: FeatureStore): RenderOptions => ({
+  tokenizer,
+  color: session.color,
+  width: session.width,
+  hookName: summary.hookName,
+  intervals: summary.intervals,
+})
+
+async function withStore<T>(directory: string, use: (store: FeatureStore) => Promise<T>): Promise<T> {
+  const store = await openFeatureStore(directory)
+  try {
+    return await use(store)
+  } finally {
+    store.close()
+  }
+}

@@ -1,0 +1,29 @@
+import { Command } from 'commander'
+import { addFlags } from '../config/flags.js'
+import { addCaseStudies } from './case-studies.js'
+import { addCorpus } from './corpus.js'
+import { addDemo } from './demo.js'
+import { addEval } from './eval.js'
+import { addFeatures } from './features.js'
+import { globalSchema } from './global-options.js'
+import { addModel } from './model.js'
+import { addSae } from './sae.js'
+
+/** The whole command line: every command with its flags and help, ready to parse. @param asJson mistakes in the options are reported as JSON */
+export function createProgram(version: string, asJson = false): Command {
+  const program = new Command('monosem')
+    .description('Takes a language model apart into features with sparse autoencoders.')
+    .version(version, '--version', 'print the version')
+    .helpOption('--help', 'print this help')
+    .configureHelp({ showGlobalOptions: true, helpWidth: process.stdout.columns ?? 100 })
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(asJson ? errorJson(text) : text) })
+    .addHelpText('after', '\nExample:\n  $ monosem demo --quick --out runs/quick')
+  addFlags(program, globalSchema)
+  for (const add of [addDemo, addCorpus, addModel, addSae, addEval, addFeatures, addCaseStudies]) add(program)
+  return program
+}
+
+const errorJson = (text: string): string =>
+  `${JSON.stringify({ error: { code: 'config', message: text.trim().replace(/^error: /, '') } })}\n`

@@ -1,0 +1,44 @@
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { MonosemError } from '../errors/monosem-error.js'
+
+/** The parts of a run directory, each a directory that one stage writes. */
+export type Role = 'corpus' | 'model' | 'sae' | 'eval' | 'features' | 'case-studies'
+
+/** Adds `--run DIR` and one `--<role> DIR` for each directory that a command reads, and `--out DIR` for the one it writes. */
+export function addPaths(command: Command, inputs: readonly Role[], output?: Role): Command {
+  const parts = output === undefined ? inputs : [...inputs, output]
+  command.option(
+    '--run <dir>',
+    `run directory: stands for ${parts.map((part) => `<dir>/${part}`).join(', ')}`,
+  )
+  for (const role of inputs)
+    command.option(`--${role} <dir>`, `directory of the ${role} to read (default: <run>/${role})`)
+  if (output) command.option('--out <dir>', `directory to write (default: <run>/${output})`)
+  return command
+}
+
+/**
+ * The directories that a command reads, by role, and the one it writes, as `out`.
+ * @throws MonosemError config, when neither --run nor the directory's own flag was given
+ */
+export function readPaths<R extends Role>(
+  command: Command,
+  inputs: readonly R[],
+  output?: Role,
+): Record<R, string> & { out: string } {
+  const run: string | undefined = command.getOptionValue('run')
+  const paths: Record<string, string> = {}
+  const read = (key: string, flag: string, role: Role): void => {
+    const path: string | undefined =
+      command.getOptionValue(flag) ?? (run === undefined ? undefined : join(run, role))
+    if (path === undefined)
+      throw new MonosemError('config', `--${flag}: expected a directory, got nothing`, {
+        hint: `pass --${flag} DIR, or --run DIR for DIR/${role}`,
+      })
+    paths[key] = path
+  }
+  for (const role of inputs) read(role, role, role)
+  if (output) read('out', 'out', output)
+  return paths as Record<R, string> & { out: string }
+}

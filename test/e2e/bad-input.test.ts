@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { temporaryDirectory } from '../temporary-directory.js'
+import { run } from './program.js'
+
+test('a glob that matches nothing is an error that names it, and leaves nothing', async (t) => {
+  const cwd = await temporaryDirectory(t)
+  const result = await run(['corpus', 'build', '--text', 'none/*.md', '--out', 'corpus'], cwd)
+  assert.equal(result.code, 1)
+  assert.match(result.stderr, /^error: .*none\/\*\.md/m)
+  assert.match(result.stderr, /\n {2}hint: /)
+  assert.doesNotMatch(result.stderr, /\n\s+at /)
+  assert.deepEqual(await readdir(cwd), [])
+})
+
+test('a JSONL line that is no JSON is named with file and line; --skip-bad skips and counts it', async (t) => {
+  const cwd = await temporaryDirectory(t)
+  const lines = Array.from({ length: 60 }, (_, i) =>
+    JSON.stringify({ text: `Sentence number ${i} about some river.` }),
+  )
+  lines[6] = '{"text": "no end'
+  await writeFile(join(cwd, 'data.jsonl'), lines.join('\n'))
+  const args = [
+    'corpus',
+    'build',
+    '--text',
+    'data.jsonl',
+    '--vocabulary-size',
+    '270',
+    '--validation-fraction',
+    '0.2',
+  ]
+  const refused = await run([...args, '--out', 'corpus'], cwd)
+  assert.equal(refused.code, 1)
+  assert.match(refused.stderr, /data\.jsonl.*7/)
+  assert.match(refused.stderr, /--skip-bad/)
+  assert.ok(!existsSync(join(cwd, 'corpus')) && !existsSync(join(cwd, 'corpus.partial')))
+  const skipped = await run([...args, '--skip-bad', '--out', 'corpus', '--json'], cwd)
+  assert.equal(skipped.code, 0, skipped.stderr)
+  assert.match(JSON.stringify(JSON.parse(skipped.stdout).skipped), /1/)
+})
+
+test('mistakes in the options end with exit code 2 and what was expected', async (t) => {
+  const cwd = await temporaryDirectory(t)
+  const refuses = async (args: string[], message: RegExp): Promise<void> => {
+    const result = await run(args, cwd)
+    assert.equal(result.code, 2, args.join(' '))
+    assert.match(result.stderr, message)
+    assert.equal(result.stdout, '')
+  }
+  await refuses(['demoo'], /unknown command 'demoo'(?:.|\n)*demo\?/)
+  await refuses(['demo', '--fast'], /unknown option '--fast'/)
+  await refuses(['demo', '--k', 'many'], /--k: expected number, got "many"/)
+  await refuses(['demo', '--set', 'sae.size=3'], /sae\.size is not an option/)
+  await refuses(['eval'], /--corpus: expected a directory, got nothing/)
+  await refuses(['demo', '--architecture', 'gated'], /relu, topk/)
+  await refuses(['--threads', '-1', 'eval', '--run', 'x'], /--threads: expected number to be >=0, got -1/)
+  assert.deepEqual(await readdir(cwd), [])
+})
+
+test('--json reports mistakes in the options as JSON too', async (t) => {
+  const result = await run(['demo', '--fast', '--json'], await temporaryDirectory(t))
+  assert.equal(result.code, 2)
+  assert.deepEqual(JSON.parse(result.stderr).error.code, 'config')
+})
+
+test('a run that is not there is missing, with what to do', async (t) => {
+  const result = await run(['features', 'list', '--run', 'runs/none'], await temporaryDirectory(t))
+  assert.equal(result.code, 1)
+  assert.match(result.stderr, /runs\/none\/features is not a finished(?:.|\n)*hint: run the stage/)
+})
+
+test('--debug shows the stack', async (t) => {
+  const result = await run(['features', 'list', '--run', 'runs/none', '--debug'], await temporaryDirectory(t))
+  assert.match(result.stderr, /\n\s+at /)
+})
+
+test('npm run demo passes its arguments on', async () => {
+  const root = fileURLToPath(new URL('../../..', import.meta.url))
+  const { stdout } = await promisify(execFile)('npm', ['run', '--silent', 'demo', '--', '--help'], {
+    cwd: root,
+  })
+  assert.match(stdout, /^Usage: monosem demo/)
+})

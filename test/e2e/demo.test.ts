@@ -1,0 +1,253 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { z } from 'zod'
+import { type Finished, run, start, tiny, writeTexts } from './program.js'
+
+/** All tests share one directory with texts and one finished run, `runs/a`, made with one thread. */
+let cwd = ''
+let first: Finished
+
+before(async () => {
+  cwd = await mkdtemp(join(tmpdir(), 'monosem-e2e-'))
+  await writeTexts(join(cwd, 'texts'))
+  first = await run(['demo', '--out', 'runs/a', '--threads', '1', '--no-serve', ...tiny], cwd)
+})
+after(() => rm(cwd, { recursive: true, force: true }))
+
+/** Everything that a run computes; what is left out holds durations, or hashes of files that do. */
+const computed = [
+  ...['corpus/tokenizer.json', 'corpus/train-00000.safetensors', 'corpus/validation-00000.safetensors'],
+  ...['model/model.safetensors', 'sae/sae_weights.safetensors', 'sae/sparsity.safetensors'],
+  ...['eval/eval.json', 'features/features.json', 'case-studies/case-studies.json'],
+]
+
+async function assertSameBytes(one: string, other: string): Promise<void> {
+  for (const name of computed) {
+    const [a, b] = await Promise.all(
+      [one, other].map((directory) => readFile(join(cwd, 'runs', directory, name))),
+    )
+    assert.ok(a!.equals(b!), `${name} of ${one} and ${other} differ`)
+  }
+}
+
+const share = z.number().max(1).nullable()
+const summarySchema = z.strictObject({
+  seconds: z.number().positive(),
+  peakRssMiB: z.number().min(20).max(3072),
+  threads: z.int().positive(),
+  model: z.strictObject({
+    valLoss: z.number().positive(),
+    bigramLoss: z.number().positive(),
+    unigramLoss: z.number().positive(),
+    bitsPerByte: z.number().positive(),
+    tokensPerSecond: z.number().positive(),
+  }),
+  sae: z.strictObject({
+    features: z.literal(64),
+    l0: z.number().min(0).max(64),
+    explainedVariance: share,
+    lossRecovered: share,
+    lossRecoveredMean: share,
+    deadFraction: z.number().min(0).max(1),
+    samplesPerSecond: z.number().positive(),
+  }),
+  caseStudies: z.array(
+    z.strictObject({
+      name: z.string(),
+      feature: z.int().nullable(),
+      correlation: share,
+      precisionAboveHalfMax: share,
+      recall: share,
+      bestNeuronCorrelation: share,
+    }),
+  ),
+})
+
+test('the demo runs from text to features and prints what it found', () => {
+  assert.equal(first.code, 0, first.stderr)
+  for (const expected of [
+    /validation loss +\d\.\d{3} nats/,
+    /explained variance/,
+    /case study .*\n(?:.*\n)+?arabic +/,
+    /monosem features show \d+/,
+  ])
+    assert.match(first.stdout, expected)
+  assert.equal(first.stderr.match(/^kernels: /gm)?.length, 1, 'the kernels are named once')
+})
+
+test('summary.json has the documented fields, and case studies without any token of their kind are not made', async () => {
+  const summary = summarySchema.parse(JSON.parse(await readFile(join(cwd, 'runs/a/summary.json'), 'utf8')))
+  const studies = new Map(summary.caseStudies.map((study) => [study.name, study.feature]))
+  assert.deepEqual([...studies.keys()], ['arabic', 'hebrew', 'dna', 'base64'])
+  assert.notEqual(studies.get('arabic'), null)
+  assert.notEqual(studies.get('dna'), null)
+  assert.equal(studies.get('hebrew'), null)
+  assert.match(first.stdout, /hebrew: not studied, /)
+})
+
+test('nothing partial or temporary is left behind', async () => {
+  const names = await readdir(join(cwd, 'runs/a'), { recursive: true })
+  assert.deepEqual(
+    names.filter((name) => /partial|\.tmp$|checkpoint|lock/.test(name)),
+    [],
+  )
+})
+
+test('the same command again reuses every stage and prints the same figures', async () => {
+  const again = await run(['demo', '--out', 'runs/a', '--threads', '1', '--json', ...tiny], cwd)
+  assert.equal(again.code, 0, again.stderr)
+  assert.equal(again.stderr, '', '--json shows no progress')
+  const summary = summarySchema.parse(JSON.parse(again.stdout))
+  const stored = JSON.parse(await readFile(join(cwd, 'runs/a/summary.json'), 'utf8'))
+  assert.deepEqual(summary, stored)
+})
+
+test('one and two threads give the same bytes', async () => {
+  const result = await run(['demo', '--out', 'runs/b', '--threads', '2', '--quiet', ...tiny], cwd)
+  assert.equal(result.code, 0, result.stderr)
+  assert.equal(result.stderr, '', '--quiet shows no progress')
+  await assertSameBytes('a', 'b')
+})
+
+test('a run that is killed twice, stopped with Ctrl-C and resumed gives the same bytes as one left alone', async () => {
+  const args = ['demo', '--out', 'runs/c', ...tiny]
+  const at = (name: string): string => join(cwd, 'runs/c', name)
+  for (const stage of ['model', 'sae']) {
+    const killed = start(args, cwd)
+    assert.ok(
+      await killed.signalWhen(() => existsSync(at(`${stage}.partial/checkpoint.json`)), 'SIGKILL'),
+      `${stage} was too quick`,
+    )
+    assert.equal((await killed.finished).signal, 'SIGKILL')
+    assert.ok(existsSync(at(`${stage}.partial`)) && !existsSync(at(stage)))
+  }
+  const stopped = start(args, cwd)
+  assert.ok(await stopped.signalWhen((stderr) => stderr.includes('model: finished earlier'), 'SIGINT'))
+  const { code, stderr } = await stopped.finished
+  assert.equal(code, 130, stderr)
+  assert.match(stderr, /stopping at the next safe point/)
+  assert.match(
+    stderr,
+    /to go on from the last finished stage or checkpoint: monosem demo --out runs\/c --text 'texts\/\*\.md' /,
+  )
+  assert.doesNotMatch(stderr, /\n\s+at /)
+  assert.ok(existsSync(at('sae.partial/checkpoint.json')) && !existsSync(at('sae')))
+
+  const resumed = await run(args, cwd)
+  assert.equal(resumed.code, 0, resumed.stderr)
+  assert.match(resumed.stderr, /model: finished earlier/)
+  await assertSameBytes('a', 'c')
+})
+
+test('another config for the same directory is refused: the key is named, nothing is touched', async () => {
+  const before = await readFile(join(cwd, 'runs/a/sae/manifest.json'))
+  const result = await run(['demo', '--out', 'runs/a', ...tiny, 'sae.k=7'], cwd)
+  assert.equal(result.code, 2)
+  assert.match(result.stderr, /config\.k is 32 there, 7 was asked for\n\s+hint: .*--out/)
+  assert.ok(before.equals(await readFile(join(cwd, 'runs/a/sae/manifest.json'))))
+})
+
+test('features list, features show, model sample, eval and case-studies work on the run', async () => {
+  const json = async (...args: string[]) => {
+    const result = await run([...args, '--run', 'runs/a', '--json'], cwd)
+    assert.equal(result.code, 0, result.stderr)
+    return JSON.parse(result.stdout)
+  }
+  const rows = await json('features', 'list', '--sort', 'max', '--limit', '3')
+  assert.equal(rows.length, 3)
+  assert.ok(rows[0].max >= rows[1].max)
+  const [detail] = await json('features', 'show', String(rows[0].feature))
+  assert.equal(detail.top[0].activation, rows[0].max)
+  const sampled = () => json('model', 'sample', '--prompt', 'The ', '--max-tokens', '10', '--seed', '3')
+  const { continuation } = await sampled()
+  assert.ok(continuation.length > 0)
+  assert.equal((await sampled()).continuation, continuation)
+  const report = await json('eval', '--tokens', '500', '--mean-tokens', '500', '--out', 'runs/a/eval-2')
+  assert.equal(report.features, 64)
+  const patterns = ['--tokens', '2000', '--min-positives', '20', '--patterns', 'the=[Tt]he']
+  const { studies } = await json('case-studies', '--names', 'dna', ...patterns, '--out', 'runs/a/the')
+  assert.deepEqual(
+    studies.map((study: { name: string }) => study.name),
+    ['dna', 'the'],
+  )
+  const text = await run(['features', 'show', String(rows[0].feature), '--run', 'runs/a'], cwd)
+  assert.match(text.stdout, /^feature \d+ .*\nfires on .*\n(?:.*\n)*top examples .*\n.*«.+\|.+»/)
+})
+
+test('the stages run one by one give the same bytes as the demo', async () => {
+  const flags = (stage: string): string[] =>
+    tiny
+      .filter((word) => word.startsWith(`${stage}.`))
+      .flatMap((word) => {
+        const [name, value] = word.slice(stage.length + 1).split('=')
+        return [`--${name!.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`, value!]
+      })
+  const steps = [
+    ['corpus', 'build', '--text', 'texts/*.md', ...flags('corpus')],
+    ['model', 'train', ...flags('model')],
+    ['sae', 'train', '--features', '64', '--l1-coefficient', '0.5', ...flags('sae')],
+    ['eval', ...flags('eval')],
+    ['features', 'build', ...flags('features')],
+    ['case-studies', ...flags('case-studies')],
+  ]
+  for (const step of steps) {
+    const result = await run([...step, '--run', 'runs/d'], cwd)
+    assert.equal(result.code, 0, `${step[0]}: ${result.stderr}`)
+    assert.match(result.stdout, /^wrote /)
+  }
+  await assertSameBytes('a', 'd')
+})
+
+test('a topk autoencoder has exactly k active features per token', async () => {
+  const args = [
+    'sae',
+    'train',
+    '--corpus',
+    'runs/a/corpus',
+    '--model',
+    'runs/a/model',
+    '--out',
+    'runs/topk/sae',
+  ]
+  const sizes = [
+    '--features',
+    '64',
+    '--train-tokens',
+    '4096',
+    '--batch-size',
+    '256',
+    '--buffer-tokens',
+    '2048',
+  ]
+  const trained = await run(
+    [...args, '--architecture', 'topk', '--k', '5', '--init-tokens', '512', ...sizes, '--json'],
+    cwd,
+  )
+  assert.equal(trained.code, 0, trained.stderr)
+  const { l0 } = JSON.parse(trained.stdout)
+  assert.ok(l0 > 4 && l0 <= 5, `L0 ${l0}`)
+})
+
+test('the example reads the features of a run', async () => {
+  const example = fileURLToPath(new URL('../../examples/read-features.js', import.meta.url))
+  const { stdout } = await promisify(execFile)(process.execPath, [example, 'runs/a/features'], { cwd })
+  assert.match(stdout, /^(feature \d+: active on \d+\.\d\d% of the tokens, maximum \d+\.\d\d\n){5}\d/)
+})
+
+test('a flipped bit in the model is found before anything is computed with it', async () => {
+  const path = join(cwd, 'runs/b/model/model.safetensors')
+  const bytes = await readFile(path)
+  bytes[bytes.length - 7]! ^= 4
+  await writeFile(path, bytes)
+  const result = await run(['model', 'sample', '--run', 'runs/b', '--json'], cwd)
+  assert.equal(result.code, 1)
+  assert.equal(JSON.parse(result.stderr).error.code, 'corrupt')
+  assert.equal(result.stdout, '')
+})

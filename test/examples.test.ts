@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import type { Command } from 'commander'
+import { createProgram } from '../src/cli/program.js'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const readme = readFileSync(join(root, 'README.md'), 'utf8')
+
+/** The fenced blocks of one language. */
+const blocks = (language: string): string[] =>
+  [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)\\n\`\`\`$`, 'gms'))].map(([, body]) => body!)
+
+/** The words of a command line, as a POSIX shell splits them (quotes only). */
+const words = (line: string): string[] =>
+  [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain!)
+
+test('every TypeScript block of the README is a file in examples/, and every example is in the README', () => {
+  const examples = readdirSync(join(root, 'examples')).filter((name) => name.endsWith('.ts'))
+  const texts = examples.map((name) => readFileSync(join(root, 'examples', name), 'utf8').trimEnd())
+  assert.deepEqual(blocks('ts').sort(), texts.sort())
+  for (const name of examples) assert.ok(readme.includes(`(examples/${name})`), name)
+})
+
+test('every shell line of the README is a monosem command, or an npm script that exists', () => {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  for (const line of blocks('sh').flatMap((block) => block.split('\n')))
+    for (const command of line.split('&&').map((part) => part.replace(/ #.*/, '').trim())) {
+      const [program, verb, script] = words(command)
+      if (program === 'monosem') continue
+      assert.equal(program, 'npm', command)
+      assert.ok(['ci', 'test'].includes(verb!) || (verb === 'run' && script! in scripts), command)
+    }
+})
+
+/** The program with every action replaced by one that only says that it was reached. */
+function parseOnly(args: readonly string[]): string | null {
+  let reached: string | null = null
+  const program = createProgram('0.0.0')
+  const replace = (command: Command): void => {
+    command.exitOverride().configureOutput({ writeErr: () => {} })
+    if (command.commands.length === 0)
+      command.action(() => {
+        reached = command.name()
+      })
+    command.commands.forEach(replace)
+  }
+  replace(program)
+  program.parse(args, { from: 'user' })
+  return reached
+}
+
+/** Every command line that the README and the help pages show. */
+function shownCommands(): string[] {
+  const lines = blocks('sh').flatMap((block) => block.split('\n'))
+  const helps = (command: Command): string[] => {
+    let help = ''
+    command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp()
+    return [
+      ...[...help.matchAll(/^ {2}\$ (.*)$/gm)].map(([, line]) => line!),
+      ...command.commands.flatMap(helps),
+    ]
+  }
+  return [...lines, ...helps(createProgram('0.0.0'))].filter((line) => line.startsWith('monosem '))
+}
+
+test('every monosem command that the README and the help pages show is understood', () => {
+  const shown = shownCommands()
+  assert.ok(shown.length > 15, `${shown.length} commands`)
+  for (const line of shown) assert.ok(parseOnly(words(line).slice(1)), line)
+})
+
+test('every command has help with a description and an example', () => {
+  const check = (command: Command): void => {
+    let help = ''
+    command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp()
+    assert.ok(command.description().length > 10, command.name())
+    if (command.commands.length === 0) assert.match(help, /\nExample:\n {2}\$ monosem /, command.name())
+    for (const option of command.options)
+      assert.ok(option.description.length > 3, `${command.name()} ${option.flags}`)
+    command.commands.forEach(check)
+  }
+  check(createProgram('0.0.0'))
+})
+
+test('the example that trains an autoencoder finds the true directions', async () => {
+  const path = join(dirname(fileURLToPath(import.meta.url)), '..', 'examples', 'train-sae.js')
+  const { stdout } = await promisify(execFile)(process.execPath, [path], { cwd: root })
+  const [, found, all] = /^(\d+) of (\d+) true directions found/.exec(stdout) ?? []
+  assert.ok(Number(found) >= 0.9 * Number(all), stdout)
+})
+
+test('the files that the documents point to exist', async () => {
+  for (const document of ['README.md', 'CONTRIBUTING.md', 'ARCHITECTURE.md', 'CHANGELOG.md']) {
+    const text = await readFile(join(root, document), 'utf8')
+    for (const [, target] of text.matchAll(/\]\((?!https?:)([^)#]+)\)/g))
+      await assert.doesNotReject(readFile(join(root, target!)), `${document}: ${target}`)
+  }
+})
