@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kDepthBlock = 512;            // a panel of B: 512 * NR * 4 bytes, streamed from L2
 constexpr int kRowBlock = 8 * MR;           // rows of A that stay in L2 while the columns pass
+constexpr int kFewRowPanels = 16;           // up to here a task takes all rows
 constexpr int kMaxRows = 512 * MR;          // rows packed at a time
 constexpr int kMaxColumns = 2048;           // columns packed at a time: 4 MB of B
 
@@ -38,6 +39,25 @@ void multiplyPacked(const Context& context, const GemmArgs& g, const Block& bloc
                     packedB + static_cast<size_t>(j) * NR * block.depth, tile);
         writeTile(g, tile, block.row0 + i * MR, block.column0 + j * NR, add);
       }
+    fenceStreaming();
+  });
+}
+
+// Few row panels: each panel of B is used by one task only, so the task packs it into its own cache instead of memory.
+void multiplyPackingColumns(const Context& context, const GemmArgs& g, const Block& block, const float* packedA) {
+  bool add = g.accumulate || block.depth0 > 0;
+  int rowPanels = ceilDiv(block.rows, MR);
+  const float* b = g.b + block.depth0 * g.bRow;
+  parallelFor(context, ceilDiv(g.n, NR), [&](int j, int worker) {
+    float* panel = static_cast<float*>(scratchBytes(context.scratch, kSlotPerWorker + worker, sizeof(float) * NR * kDepthBlock));
+    int column = j * NR;
+    packColumns(panel, b + column * g.bColumn, g.bRow, g.bColumn, g.n - column < NR ? g.n - column : NR, block.depth);
+    for (int i = 0; i < rowPanels; i++) {
+      vf tile[MR][NV];
+      microKernel(block.depth, packedA + static_cast<size_t>(i) * MR * block.depth, panel, tile);
+      writeTile(g, tile, block.row0 + i * MR, column, add);
+    }
+    fenceStreaming();
   });
 }
 
@@ -72,6 +92,10 @@ void gemm(const Context& context, const GemmArgs& g) {
           packRows(packedA + static_cast<size_t>(i) * MR * block.depth, a + i * MR * g.aRow, g.aRow, g.aColumn,
                    block.rows - i * MR < MR ? block.rows - i * MR : MR, block.depth);
       });
+      if (rowPanels <= kFewRowPanels) {
+        multiplyPackingColumns(context, g, block, packedA);
+        continue;
+      }
       for (int column0 = 0; column0 < g.n; column0 += kMaxColumns) {
         block.column0 = column0;
         block.columns = g.n - column0 < kMaxColumns ? g.n - column0 : kMaxColumns;

@@ -76,11 +76,15 @@ static inline void packColumns(float* panel, const float* b, ptrdiff_t rowStride
     for (int j = 0; j < NR; j++) panel[k * NR + j] = j < columns ? b[k * rowStride + j * columnStride] : 0.0f;
 }
 
+constexpr size_t kStreamingFloats = 4 << 20;
+
 // Adds or writes one tile to C, cutting off the padding.
 static inline void writeTile(const GemmArgs& g, vf (&tile)[MR][NV], int row, int column, bool add) {
   int rows = g.m - row < MR ? g.m - row : MR;
   int columns = g.n - column < NR ? g.n - column : NR;
   float* c = g.c + row * g.cRow + column;
+  // A result larger than the caches goes straight to memory: reading its lines first would double the traffic.
+  bool streaming = !add && static_cast<size_t>(g.m) * g.n >= kStreamingFloats && isStreamable(g.c) && g.cRow % VL == 0;
   if (columns == NR) {
     for (int i = 0; i < rows; i++)
       for (int j = 0; j < NV; j++) {
@@ -88,7 +92,8 @@ static inline void writeTile(const GemmArgs& g, vf (&tile)[MR][NV], int row, int
         vf value = tile[i][j];
         if (add) value += load(p);
         else if (g.bias) value += load(g.bias + column + j * VL);
-        store(p, value);
+        if (streaming) storeStreaming(p, value);
+        else store(p, value);
       }
     return;
   }

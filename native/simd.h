@@ -26,6 +26,23 @@ typedef float vfUnaligned __attribute__((vector_size(VL * 4), aligned(4), may_al
 
 static inline __attribute__((always_inline)) vf load(const float* p) { return *reinterpret_cast<const vfUnaligned*>(p); }
 static inline __attribute__((always_inline)) void store(float* p, vf v) { *reinterpret_cast<vfUnaligned*>(p) = v; }
+// A store past the caches, to aligned addresses only; an ordinary one where there is none.
+static inline __attribute__((always_inline)) bool isStreamable(const float* p) { return reinterpret_cast<uintptr_t>(p) % (VL * 4) == 0; }
+static inline __attribute__((always_inline)) void storeStreaming(float* p, vf v) {
+#if defined(__AVX512F__)
+  _mm512_stream_ps(p, v);
+#elif defined(__AVX2__)
+  _mm256_stream_ps(p, v);
+#else
+  store(p, v);
+#endif
+}
+// Makes streaming stores visible before what is stored later.
+static inline __attribute__((always_inline)) void fenceStreaming() {
+#if defined(__AVX2__) || defined(__AVX512F__)
+  _mm_sfence();
+#endif
+}
 static inline __attribute__((always_inline)) vf splat(float x) { return vf{} + x; }
 
 // The first `lanes` lanes, the others 0.

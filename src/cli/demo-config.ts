@@ -59,11 +59,11 @@ type Overrides = { [S in StageName]?: Record<string, unknown> }
 /** What `--quick` changes. */
 export const quickOverrides: Overrides = {
   corpus: { sizeMb: 6, tokenizerSampleMb: 3, vocabularySize: 2048 },
-  model: { trainTokens: 1_500_000, evalTokens: 100_000 },
+  model: { trainTokens: 1_200_000, evalTokens: 100_000 },
   sae: {
     features: 2048,
-    trainTokens: 1_500_000,
-    deadAfterTokens: 100_000,
+    trainTokens: 900_000,
+    deadAfterTokens: 60_000,
     bufferTokens: 131_072,
     measureTokens: 65_536,
   },

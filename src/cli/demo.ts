@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { addFlags, givenFlags, readFlags } from '../config/flags.js'
+import { openCorpus } from '../corpus/corpus.js'
 import { runCorpusStage } from '../corpus/corpus-stage.js'
 import type { EvalReport } from '../eval/eval-report.js'
 import { readEvalReport, runEvalStage } from '../eval/eval-stage.js'
@@ -46,7 +47,7 @@ async function runDemo(session: Session, run: string, configs: StageConfigs): Pr
   const log = await openRunLog(run)
   const before = log.stageSeconds()
   const directories = await runStages(session, run, configs, log)
-  const samples = await sampleTexts(session, directories.model, sampleConfigs(configs.model.seed))
+  const samples = await continueDocuments(session, directories, configs.model.seed)
   const inStages = log.stageSeconds() - before
   const rest = (performance.now() - started) / 1000 - inStages
   const summary = await summarise(directories, {
@@ -121,22 +122,44 @@ async function summarise(
   }
 }
 
-/** Three continuations of nothing: documents as the model imagines them. */
-const sampleConfigs = (seed: number) => [0, 1, 2].map((i) => ({ maxTokens: 60, seed: seed + i }))
+/** A text and how the model goes on from it. */
+interface Continuation {
+  prompt: string
+  continuation: string
+}
+
+/** The beginnings of four validation documents, evenly spaced in the split, continued by the model. */
+async function continueDocuments(
+  session: Session,
+  directories: Directories,
+  seed: number,
+): Promise<Continuation[]> {
+  const { tokenizer, validation } = await openCorpus(directories.corpus)
+  const { documentStarts, tokens } = validation
+  const prompts = [0, 1, 2, 3].map((i) => {
+    const document = Math.floor(((i + 0.5) / 4) * documentStarts.length)
+    const first = documentStarts[document] + 1
+    const end = Math.min(first + 24, documentStarts[document + 1] ?? tokens.length)
+    // The tokens may end in the middle of a character; what that leaves behind is not part of the prompt.
+    return tokenizer.decode(tokens.slice(first, end)).replaceAll('\ufffd', '')
+  })
+  const configs = prompts.map((prompt, i) => ({ prompt, maxTokens: 48, temperature: 0.8, seed: seed + i }))
+  const texts = await sampleTexts(session, directories.model, configs)
+  return prompts.map((prompt, i) => ({ prompt, continuation: texts[i] }))
+}
 
 async function renderDemo(
   session: Session,
   run: string,
   directories: Directories,
   summary: Summary,
-  samples: readonly string[],
+  samples: readonly Continuation[],
 ): Promise<string> {
   const found = summary.caseStudies.flatMap(({ feature }) => (feature === null ? [] : [feature]))
   const shown = await showFeatures(session, directories.features, found)
   return [
-    'What the transformer writes, three times:',
-    ...samples.map((text) => indent(text)),
-    '',
+    'How the transformer goes on from the beginning of a document it has not seen (‖ is where it takes over):',
+    ...samples.map(({ prompt, continuation }) => `${indent(`${prompt.trimStart()}‖${continuation}`)}\n`),
     'Some features, each with the text on which it is strongest:',
     shown.text,
     '',

@@ -4,8 +4,8 @@ import type { Segment } from './segments.js'
 /** How activations are made visible. */
 export interface ShadingOptions {
   /**
-   * true: tokens on a background from pale to strong orange (256-colour palette); false: active tokens as
-   * «token|0.8»
+   * true: tokens on a background from pale to strong orange (256-colour palette); false: tokens of at least a
+   * fifth of the maximum as «token|0.8»
    */
   color: boolean
   /** the activation of the strongest colour: the feature's maximum */
@@ -18,7 +18,7 @@ const backgrounds = [230, 223, 222, 215, 208, 202]
 /** One segment, shaded by its activation. @param focus underline it: the example is about this token */
 export function shade(text: string, activation: number, options: ShadingOptions, focus = false): string {
   if (text === '') return ''
-  if (!options.color) return activation > 0 ? `«${text}|${shortNumber(activation)}»` : text
+  if (!options.color) return isMarked(activation, options) ? `«${text}|${shortNumber(activation)}»` : text
   if (activation <= 0) return focus ? `\x1b[4m${text}\x1b[0m` : text
   const step = Math.min(
     backgrounds.length - 1,
@@ -32,9 +32,14 @@ export function shortNumber(value: number): string {
   return String(Number(value.toPrecision(2)))
 }
 
+/** Without colours only what stands out is marked, or the text could not be read. */
+const isMarked = (activation: number, { max }: ShadingOptions): boolean =>
+  activation > 0 && activation >= 0.2 * max
+
 /** Columns that a shaded segment takes. */
-function shadedWidth(segment: Segment, color: boolean): number {
-  const marks = !color && segment.activation > 0 ? 3 + shortNumber(segment.activation).length : 0
+function shadedWidth(segment: Segment, options: ShadingOptions): number {
+  const marked = !options.color && isMarked(segment.activation, options)
+  const marks = marked ? 3 + shortNumber(segment.activation).length : 0
   return displayWidth(segment.text) + marks
 }
 
@@ -53,7 +58,7 @@ export function shadeInContext(
   const at = segments.findIndex(({ first, end }) => focus >= first && focus < end)
   const before = fitSegments(segments.slice(0, at).reverse(), widths.left, 'end', options).reverse()
   const after = fitSegments(segments.slice(at), widths.right, 'start', options)
-  const used = before.reduce((sum, segment) => sum + shadedWidth(segment, options.color), 0)
+  const used = before.reduce((sum, segment) => sum + shadedWidth(segment, options), 0)
   const show = (segment: Segment): string =>
     shade(segment.text, segment.activation, options, focus >= segment.first && focus < segment.end)
   return ' '.repeat(Math.max(0, widths.left - used)) + [...before, ...after].map(show).join('')
@@ -64,12 +69,12 @@ function fitSegments(
   segments: readonly Segment[],
   width: number,
   keep: 'start' | 'end',
-  { color }: ShadingOptions,
+  options: ShadingOptions,
 ): Segment[] {
   const kept: Segment[] = []
   let left = width
   for (const [i, segment] of segments.entries()) {
-    const needed = shadedWidth(segment, color)
+    const needed = shadedWidth(segment, options)
     // The last segment may use the column that an ellipsis would need.
     const room = i === segments.length - 1 ? left : left - 1
     if (needed <= room) {

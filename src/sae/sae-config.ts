@@ -17,7 +17,7 @@ export const saeConfigSchema = z.strictObject({
   l1Coefficient: z
     .number()
     .nonnegative()
-    .default(4)
+    .default(3.5)
     .describe('relu: weight of the L1 penalty, for activations scaled to a mean norm of sqrt(D)'),
   k: positive().default(32).describe('topk: active features per token'),
   auxK: positive().default(256).describe('topk: dead features that model the error of each token'),
@@ -26,8 +26,8 @@ export const saeConfigSchema = z.strictObject({
     .nonnegative()
     .default(1 / 32)
     .describe('topk: weight of the auxiliary loss on dead features; 0 turns it off'),
-  trainTokens: positive().default(8_000_000).describe('tokens to train on'),
-  batchSize: positive().default(1024).describe('tokens per step'),
+  trainTokens: positive().default(1_800_000).describe('tokens to train on'),
+  batchSize: positive().default(2048).describe('tokens per step'),
   learningRate: z.number().positive().default(1e-3).describe('peak learning rate of Adam'),
   warmupFraction: fraction()
     .default(0.02)
@@ -39,7 +39,7 @@ export const saeConfigSchema = z.strictObject({
   beta1: fraction().default(0.9).describe('decay of the first moment of Adam'),
   beta2: fraction().default(0.999).describe('decay of the second moment of Adam'),
   deadAfterTokens: positive()
-    .default(250_000)
+    .default(100_000)
     .describe('tokens without firing after which a feature counts as dead'),
   resampleAt: z
     .array(fraction())
