@@ -1,45 +1,54 @@
 // The public table of contents, in the order in which data flows.
 
-// activations and sae: the autoencoder
-export { createLiveSource, type LiveSourceOptions } from './activations/live-source.js'
+// errors, random numbers, progress, stage directories: what everything else stands on
+export * from './errors/monosem-error.js'
+export * from './progress/progress.js'
+export * from './progress/terminal-progress.js'
+export * from './random/random.js'
+export * from './storage/stage.js'
+
+// formats: files that other programs read
+export * from './formats/safetensors.js'
+
+// kernels: everything that computes on tensors
+export type * from './kernels/kernels.js'
+export { loadKernels } from './kernels/load.js'
+
+// corpus: text to tokens
 export { trainBpe } from './corpus/bpe-trainer.js'
 export * from './corpus/corpus.js'
-// corpus: text to tokens
 export { type CorpusConfig, corpusConfigSchema } from './corpus/corpus-config.js'
 export { runCorpusStage } from './corpus/corpus-stage.js'
 export { loadTokenizer, type Tokenizer } from './corpus/tokenizer.js'
 export * from './corpus/windows.js'
-export * from './errors/monosem-error.js'
-export { type EvalConfig, evalConfigSchema } from './eval/eval-config.js'
-export type { EvalReport } from './eval/eval-report.js'
-export { type AnalysisPaths, readEvalReport, runEvalStage } from './eval/eval-stage.js'
-// eval: how good the decomposition is
-export { type EvaluateInputs, evaluate } from './eval/evaluate.js'
-// features: what each feature responds to
-export * from './features/feature-store.js'
-export { type FeaturesConfig, featuresConfigSchema } from './features/features-config.js'
-export { runFeaturesStage } from './features/features-stage.js'
-// formats
-export * from './formats/safetensors.js'
-// interp: how specific features are
-export { readCaseStudies, runCaseStudiesStage } from './interp/case-studies.js'
-export { type CaseStudiesConfig, caseStudiesConfigSchema } from './interp/case-studies-config.js'
-export { type CaseStudy, studyPredicates } from './interp/study-predicates.js'
-// kernels: everything that computes on tensors
-export type * from './kernels/kernels.js'
-export { loadKernels } from './kernels/load.js'
+
 // model: the transformer
 export { type ModelConfig, modelConfigSchema } from './model/model-config.js'
 export { loadTransformer, type ModelMetrics, runModelStage } from './model/model-stage.js'
 export { type SampleContext, sample } from './model/sample.js'
 export { type SampleConfig, sampleConfigSchema } from './model/sample-config.js'
 export * from './model/transformer.js'
-export * from './progress/progress.js'
-export * from './progress/terminal-progress.js'
-export * from './random/random.js'
+
+// activations and sae: the autoencoder and what it is trained on
+export { createLiveSource, type LiveSourceOptions } from './activations/live-source.js'
 export type { ActivationSource } from './sae/activation-source.js'
 export { loadSae, type Sae } from './sae/sae.js'
 export { type SaeConfig, saeConfigSchema } from './sae/sae-config.js'
 export { runSaeStage, type SaeMetrics } from './sae/sae-stage.js'
 export type { SaelensConfig } from './sae/saelens-config.js'
-export * from './storage/stage.js'
+
+// eval: how good the decomposition is
+export { type EvalConfig, evalConfigSchema } from './eval/eval-config.js'
+export type { EvalReport } from './eval/eval-report.js'
+export { type AnalysisPaths, readEvalReport, runEvalStage } from './eval/eval-stage.js'
+export { type EvaluateInputs, evaluate } from './eval/evaluate.js'
+
+// features: what each feature responds to
+export * from './features/feature-store.js'
+export { type FeaturesConfig, featuresConfigSchema } from './features/features-config.js'
+export { runFeaturesStage } from './features/features-stage.js'
+
+// interp: how specific features are
+export { readCaseStudies, runCaseStudiesStage } from './interp/case-studies.js'
+export { type CaseStudiesConfig, caseStudiesConfigSchema } from './interp/case-studies-config.js'
+export { type CaseStudy, studyPredicates } from './interp/study-predicates.js'
