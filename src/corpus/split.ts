@@ -30,12 +30,16 @@ export function chooseValidation(
 }
 
 function chooseGroups(groups: Map<string, number>, fraction: number, random: Random): Set<string> {
-  const order = random.shuffle([...groups.keys()])
-  const wanted = fraction * order.reduce((sum, group) => sum + (groups.get(group) as number), 0)
+  const sizeOf = (group: string): number => groups.get(group) as number
+  const shuffled = random.shuffle([...groups.keys()])
+  const wanted = fraction * shuffled.reduce((sum, group) => sum + sizeOf(group), 0)
+  // One large file must not be most of what is measured: groups above a tenth of the share come last.
+  const isSmall = (group: string): boolean => sizeOf(group) <= wanted / 10
+  const order = [...shuffled.filter(isSmall), ...shuffled.filter((group) => !isSmall(group))]
   const chosen = new Set<string>()
   let bytes = 0
   for (const group of order.slice(0, -1)) {
-    const size = groups.get(group) as number
+    const size = sizeOf(group)
     // A large group that would overshoot by more than it fills waits for a smaller one.
     if (chosen.size > 0 && bytes + size / 2 > wanted) continue
     chosen.add(group)

@@ -47,3 +47,9 @@ test('the seed decides', () => {
   assert.deepEqual(chooseValidation(documents, 0.1, 3), chooseValidation(documents, 0.1, 3))
   assert.notDeepEqual(chooseValidation(documents, 0.1, 3), chooseValidation(documents, 0.1, 4))
 })
+
+test('a large file is not held out while small ones can make up the share', () => {
+  const withLarge = [...documents, { kind: 'common', group: 'large', bytes: 20_000 }]
+  for (let seed = 0; seed < 20; seed++)
+    assert.equal(chooseValidation(withLarge, 0.1, seed)[withLarge.length - 1], false)
+})
