@@ -2,7 +2,7 @@ import { z } from 'zod'
 
 /** Options of the `eval` stage. */
 export const evalConfigSchema = z.object({
-  tokens: z.int().min(1).default(200_000).describe('validation tokens to evaluate on, spread over the split'),
+  tokens: z.int().min(1).default(300_000).describe('validation tokens to evaluate on, spread over the split'),
   meanTokens: z
     .int()
     .min(1)
