@@ -3,7 +3,13 @@ import { z } from 'zod'
 const positive = () => z.number().int().positive()
 const fraction = () => z.number().min(0).max(1)
 
-/** Everything a person can choose about training a sparse autoencoder. Field names become command-line flags. */
+/**
+ * Everything a person can choose about training a sparse autoencoder. Field names become command-line flags.
+ *
+ * The defaults suit a small model and minutes of training. Training longer raises explained variance and loss recovered, and splits
+ * features: on the demo's model 3 million tokens instead of 1.6 took the best Arabic feature's correlation with the script from
+ * 0.67 to 0.56, because features of single Arabic tokens took over from the one for the script.
+ */
 export const saeConfigSchema = z.strictObject({
   architecture: z
     .enum(['relu', 'topk'])
