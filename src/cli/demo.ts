@@ -12,6 +12,7 @@ import { runModelStage } from '../model/model-stage.js'
 import type { SaeMetrics } from '../sae/sae-stage.js'
 import { writeFileAtomic } from '../storage/atomic-file.js'
 import type { Json, StageResult } from '../storage/stage.js'
+import { printable } from '../terminal/printable.js'
 import { caseStudySummary } from './case-studies.js'
 import { addCommand } from './command.js'
 import { demoSchema, type StageConfigs, type StageName, stageConfigs } from './demo-config.js'
@@ -175,4 +176,4 @@ async function renderDemo(
   ].join('\n')
 }
 
-const indent = (text: string): string => `  | ${text.trim().replaceAll('\n', '\n  | ')}`
+const indent = (text: string): string => `  | ${printable(text).trim().replaceAll('\n', '\n  | ')}`

@@ -7,6 +7,7 @@ import { loadTransformer, runModelStage } from '../model/model-stage.js'
 import { sample } from '../model/sample.js'
 import { type SampleConfig, sampleConfigSchema } from '../model/sample-config.js'
 import type { Json } from '../storage/stage.js'
+import { printable } from '../terminal/printable.js'
 import { addCommand } from './command.js'
 import { madeOrReused, renderJson } from './outcome.js'
 import { addPaths, readPaths } from './run-paths.js'
@@ -57,7 +58,7 @@ function addSample(model: Command): void {
       const [continuation] = await sampleTexts(session, model, [config])
       return {
         json: { prompt: config.prompt, continuation: continuation ?? '' },
-        text: config.prompt + continuation,
+        text: printable(config.prompt + continuation),
       }
     },
   )
