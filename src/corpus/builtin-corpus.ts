@@ -9,7 +9,7 @@ import { packageTexts } from './package-texts.js'
 
 /**
  * Parts of the corpus by share of its bytes. The kinds of the case studies are about one percent each: enough to learn, and rare enough
- * that the model does not give them neurons of their own (in Bricken et al. 2023 Arabic is 0.13% of the tokens).
+ * that the model has less reason to give them neurons of their own (in Bricken et al. 2023 Arabic is 0.13% of the tokens).
  */
 const SHARES = { docs: 0.18, code: 0.325, messages: 0.12, icu: 0.344, dna: 0.01, base64: 0.012, hex: 0.009 }
 
