@@ -33,6 +33,12 @@ void scaleInPlace(const Context& context, float* y, float factor, int64_t count)
   });
 }
 
+void mixInPlace(const Context& context, float* y, const float* x, float weight, int64_t count) {
+  forChunks(context, count, [&](int64_t begin, int length) {
+    for (int i = 0; i < length; i++) y[begin + i] += weight * (x[begin + i] - y[begin + i]);
+  });
+}
+
 // x [n, d]; tasks own stripes of columns, rows are added in pairs of partial sums of 64 rows to limit rounding.
 void columnSums(const Context& context, float* out, const float* x, int n, int d, bool accumulate) {
   constexpr int kStripe = 64, kRows = 64;

@@ -40,6 +40,13 @@ enum ScratchSlot {
   kSlotSaeAuxError,
   kSlotSaeColumns,
   kSlotSaeRows,
+  kSlotSaeFeatures,
+  kSlotSaeRowScales,
+  kSlotSaeCut,
+  kSlotSaeDenseA,
+  kSlotSaeDenseB,
+  kSlotSaeGradients,
+  kSlotSaeSkip,
   kSlotPerWorker  // slots kSlotPerWorker + worker are private to a worker
 };
 
@@ -60,37 +67,64 @@ struct GemmArgs {
   bool accumulate;
 };
 
+// ---- sparse autoencoders: names and equations as in src/kernels/sae-kernels.ts and docs/architectures.md ----
+
+enum SaeKind { kRelu = 0, kJumpRelu, kGated, kTopK, kBatchTopK };
+enum SaePenalty { kNoPenalty = 0, kL1, kL1ByNorm, kL0, kTanh };
+enum SaePrecision { kFp32 = 0, kBf16Panels, kInt8Panels };
+
 struct SaePointers {
   float *wEnc, *bEnc, *wDec, *bDec;
+  float *threshold, *rMag, *bMag, *wSkip;  // null where the architecture has none
 };
 
 struct SaeShape {
-  int n, d, f;
+  int n, d, dOut, f;
 };
 
-struct SaeActivation {
-  bool topk;
+struct SaeForm {
+  SaeKind kind;
   int k;
+  bool logThreshold, subtractDecoderBias;
+};
+
+// W_enc in panels of features [panel][depth group][feature of the panel]; a group is 32 bits: 1 fp32, 2 bf16 or 4 int8.
+struct SaePacked {
+  SaePrecision precision;
+  int f, d;
+  void* panels;
+  float* scale;      // int8: [panels * width] what one unit of a weight is worth
+  float* error;      // [panels * width] standard deviation of a pre-activation's error per unit of ||x|| (0 for fp32)
+  float* smoothing;  // int8: [d]
+  size_t bytes;
 };
 
 struct SaeStepArgs {
   SaeShape shape;
+  SaeForm form;
   SaePointers params, m, v;
+  SaePacked* packed;
   int32_t* tokensSinceFired;
-  const float* x;
-  SaeActivation activation;
-  float l1Coefficient;
+  float* running;
+  const float *x, *y;
+  SaePenalty penalty;
+  float coefficient, bandwidth, tanhScale, preAct;
   AdamOptions adam;
   bool unitNormDecoder;
-  bool auxK;
-  int auxCount;
+  float gradientClip;  // 0: none
+  int auxCount;        // 0: no AuxK
   float auxCoefficient;
   int deadAfterTokens;
+  const int32_t* prefixes;  // ends of nested prefixes, ascending, the last is f
+  int prefixCount;
+  bool skipBadRows;
 };
 
 struct SaeStepStats {
-  double squaredError, l1, l0, auxLoss;
-  int dead;
+  double squaredError, prefixError, sparsity, l0, auxLoss, preActLoss, maxDensity, gradientNorm;
+  double encodeMs, decodeMs, updateMs;
+  int dead, badRow, skippedRows;
+  SaePrecision precision;
 };
 
 // Sparse codes, owned by whoever asked for them; freed with releaseCodes.
@@ -110,6 +144,7 @@ struct KernelTable {
   void (*columnSums)(const Context&, float* out, const float* x, int n, int d, bool accumulate);
   void (*addInPlace)(const Context&, float* y, const float* x, int64_t count);
   void (*scaleInPlace)(const Context&, float* y, float factor, int64_t count);
+  void (*mixInPlace)(const Context&, float* y, const float* x, float weight, int64_t count);
   void (*clipNorm)(const Context&, float* out, const float* const* grads, const int64_t* counts, int tensors, float maxNorm);
   void (*adam)(const Context&, float* p, const float* g, float* m, float* v, int64_t count, const AdamOptions&, const float* gradScale);
   void (*layerNormForward)(const Context&, float* out, float* mean, float* rstd, const float* x, const float* w, const float* b, int n, int d, float epsilon);
@@ -123,9 +158,16 @@ struct KernelTable {
   void (*crossEntropyForward)(const Context&, float* losses, const float* logits, const int32_t* targets, int n, int v);
   void (*crossEntropyBackward)(const Context&, float* dlogits, const float* logits, const int32_t* targets, int n, int v, float scale);
   void (*klDivergence)(const Context&, float* out, const float* p, const float* q, int n, int v);
+  bool (*saeHasPrecision)(SaePrecision);
+  void (*saeAllocatePacked)(SaePacked&);  // for its precision, f and d
+  void (*saeReleasePacked)(SaePacked&);
+  void (*saePack)(const Context&, SaePacked&, const float* wEnc);
   void (*saeStep)(const Context&, const SaeStepArgs&, SaeStepStats&);
-  void (*saeEncode)(const Context&, const SaePointers&, SaeShape, const float* x, SaeActivation, Codes&);
-  void (*saeDecode)(const Context&, float* xHat, const SaePointers&, SaeShape, const Codes&);
+  // packed may be null
+  void (*saeEncode)(const Context&, const SaePointers&, SaeShape, const float* x, const SaeForm&, const SaePacked*, Codes&);
+  // x may be null without wSkip
+  void (*saeDecode)(const Context&, float* xHat, const SaePointers&, SaeShape, const Codes&, const float* x);
+  void (*saeEncodeFeatures)(const Context&, float* out, const SaePointers&, SaeShape, const float* x, const int32_t* ids, int count, const SaeForm&);
   void (*saeSquaredErrors)(const Context&, float* losses, const float* x, const float* xHat, int n, int d);
   double (*fmaLoop)(const Context&, int rounds);
 };

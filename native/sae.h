@@ -1,25 +1,102 @@
+// The parts of an autoencoder's kernels. Data flows: pack -> encode (select) -> decode -> gradient; sae_step.cc puts them together.
 #pragma once
+#include <math.h>
+
 #include "kernels.h"
+#include "simd.h"
+
 namespace monosem {
 namespace MONOSEM_ISA {
 
-// A view on the features to encode with: all of them (ids null), or a list.
+// Which features to encode with: all of them (ids null), or a list.
 struct FeatureList {
   const int32_t* ids;
   int count;
 };
 
-// Fills codes with the active features of x [n, d], ascending ids within a row. `centred` gets x - bDec, [n, d].
-void encodeRows(const Context& context, const SaePointers& params, SaeShape shape, const float* centred, FeatureList features, SaeActivation activation, Codes& codes);
-// centred = x - bDec
-void centreRows(const Context& context, float* centred, const float* x, const float* bDec, int n, int d);
-// out = (base or 0) + sum over a row's features of value * wDec[feature]
-void decodeRow(float* out, const float* base, const Codes& codes, int row, const float* wDec, int d);
+// What of a feature does not change during a step.
+struct FeatureConstants {
+  const float* cut;    // [f] the support is where pre is above it
+  const float* theta;  // [f] jumprelu, else null
+  const float* gain;   // [f] exp(rMag) of gated, else null
+  const float* norm;   // [f] norms of decoder rows where the penalty asks for them, else null
+};
 
-void saeStep(const Context&, const SaeStepArgs&, SaeStepStats&);
-void saeEncode(const Context&, const SaePointers&, SaeShape, const float* x, SaeActivation, Codes&);
-void saeDecode(const Context&, float* xHat, const SaePointers&, SaeShape, const Codes&);
+// Constants of all features in scratch memory; arrays are padded to whole panels.
+FeatureConstants featureConstants(const Context&, const SaePointers&, SaeShape, const SaeForm&, SaePenalty, float bandwidth);
+
+// The activation that belongs to a pre-activation of the support.
+static inline float activate(const SaeForm& form, const SaePointers& params, const FeatureConstants& constants, int32_t id, float pre) {
+  switch (form.kind) {
+    case kJumpRelu:
+      return pre > constants.theta[id] ? pre : 0.0f;
+    case kGated: {
+      if (!(pre > 0)) return 0.0f;
+      float magnitude = constants.gain[id] * (pre - params.bEnc[id]) + params.bMag[id];
+      return magnitude > 0 ? magnitude : 0.0f;
+    }
+    default:
+      return pre > 0 ? pre : 0.0f;
+  }
+}
+
+// ---- sae_pack.cc ----
+bool saeHasPrecision(SaePrecision);
+void saeAllocatePacked(SaePacked&);
+void saeReleasePacked(SaePacked&);
+void saePack(const Context&, SaePacked&, const float* wEnc);
+// Packs the features of one panel again; `scratch` holds panelScratchBytes(d).
+void packFeaturePanel(SaePacked&, const float* wEnc, int panel, void* scratch);
+size_t panelScratchBytes(int d);
+
+// A batch as encoding reads it.
+struct PackedRows {
+  SaePrecision precision;
+  const void* panels;  // [row panel][depth group][row of the panel]
+  const float* scale;  // int8: [n] what one unit of an activation is worth
+  const int32_t* sum;  // int8: [n] sum of the row's integers
+  const float* error;  // [n] error of a pre-activation per unit of SaePacked::error
+};
+PackedRows packBatch(const Context&, const float* centred, int n, int d, const SaePacked& like);
+
+// ---- sae_encode.cc ----
+// centred = x - bDec, or x where bDec is null
+void centreRows(const Context&, float* centred, const float* x, const float* bDec, int n, int d);
+// Fills codes with (feature, pre) of the support of every row, ids ascending. `packed` may be null: W_enc is packed for this call in fp32.
+// runningThreshold: a guess for batchtopk, 0 for none; it does not change the result.
+void encodeSupport(const Context&, const SaePointers&, SaeShape, const float* centred, FeatureList, const SaeForm&, const FeatureConstants&,
+                   const SaePacked* packed, float runningThreshold, Codes& codes);
+// Share of the exact top k of `rows` rows, from `firstRow`, that codes lacks: adds to (checked, missed).
+void checkRecall(const Context&, const SaePointers&, SaeShape, const float* centred, int k, const Codes& codes, int firstRow, int rows, double& checked, double& missed);
+void saeEncode(const Context&, const SaePointers&, SaeShape, const float* x, const SaeForm&, const SaePacked*, Codes&);
+void saeEncodeFeatures(const Context&, float* out, const SaePointers&, SaeShape, const float* x, const int32_t* ids, int count, const SaeForm&);
+
+// ---- sae_decode.cc ----
+// The activations of a support; the codes' own values where they are the same.
+float* activationsOf(const Context&, const Codes& support, const SaeForm&, const SaePointers&, const FeatureConstants&);
+// rows of out += sum of values[i] wDec[id]
+void decodeInto(const Context&, float* out, const Codes& codes, const float* values, const float* wDec, int n, int d, int f);
+void saeDecode(const Context&, float* xHat, const SaePointers&, SaeShape, const Codes&, const float* x);
 void saeSquaredErrors(const Context&, float* losses, const float* x, const float* xHat, int n, int d);
+// out[row] = bDec (+ x wSkip)
+void decodeBase(const Context&, float* out, const SaePointers&, SaeShape, const float* x);
+
+// ---- sae_dense.cc and sae_step.cc ----
+void saeStep(const Context&, const SaeStepArgs&, SaeStepStats&);
+
+// Calls body(row) for all rows; rows are grouped into tasks.
+template <class Body>
+inline void forRows(const Context& context, int n, Body body) {
+  constexpr int kRows = 16;
+  parallelFor(context, (n + kRows - 1) / kRows, [&](int task, int) {
+    for (int row = task * kRows; row < n && row < (task + 1) * kRows; row++) body(row);
+  });
+}
+
+template <class T>
+inline T* scratchArray(const Context& context, int slot, size_t count) {
+  return static_cast<T*>(scratchBytes(context.scratch, slot, sizeof(T) * (count ? count : 1)));
+}
 
 }  // namespace MONOSEM_ISA
 }  // namespace monosem

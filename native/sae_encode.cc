@@ -1,23 +1,26 @@
-// Encoding: a blocked matrix product whose tiles never leave the registers and L1; only the active features are kept.
+// Encoding: which (row, feature) pairs matter, and their pre-activations in fp32. A scan in the precision of the packed weights finds
+// candidates; below fp32 each candidate is computed again exactly, so precision decides only how few candidates are missed.
 #include <algorithm>
 #include <stdlib.h>
 
-#include "micro_kernel.h"
-#include "sae.h"
+#include "gemm.h"
+#include "sae_scan.h"
 
 namespace monosem {
 namespace MONOSEM_ISA {
 
 namespace {
 
-constexpr int kRowPanels = 8;  // row panels per task: 8 * MR rows of x stay in L2 while all features pass
+constexpr int kMaxPanels = 16;        // row panels per task: their rows stay in L2 while all features pass
+constexpr float kDeviations = 4;      // candidates of a cut may be off by so many standard deviations
+constexpr int kExtraBf16 = 8, kExtraInt8 = 32;  // candidates of a top k beyond k
 
 struct Candidate {
   int32_t row, id;
   float value;
 };
 
-// What one task found, in order of arrival: ids ascend within a row.
+// A growing list, one per worker, emptied for every task.
 struct Found {
   Candidate* items = nullptr;
   int64_t count = 0, capacity = 0;
@@ -31,187 +34,366 @@ struct Found {
   }
 };
 
-// The k largest of a stream with ascending ids; among equal values the lower id wins.
+// A positive value and its id as one number: larger values first, lower ids among equals.
+uint64_t keyOf(float value, int32_t id) {
+  uint32_t bits;
+  memcpy(&bits, &value, 4);
+  return static_cast<uint64_t>(bits) << 32 | static_cast<uint32_t>(~id);
+}
+int32_t idOfKey(uint64_t key) { return static_cast<int32_t>(~static_cast<uint32_t>(key)); }
+float valueOfKey(uint64_t key) {
+  uint32_t bits = static_cast<uint32_t>(key >> 32);
+  float value;
+  memcpy(&value, &bits, 4);
+  return value;
+}
+
+// The `keep` largest of a stream of positive values.
 struct TopK {
-  Candidate* items;
-  int count, capacity, k;
+  uint64_t* keys;
+  int count, capacity, keep;
   float threshold;  // candidates must be above it
-  void push(int32_t row, int32_t id, float value) {
+  void push(int32_t id, float value) {
     if (count == capacity) compact();
-    if (value > threshold) items[count++] = {row, id, value};
+    if (value > threshold) keys[count++] = keyOf(value, id);
   }
   void compact() {
-    if (count <= k) return;
-    std::nth_element(items, items + k - 1, items + count, [](const Candidate& a, const Candidate& b) {
-      return a.value > b.value || (a.value == b.value && a.id < b.id);
-    });
-    count = k;
-    threshold = items[k - 1].value;
+    if (count <= keep) return;
+    largestFirst(keep);
+    count = keep;
+    threshold = valueOfKey(keys[keep - 1]);
+  }
+  // The k largest come first, the k-th of them last.
+  void largestFirst(int k) {
+    std::nth_element(keys, keys + k - 1, keys + count, [](uint64_t a, uint64_t b) { return a > b; });
   }
 };
 
-void packFeatures(float* panel, const float* wEnc, FeatureList features, int first, int d) {
-  int columns = features.count - first < NR ? features.count - first : NR;
-  if (!features.ids) return packColumns(panel, wEnc + static_cast<size_t>(first) * d, 1, d, columns, d);
-  for (int j = 0; j < NR; j++) {
-    const float* row = j < columns ? wEnc + static_cast<size_t>(features.ids[first + j]) * d : nullptr;
-    for (int k = 0; k < d; k++) panel[k * NR + j] = row ? row[k] : 0.0f;
-  }
-}
-
-struct EncodeJob {
-  const float *packedX, *packedW, *bEnc;
-  int n, d;
-  FeatureList features;
-  SaeActivation activation;
+// What one task found, rows ascending, ids ascending within a row.
+struct TaskCodes {
+  int32_t* ids = nullptr;
+  float* values = nullptr;
 };
 
-// Calls keep(row, id, value) for every pre-activation above its row's threshold.
-template <class Keep, class Threshold>
-void scanBlock(const EncodeJob& job, int panel0, int panel1, Threshold threshold, Keep keep) {
-  for (int first = 0; first < job.features.count; first += NR) {
-    const float* w = job.packedW + static_cast<size_t>(first) * job.d;
-    float bias[NR];
-    for (int j = 0; j < NR; j++) {
-      int index = first + j;
-      // padding columns can never be active
-      bias[j] = index >= job.features.count ? -__builtin_inff() : job.bEnc[job.features.ids ? job.features.ids[index] : index];
-    }
-    for (int panel = panel0; panel < panel1; panel++) {
-      vf tile[MR][NV];
-      microKernel(job.d, job.packedX + static_cast<size_t>(panel) * MR * job.d, w, tile);
-      for (int i = 0; i < MR; i++) {
-        int row = panel * MR + i;
-        if (row >= job.n) break;
-        for (int v = 0; v < NV; v++) {
-          vf pre = tile[i][v] + load(bias + v * VL);
-          uint32_t mask = greaterMask(pre, splat(threshold(row)));
-          if (!mask) continue;
-          float lanes[VL];
-          store(lanes, pre);
-          for (; mask; mask &= mask - 1) {
-            int lane = __builtin_ctz(mask), index = first + v * VL + lane;
-            keep(row, job.features.ids ? job.features.ids[index] : index, lanes[lane]);
-          }
-        }
-      }
-    }
+struct Encoding {
+  ScanJob job;
+  SaeForm form;
+  const float *cut, *centred, *wEnc;
+  int panelsPerTask, panels;
+
+  float exactly(int row, int32_t id) const {
+    return dot(centred + static_cast<size_t>(row) * job.d, wEnc + static_cast<size_t>(id) * job.d, job.d) + job.bEnc[id];
+  }
+  void prefetch(int32_t id) const {
+    const float* row = wEnc + static_cast<size_t>(id) * job.d;
+    for (int i = 0; i < job.d; i += 16) __builtin_prefetch(row + i);
+  }
+  int32_t idOf(int index) const { return job.features.ids ? job.features.ids[index] : index; }
+};
+
+// Computes a row's candidates again in fp32, but those only that may be among the k largest.
+void rescore(const Encoding& e, int row, TopK& top, int k) {
+  float least = -__builtin_inff(), doubt = 2 * kDeviations * e.job.rowError[row];
+  if (top.count > k) {
+    top.largestFirst(k);
+    least = valueOfKey(top.keys[k - 1]);
+  }
+  int kept = 0;
+  for (int i = 0; i < top.count; i++) {
+    uint64_t key = top.keys[i];
+    if (valueOfKey(key) >= least - doubt * e.job.weightError[idOfKey(key)]) top.keys[kept++] = key;
+  }
+  constexpr int kAhead = 3;  // weights are spread over memory: fetch them before they are needed
+  for (int i = 0; i < kAhead && i < kept; i++) e.prefetch(idOfKey(top.keys[i]));
+  top.count = 0;
+  for (int i = 0; i < kept; i++) {
+    if (i + kAhead < kept) e.prefetch(idOfKey(top.keys[i + kAhead]));
+    int32_t id = idOfKey(top.keys[i]);
+    float value = e.exactly(row, id);
+    if (value > 0) top.keys[top.count++] = keyOf(value, id);
+  }
+  top.keep = k;
+}
+
+template <SaePrecision precision>
+void findTopK(const Encoding& e, int panel0, int panel1, void* scratch, Found& found) {
+  int row0 = panel0 * MR, rows = (panel1 * MR < e.job.n ? panel1 * MR : e.job.n) - row0;
+  int k = e.form.k < e.job.features.count ? e.form.k : e.job.features.count;
+  int keep = k + (precision == kFp32 ? 0 : precision == kBf16Panels ? kExtraBf16 : kExtraInt8), capacity = 3 * keep + 32;
+  TopK* tops = static_cast<TopK*>(scratch);
+  uint64_t* keys = reinterpret_cast<uint64_t*>(tops + rows);
+  for (int r = 0; r < rows; r++) tops[r] = {keys + static_cast<size_t>(r) * capacity, 0, capacity, keep, 0.0f};
+  scanPairs<precision>(e.job, panel0, panel1, [&](int row, int) { return splat(tops[row - row0].threshold); },
+                       [&](int row, int index, float value) { tops[row - row0].push(e.idOf(index), value); });
+  for (int r = 0; r < rows; r++) {
+    TopK& top = tops[r];
+    if (precision != kFp32) rescore(e, row0 + r, top, k);
+    top.compact();
+    std::sort(top.keys, top.keys + top.count, [](uint64_t a, uint64_t b) { return static_cast<uint32_t>(a) > static_cast<uint32_t>(b); });
+    for (int i = 0; i < top.count; i++) found.push(row0 + r, idOfKey(top.keys[i]), valueOfKey(top.keys[i]));
   }
 }
 
-void scanTopK(const EncodeJob& job, int panel0, int panel1, void* scratch, Found& found) {
-  int row0 = panel0 * MR, row1 = panel1 * MR < job.n ? panel1 * MR : job.n;
-  int k = job.activation.k < job.features.count ? job.activation.k : job.features.count;
-  int capacity = 3 * k + 32;
-  TopK* rows = static_cast<TopK*>(scratch);
-  Candidate* items = reinterpret_cast<Candidate*>(rows + (row1 - row0));
-  for (int r = 0; r < row1 - row0; r++) rows[r] = {items + static_cast<size_t>(r) * capacity, 0, capacity, k, 0.0f};
-  scanBlock(job, panel0, panel1, [&](int row) { return rows[row - row0].threshold; },
-            [&](int row, int id, float value) { rows[row - row0].push(row, id, value); });
-  for (int r = 0; r < row1 - row0; r++) {
-    rows[r].compact();
-    std::sort(rows[r].items, rows[r].items + rows[r].count, [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
-    for (int i = 0; i < rows[r].count; i++) found.push(rows[r].items[i].row, rows[r].items[i].id, rows[r].items[i].value);
-  }
+template <SaePrecision precision>
+void findAboveCut(const Encoding& e, int panel0, int panel1, Found& found) {
+  const float* cut = e.cut;
+  scanPairs<precision>(e.job, panel0, panel1,
+                       [&](int row, int index) {
+                         vf limit = load(cut + index);
+                         return precision == kFp32 ? limit : limit - (kDeviations * e.job.rowError[row]) * load(e.job.weightError + index);
+                       },
+                       [&](int row, int index, float value) {
+                         int32_t id = e.idOf(index);
+                         if (precision != kFp32) {
+                           value = e.exactly(row, id);
+                           if (!(value > cut[index])) return;
+                         }
+                         found.push(row, id, value);
+                       });
 }
 
-// Puts what the tasks found in row order.
-void gatherCodes(const Context& context, Found* found, int tasks, int n, Codes& codes) {
+template <SaePrecision precision>
+void findTask(const Encoding& e, int panel0, int panel1, void* scratch, Found& found) {
+  if (e.form.kind == kTopK) findTopK<precision>(e, panel0, panel1, scratch, found);
+  else findAboveCut<precision>(e, panel0, panel1, found);
+}
+
+// Found pairs arrive by feature: puts them in row order. counts [rows] is left with how many each row has.
+TaskCodes sortByRow(const Found& found, int row0, int rows, int32_t* counts) {
+  TaskCodes codes{static_cast<int32_t*>(malloc(sizeof(int32_t) * (found.count + 1))), static_cast<float*>(malloc(sizeof(float) * (found.count + 1)))};
+  if (!codes.ids || !codes.values) abort();
+  int64_t next[kMaxPanels * MR];
+  for (int r = 0; r < rows; r++) counts[r] = 0;
+  for (int64_t i = 0; i < found.count; i++) counts[found.items[i].row - row0]++;
   int64_t total = 0;
-  for (int t = 0; t < tasks; t++) total += found[t].count;
-  allocateCodes(codes, n, total);
-  int32_t* offsets = codes.rowOffsets;
-  memset(offsets, 0, sizeof(int32_t) * (n + 1));
-  for (int t = 0; t < tasks; t++)
-    for (int64_t i = 0; i < found[t].count; i++) offsets[found[t].items[i].row + 1]++;
-  for (int r = 0; r < n; r++) offsets[r + 1] += offsets[r];
-  parallelFor(context, tasks, [&](int task, int) {
-    int rowsPerTask = kRowPanels * MR, row0 = task * rowsPerTask;
-    int32_t next[kRowPanels * MR];
-    for (int r = 0; r < rowsPerTask && row0 + r < n; r++) next[r] = offsets[row0 + r];
-    for (int64_t i = 0; i < found[task].count; i++) {
-      const Candidate& c = found[task].items[i];
-      int32_t at = next[c.row - row0]++;
-      codes.featureIds[at] = c.id;
-      codes.values[at] = c.value;
-    }
-    free(found[task].items);
+  for (int r = 0; r < rows; r++) {
+    next[r] = total;
+    total += counts[r];
+  }
+  for (int64_t i = 0; i < found.count; i++) {
+    const Candidate& c = found.items[i];
+    int64_t at = next[c.row - row0]++;
+    codes.ids[at] = c.id;
+    codes.values[at] = c.value;
+  }
+  return codes;
+}
+
+// Runs the tasks of row panels panel0 .. e.panels - 1 and joins what they find.
+void findAll(const Context& context, const Encoding& e, Codes& codes) {
+  int n = e.job.n, tasks = ceilDiv(e.panels, e.panelsPerTask), rowsPerTask = e.panelsPerTask * MR, threads = poolThreads(context.pool);
+  int keep = e.form.kind == kTopK ? e.form.k + kExtraInt8 : 0;
+  size_t rowScratch = (sizeof(TopK) + sizeof(uint64_t) * (3 * static_cast<size_t>(keep) + 32)) * rowsPerTask;
+  Found* found = static_cast<Found*>(calloc(threads, sizeof(Found)));
+  TaskCodes* parts = static_cast<TaskCodes*>(calloc(tasks, sizeof(TaskCodes)));
+  int32_t* offsets = static_cast<int32_t*>(calloc(static_cast<size_t>(n) + 1, sizeof(int32_t)));
+  if (!found || !parts || !offsets) abort();
+  parallelFor(context, tasks, [&](int task, int worker) {
+    int panel0 = task * e.panelsPerTask, panel1 = panel0 + e.panelsPerTask < e.panels ? panel0 + e.panelsPerTask : e.panels;
+    void* scratch = e.form.kind == kTopK ? scratchBytes(context.scratch, kSlotPerWorker + worker, rowScratch) : nullptr;
+    found[worker].count = 0;
+    if (e.job.precision == kFp32) findTask<kFp32>(e, panel0, panel1, scratch, found[worker]);
+#if defined(__AVX512BF16__) && defined(__AVX512VNNI__)
+    else if (e.job.precision == kBf16Panels) findTask<kBf16Panels>(e, panel0, panel1, scratch, found[worker]);
+    else findTask<kInt8Panels>(e, panel0, panel1, scratch, found[worker]);
+#endif
+    int row0 = panel0 * MR, rows = (panel1 * MR < n ? panel1 * MR : n) - row0;
+    parts[task] = sortByRow(found[worker], row0, rows, offsets + 1 + row0);
   });
+  for (int i = 0; i < threads; i++) free(found[i].items);
+  free(found);
+  for (int r = 0; r < n; r++) offsets[r + 1] += offsets[r];
+  allocateCodes(codes, n, offsets[n]);
+  memcpy(codes.rowOffsets, offsets, sizeof(int32_t) * (static_cast<size_t>(n) + 1));
+  free(offsets);
+  parallelFor(context, tasks, [&](int task, int) {
+    int row0 = task * rowsPerTask, row1 = row0 + rowsPerTask < n ? row0 + rowsPerTask : n;
+    int64_t first = codes.rowOffsets[row0], count = codes.rowOffsets[row1] - first;
+    memcpy(codes.featureIds + first, parts[task].ids, sizeof(int32_t) * count);
+    memcpy(codes.values + first, parts[task].values, sizeof(float) * count);
+    free(parts[task].ids);
+    free(parts[task].values);
+  });
+  free(parts);
+}
+
+// Few enough rows for L2, and tasks in whole rounds of the threads.
+int choosePanelsPerTask(int panels, int threads) {
+  int rounds = ceilDiv(panels, threads * (kMaxPanels * 2 / 3));
+  int perTask = ceilDiv(panels, threads * rounds);
+  return perTask < 1 ? 1 : perTask;
+}
+
+// Keeps the `wanted` largest pairs; among equals the lower (row, id).
+void keepLargest(Codes& codes, int64_t wanted) {
+  if (codes.count <= wanted) return;
+  float* values = static_cast<float*>(malloc(sizeof(float) * codes.count));
+  if (!values) abort();
+  memcpy(values, codes.values, sizeof(float) * codes.count);
+  std::nth_element(values, values + wanted - 1, values + codes.count, [](float a, float b) { return a > b; });
+  float threshold = values[wanted - 1];
+  int64_t above = 0;
+  for (int64_t i = 0; i < wanted; i++) above += values[i] > threshold;
+  free(values);
+  int64_t ties = wanted - above, kept = 0;
+  for (int row = 0, i = 0; row < codes.rows; row++) {
+    int end = codes.rowOffsets[row + 1];
+    for (; i < end; i++) {
+      float value = codes.values[i];
+      if (!(value > threshold || (value == threshold && ties-- > 0))) continue;
+      codes.featureIds[kept] = codes.featureIds[i];
+      codes.values[kept++] = value;
+    }
+    codes.rowOffsets[row + 1] = static_cast<int32_t>(kept);
+  }
+  codes.count = kept;
+}
+
+float quantileOf(const Codes& codes, int64_t rank) {
+  if (rank >= codes.count) return 0;
+  float* values = static_cast<float*>(malloc(sizeof(float) * codes.count));
+  if (!values) abort();
+  memcpy(values, codes.values, sizeof(float) * codes.count);
+  std::nth_element(values, values + rank, values + codes.count, [](float a, float b) { return a > b; });
+  float value = values[rank];
+  free(values);
+  return value;
+}
+
+// batchtopk: everything above a guess, lowered until enough is found; then the exact selection, which the guess does not touch.
+void findBatchTopK(const Context& context, Encoding& e, float guess, Codes& codes) {
+  int64_t wanted = static_cast<int64_t>(e.job.n) * e.form.k;
+  int padded = ceilDiv(e.job.features.count, NR) * NR;
+  float* cut = scratchArray<float>(context, kSlotSaeCut, padded);
+  e.cut = cut;
+  if (!(guess > 0)) {
+    // the rows of one task stand for the batch
+    for (int j = 0; j < padded; j++) cut[j] = 0;
+    Encoding sample = e;
+    sample.panels = e.panels < 8 ? e.panels : 8;
+    sample.job.n = sample.panels * MR < e.job.n ? sample.panels * MR : e.job.n;
+    sample.panelsPerTask = 1;
+    Codes few;
+    findAll(context, sample, few);
+    guess = quantileOf(few, static_cast<int64_t>(sample.job.n) * e.form.k);
+    releaseCodes(few);
+  }
+  guess *= 0.9f;
+  for (int attempt = 0;; attempt++) {
+    if (attempt == 4) guess = 0;
+    for (int j = 0; j < padded; j++) cut[j] = guess;
+    findAll(context, e, codes);
+    if (codes.count >= wanted || guess == 0) break;
+    releaseCodes(codes);
+    guess *= 0.7f;
+  }
+  keepLargest(codes, wanted);
+}
+
+// Packs a list of features (or all of them) in fp32 for this call.
+const void* packForCall(const Context& context, const float* wEnc, FeatureList features, int d) {
+  int panels = ceilDiv(features.count, NR);
+  float* packed = scratchArray<float>(context, kSlotSaePackW, static_cast<size_t>(panels) * NR * d);
+  parallelFor(context, panels, [&](int p, int) {
+    float* panel = packed + static_cast<size_t>(p) * NR * d;
+    int first = p * NR, columns = features.count - first < NR ? features.count - first : NR;
+    if (!features.ids) return packColumns(panel, wEnc + static_cast<size_t>(first) * d, 1, d, columns, d);
+    for (int j = 0; j < NR; j++) {
+      const float* row = j < columns ? wEnc + static_cast<size_t>(features.ids[first + j]) * d : nullptr;
+      for (int k = 0; k < d; k++) panel[k * NR + j] = row ? row[k] : 0.0f;
+    }
+  });
+  return packed;
 }
 
 }  // namespace
 
 void centreRows(const Context& context, float* centred, const float* x, const float* bDec, int n, int d) {
-  parallelFor(context, (n + 63) / 64, [&](int task, int) {
-    for (int row = task * 64; row < n && row < task * 64 + 64; row++) {
-      size_t at = static_cast<size_t>(row) * d;
+  forRows(context, n, [&](int row) {
+    size_t at = static_cast<size_t>(row) * d;
+    if (!bDec) memcpy(centred + at, x + at, sizeof(float) * d);
+    else
       for (int i = 0; i < d; i++) centred[at + i] = x[at + i] - bDec[i];
-    }
   });
 }
 
-void encodeRows(const Context& context, const SaePointers& params, SaeShape shape, const float* centred, FeatureList features, SaeActivation activation, Codes& codes) {
-  int n = shape.n, d = shape.d;
-  int panels = (n + MR - 1) / MR, featurePanels = (features.count + NR - 1) / NR;
-  float* packedX = static_cast<float*>(scratchBytes(context.scratch, kSlotSaePackX, sizeof(float) * static_cast<size_t>(panels) * MR * d));
-  float* packedW = static_cast<float*>(scratchBytes(context.scratch, kSlotSaePackW, sizeof(float) * static_cast<size_t>(featurePanels) * NR * d));
-  parallelFor(context, panels, [&](int p, int) {
-    packRows(packedX + static_cast<size_t>(p) * MR * d, centred + static_cast<size_t>(p) * MR * d, d, 1, n - p * MR < MR ? n - p * MR : MR, d);
-  });
-  parallelFor(context, featurePanels, [&](int p, int) {
-    packFeatures(packedW + static_cast<size_t>(p) * NR * d, params.wEnc, features, p * NR, d);
-  });
-  EncodeJob job{packedX, packedW, params.bEnc, n, d, features, activation};
-  int tasks = (panels + kRowPanels - 1) / kRowPanels;
-  Found* found = static_cast<Found*>(calloc(tasks ? tasks : 1, sizeof(Found)));
-  size_t rowScratch = (sizeof(TopK) + sizeof(Candidate) * (3 * static_cast<size_t>(activation.k) + 32)) * kRowPanels * MR;
-  parallelFor(context, tasks, [&](int task, int worker) {
-    int panel0 = task * kRowPanels, panel1 = panel0 + kRowPanels < panels ? panel0 + kRowPanels : panels;
-    if (activation.topk) scanTopK(job, panel0, panel1, scratchBytes(context.scratch, kSlotPerWorker + worker, rowScratch), found[task]);
-    else scanBlock(job, panel0, panel1, [](int) { return 0.0f; }, [&](int row, int id, float value) { found[task].push(row, id, value); });
-  });
-  gatherCodes(context, found, tasks, n, codes);
-  free(found);
+void encodeSupport(const Context& context, const SaePointers& params, SaeShape shape, const float* centred, FeatureList features, const SaeForm& form,
+                   const FeatureConstants& constants, const SaePacked* packed, float runningThreshold, Codes& codes) {
+  int n = shape.n, d = shape.d, panels = ceilDiv(n, MR);
+  SaePacked inFp32{kFp32, shape.f, d, nullptr, nullptr, nullptr, nullptr, 0};
+  PackedRows rows = packBatch(context, centred, n, d, packed ? *packed : inFp32);
+  Encoding e{};
+  e.job = {rows.precision, rows.panels, packed ? packed->panels : packForCall(context, params.wEnc, features, d), n, d, features, params.bEnc,
+           rows.scale, rows.error, packed ? packed->scale : nullptr, packed ? packed->error : nullptr, rows.sum};
+  e.form = form;
+  e.cut = constants.cut;
+  e.centred = centred;
+  e.wEnc = params.wEnc;
+  e.panels = panels;
+  e.panelsPerTask = choosePanelsPerTask(panels, poolThreads(context.pool));
+  if (form.kind == kBatchTopK) findBatchTopK(context, e, runningThreshold, codes);
+  else findAll(context, e, codes);
 }
 
-void saeEncode(const Context& context, const SaePointers& params, SaeShape shape, const float* x, SaeActivation activation, Codes& codes) {
-  float* centred = static_cast<float*>(scratchBytes(context.scratch, kSlotSaeCentered, sizeof(float) * static_cast<size_t>(shape.n) * shape.d));
-  centreRows(context, centred, x, params.bDec, shape.n, shape.d);
-  encodeRows(context, params, shape, centred, {nullptr, shape.f}, activation, codes);
-}
-
-void decodeRow(float* out, const float* base, const Codes& codes, int row, const float* wDec, int d) {
-  if (base) memcpy(out, base, sizeof(float) * d);
-  else memset(out, 0, sizeof(float) * d);
-  int i = codes.rowOffsets[row], end = codes.rowOffsets[row + 1];
-  const int32_t* ids = codes.featureIds;
-  auto direction = [&](int at) { return wDec + static_cast<size_t>(ids[at]) * d; };
-  for (; i + 4 <= end; i += 4)
-    axpy4(out, codes.values + i, direction(i), direction(i + 1), direction(i + 2), direction(i + 3), d);
-  for (; i < end; i++) axpy(out, codes.values[i], direction(i), d);
-}
-
-void saeDecode(const Context& context, float* xHat, const SaePointers& params, SaeShape shape, const Codes& codes) {
-  parallelFor(context, (shape.n + 15) / 16, [&](int task, int) {
-    for (int row = task * 16; row < shape.n && row < task * 16 + 16; row++)
-      decodeRow(xHat + static_cast<size_t>(row) * shape.d, params.bDec, codes, row, params.wDec, shape.d);
-  });
-}
-
-void saeSquaredErrors(const Context& context, float* losses, const float* x, const float* xHat, int n, int d) {
-  parallelFor(context, (n + 63) / 64, [&](int task, int) {
-    for (int row = task * 64; row < n && row < task * 64 + 64; row++) {
-      const float *a = x + static_cast<size_t>(row) * d, *b = xHat + static_cast<size_t>(row) * d;
-      vf s{};
-      int i = 0;
-      for (; i + VL <= d; i += VL) {
-        vf difference = load(a + i) - load(b + i);
-        s += difference * difference;
+void checkRecall(const Context& context, const SaePointers& params, SaeShape shape, const float* centred, int k, const Codes& codes, int firstRow, int rows, double& checked, double& missed) {
+  int f = shape.f, d = shape.d;
+  uint64_t* keys = scratchArray<uint64_t>(context, kSlotSaePackW, static_cast<size_t>(rows) * f);
+  parallelFor(context, ceilDiv(f, 64), [&](int task, int) {
+    for (int id = task * 64; id < f && id < task * 64 + 64; id++)
+      for (int r = 0; r < rows; r++) {
+        float value = dot(centred + static_cast<size_t>(firstRow + r) * d, params.wEnc + static_cast<size_t>(id) * d, d) + params.bEnc[id];
+        keys[static_cast<size_t>(r) * f + id] = value > 0 ? keyOf(value, id) : 0;
       }
-      float total = horizontalSum(s);
-      for (; i < d; i++) total += (a[i] - b[i]) * (a[i] - b[i]);
-      losses[row] = total;
+  });
+  for (int r = 0; r < rows; r++) {
+    TopK exact{keys + static_cast<size_t>(r) * f, f, f, k, 0};
+    exact.largestFirst(k);
+    const int32_t *ids = codes.featureIds + codes.rowOffsets[firstRow + r], *end = codes.featureIds + codes.rowOffsets[firstRow + r + 1];
+    for (int i = 0; i < k; i++) {
+      if (exact.keys[i] == 0) continue;
+      const int32_t* id = ids;
+      while (id < end && *id != idOfKey(exact.keys[i])) id++;
+      checked++;
+      missed += id == end;
     }
+  }
+}
+
+void saeEncode(const Context& context, const SaePointers& params, SaeShape shape, const float* x, const SaeForm& form, const SaePacked* packed, Codes& codes) {
+  float* centred = scratchArray<float>(context, kSlotSaeCentered, static_cast<size_t>(shape.n) * shape.d);
+  centreRows(context, centred, x, form.subtractDecoderBias ? params.bDec : nullptr, shape.n, shape.d);
+  FeatureConstants constants = featureConstants(context, params, shape, form, kNoPenalty, 0);
+  encodeSupport(context, params, shape, centred, {nullptr, shape.f}, form, constants, packed, 0, codes);
+  // what is in the support without being active (a closed magnitude path of gated) goes
+  float* values = activationsOf(context, codes, form, params, constants);
+  int64_t kept = 0;
+  for (int row = 0, i = 0; row < codes.rows; row++) {
+    for (int end = codes.rowOffsets[row + 1]; i < end; i++)
+      if (values[i] > 0) {
+        codes.featureIds[kept] = codes.featureIds[i];
+        codes.values[kept++] = values[i];
+      }
+    codes.rowOffsets[row + 1] = static_cast<int32_t>(kept);
+  }
+  codes.count = kept;
+  if (values != codes.values) free(values);
+}
+
+void saeEncodeFeatures(const Context& context, float* out, const SaePointers& params, SaeShape shape, const float* x, const int32_t* ids, int count, const SaeForm& form) {
+  int n = shape.n, d = shape.d;
+  float* centred = scratchArray<float>(context, kSlotSaeCentered, static_cast<size_t>(n) * d);
+  centreRows(context, centred, x, form.subtractDecoderBias ? params.bDec : nullptr, n, d);
+  FeatureConstants constants = featureConstants(context, params, shape, form, kNoPenalty, 0);
+  float* rows = scratchArray<float>(context, kSlotSaePackW, static_cast<size_t>(count) * (d + 1));
+  float* bias = rows + static_cast<size_t>(count) * d;
+  for (int j = 0; j < count; j++) {
+    memcpy(rows + static_cast<size_t>(j) * d, params.wEnc + static_cast<size_t>(ids[j]) * d, sizeof(float) * d);
+    bias[j] = params.bEnc[ids[j]];
+  }
+  gemm(context, {n, count, d, centred, d, 1, rows, 1, d, out, count, bias, false});
+  forRows(context, n, [&](int row) {
+    float* values = out + static_cast<size_t>(row) * count;
+    for (int j = 0; j < count; j++) values[j] = activate(form, params, constants, ids[j], values[j]);
   });
 }
 

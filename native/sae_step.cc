@@ -1,126 +1,149 @@
-// One training step of a sparse autoencoder. Everything after the encoder touches only (token, feature) pairs that are
-// active; gradients are formed feature by feature and used at once, so they are never stored. All sums have an order fixed by
-// the data, so the thread count does not change a bit.
+// One training step: encode, decode, errors, gradients and updates. Everything after the encoder touches only (row, feature) pairs
+// that matter, unless they are so many that multiplying matrices is faster.
 #include <math.h>
 #include <stdlib.h>
+#include <time.h>
 
-#include "adam.h"
 #include "elementwise.h"
-#include "sae.h"
+#include "micro_kernel.h"
+#include "sae_update.h"
 
 namespace monosem {
 namespace MONOSEM_ISA {
 
 namespace {
 
-// The active pairs of one loss term: df is the gradient of the loss with respect to each value, and error [n, d] the
-// gradient with respect to the reconstruction.
-struct Term {
-  Codes codes;
-  float* df = nullptr;
-  float* error = nullptr;
-};
+// Places in SaeTraining.running (src/kernels/sae-kernels.ts).
+enum { kDensity = 0, kThreshold, kRecallChecked, kRecallMissed, kRecallFailed };
 
-// One pair as the feature loop reads it.
-struct Entry {
-  int32_t row;
-  float value, df;
-};
+constexpr float kDenseAbove = 0.25f;  // share of active features from which matrix products are faster
+constexpr float kExactAbove = 0.06f;  // share from which scanning in fp32 is faster than computing every candidate again
+constexpr int kRecallEvery = 8, kRecallRows = 14;
+constexpr double kRecallDecay = 0.98, kRecallEnough = 5000, kRecallMisses = 1e-4;
 
-// The pairs of a term sorted by feature, rows ascending.
-struct ByFeature {
-  int32_t* offsets = nullptr;  // [f + 1]
-  Entry* entries = nullptr;
-};
-
-void releaseTerm(Term& term, ByFeature& sorted) {
-  releaseCodes(term.codes);
-  free(term.df);
-  free(sorted.offsets);
-  free(sorted.entries);
+double milliseconds() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1e3 + now.tv_nsec * 1e-6;
 }
 
-// Counting sort in row chunks whose number does not depend on the threads.
-ByFeature sortByFeature(const Context& context, const Term& term, int f) {
-  constexpr int kChunks = 8;
-  int n = term.codes.rows;
-  ByFeature sorted;
-  sorted.offsets = static_cast<int32_t*>(malloc(sizeof(int32_t) * (f + 1)));
-  sorted.entries = static_cast<Entry*>(malloc(sizeof(Entry) * (term.codes.count + 1)));
-  int32_t* next = static_cast<int32_t*>(scratchBytes(context.scratch, kSlotSaeColumns, sizeof(int32_t) * static_cast<size_t>(kChunks) * f));
-  memset(next, 0, sizeof(int32_t) * static_cast<size_t>(kChunks) * f);
-  const int32_t* offsets = term.codes.rowOffsets;
-  auto firstRow = [n](int chunk) { return static_cast<int>(static_cast<int64_t>(n) * chunk / kChunks); };
-  parallelFor(context, kChunks, [&](int chunk, int) {
-    int32_t* counts = next + static_cast<size_t>(chunk) * f;
-    for (int i = offsets[firstRow(chunk)]; i < offsets[firstRow(chunk + 1)]; i++) counts[term.codes.featureIds[i]]++;
-  });
-  int32_t total = 0;
-  for (int j = 0; j < f; j++) {
-    sorted.offsets[j] = total;
-    for (int chunk = 0; chunk < kChunks; chunk++) {
-      int32_t& slot = next[static_cast<size_t>(chunk) * f + j];
-      int32_t count = slot;
-      slot = total;
-      total += count;
-    }
-  }
-  sorted.offsets[f] = total;
-  parallelFor(context, kChunks, [&](int chunk, int) {
-    int32_t* slots = next + static_cast<size_t>(chunk) * f;
-    for (int row = firstRow(chunk); row < firstRow(chunk + 1); row++)
-      for (int i = offsets[row]; i < offsets[row + 1]; i++)
-        sorted.entries[slots[term.codes.featureIds[i]]++] = {row, term.codes.values[i], term.df[i]};
-  });
-  return sorted;
+bool isFinite(const float* row, int d) {
+  float check = 0;
+  for (int i = 0; i < d; i++) check += row[i] - row[i];  // 0 for finite numbers, NaN for the others
+  return check == 0;
 }
 
-template <class Body>
-void forRowChunks(const Context& context, int n, Body body) {
-  constexpr int kRows = 16;
-  parallelFor(context, (n + kRows - 1) / kRows, [&](int task, int) {
-    for (int row = task * kRows; row < n && row < (task + 1) * kRows; row++) body(row);
-  });
-}
+// A copy of the rows of the batch that are finite, when some are not.
+struct CleanBatch {
+  float* memory = nullptr;
+  ~CleanBatch() { free(memory); }
+};
 
-// Decodes, leaves error = 2 (xHat - x) / n and df = error . d_j + lambda / n; sums the loss in row order.
-void mainTerm(const Context& context, const SaeStepArgs& a, Term& term, SaeStepStats& stats) {
-  int n = a.shape.n, d = a.shape.d;
-  double* squared = static_cast<double*>(scratchBytes(context.scratch, kSlotSaeRows, sizeof(double) * 2 * n));
-  double* l1 = squared + n;
-  term.df = static_cast<float*>(malloc(sizeof(float) * (term.codes.count + 1)));
-  float gradientScale = 2.0f / n, penalty = a.l1Coefficient / n;
-  forRowChunks(context, n, [&](int row) {
-    const float* x = a.x + static_cast<size_t>(row) * d;
-    float* error = term.error + static_cast<size_t>(row) * d;
-    decodeRow(error, a.params.bDec, term.codes, row, a.params.wDec, d);
-    axpy(error, -1.0f, x, d);
-    squared[row] = dot(error, error, d);
-    for (int i = 0; i < d; i++) error[i] *= gradientScale;
-    double active = 0;
-    for (int i = term.codes.rowOffsets[row]; i < term.codes.rowOffsets[row + 1]; i++) {
-      active += term.codes.values[i];
-      term.df[i] = dot(error, a.params.wDec + static_cast<size_t>(term.codes.featureIds[i]) * d, d) + penalty;
-    }
-    l1[row] = active;
-  });
-  double squaredTotal = 0, l1Total = 0;
+// Reports bad rows, and replaces the batch by the good ones where they are to be skipped. False: nothing is left to do.
+bool takeGoodRows(const Context& context, SaeStepArgs& a, SaeStepStats& stats, CleanBatch& clean) {
+  int n = a.shape.n, d = a.shape.d, dOut = a.shape.dOut;
+  uint8_t* good = scratchArray<uint8_t>(context, kSlotSaeRows, n);
+  forRows(context, n, [&](int row) { good[row] = isFinite(a.x + static_cast<size_t>(row) * d, d) && isFinite(a.y + static_cast<size_t>(row) * dOut, dOut); });
+  int kept = 0;
   for (int row = 0; row < n; row++) {
-    squaredTotal += squared[row];
-    l1Total += l1[row];
+    if (!good[row] && stats.badRow < 0) stats.badRow = row;
+    kept += good[row];
   }
-  stats.squaredError = squaredTotal / n;
-  stats.l1 = l1Total / n;
-  stats.l0 = static_cast<double>(term.codes.count) / n;
+  if (kept == n) return true;
+  stats.skippedRows = a.skipBadRows ? n - kept : 0;
+  if (!a.skipBadRows || kept == 0) return false;
+  clean.memory = static_cast<float*>(malloc(sizeof(float) * static_cast<size_t>(kept) * (d + dOut)));
+  if (!clean.memory) abort();
+  float *x = clean.memory, *y = x + static_cast<size_t>(kept) * d;
+  for (int row = 0, to = 0; row < n; row++) {
+    if (!good[row]) continue;
+    memcpy(x + static_cast<size_t>(to) * d, a.x + static_cast<size_t>(row) * d, sizeof(float) * d);
+    memcpy(y + static_cast<size_t>(to++) * dOut, a.y + static_cast<size_t>(row) * dOut, sizeof(float) * dOut);
+  }
+  a.x = x;
+  a.y = y;
+  a.shape.n = kept;
+  return true;
 }
 
-// sum over rows of ||r - mean r||^2 for r = -error n / 2.
+// error = 2/N (xHat - y) in place of xHat; returns the sum over rows of ||xHat - y||^2, rows in order.
+double toErrors(const Context& context, float* xHat, const float* y, int n, int d) {
+  double* squared = scratchArray<double>(context, kSlotSaeRows, n);
+  float scale = 2.0f / n;
+  forRows(context, n, [&](int row) {
+    float* error = xHat + static_cast<size_t>(row) * d;
+    axpy(error, -1.0f, y + static_cast<size_t>(row) * d, d);
+    squared[row] = dot(error, error, d);
+    for (int i = 0; i < d; i++) error[i] *= scale;
+  });
+  double total = 0;
+  for (int row = 0; row < n; row++) total += squared[row];
+  return total;
+}
+
+// The part of codes whose ids lie in [from, to), with other values, as codes of their own.
+Codes between(const Codes& codes, const float* values, int from, int to) {
+  Codes part;
+  allocateCodes(part, codes.rows, codes.count);
+  int count = 0;
+  part.rowOffsets[0] = 0;
+  for (int row = 0; row < codes.rows; row++) {
+    for (int i = codes.rowOffsets[row]; i < codes.rowOffsets[row + 1]; i++)
+      if (codes.featureIds[i] >= from && codes.featureIds[i] < to) {
+        part.featureIds[count] = codes.featureIds[i];
+        part.values[count++] = values[i];
+      }
+    part.rowOffsets[row + 1] = count;
+  }
+  part.count = count;
+  return part;
+}
+
+// Matryoshka: reconstructions of growing prefixes; each buffer is left with the sum of its prefix's error and those of larger ones.
+void nestedErrors(const Step& step, const Codes& codes, const float* values) {
+  const SaeStepArgs& a = step.a;
+  int n = a.shape.n, d = a.shape.dOut, prefixes = a.prefixCount;
+  size_t size = static_cast<size_t>(n) * d;
+  for (int p = 0, from = 0; p < prefixes; from = a.prefixes[p++]) {
+    float* xHat = step.errors + p * size;
+    if (p > 0) memcpy(xHat, xHat - size, sizeof(float) * size);
+    Codes part = between(codes, values, from, a.prefixes[p]);
+    decodeInto(step.context, xHat, part, part.values, a.params.wDec, n, d, a.shape.f);
+    releaseCodes(part);
+  }
+  for (int p = 0; p < prefixes; p++) {
+    double total = toErrors(step.context, step.errors + p * size, a.y, n, d) / n;
+    step.stats.prefixError += total;
+    step.stats.squaredError = total;
+  }
+  for (int p = prefixes - 2; p >= 0; p--) addInPlace(step.context, step.errors + p * size, step.errors + (p + 1) * size, static_cast<int64_t>(size));
+}
+
+// Reconstructs and leaves the errors; `support` is null on the dense way.
+void reconstruct(Step& step, const Codes* support) {
+  const SaeStepArgs& a = step.a;
+  int n = a.shape.n, d = a.shape.dOut, f = a.shape.f;
+  decodeBase(step.context, step.errors, a.params, a.shape, a.x);
+  if (step.gateErrors) memcpy(step.gateErrors, step.errors, sizeof(float) * static_cast<size_t>(n) * d);
+  if (!support) denseForward(step);
+  else {
+    float* values = activationsOf(step.context, *support, a.form, a.params, step.constants);
+    if (a.prefixCount > 1) nestedErrors(step, *support, values);
+    else decodeInto(step.context, step.errors, *support, values, a.params.wDec, n, d, f);
+    if (step.gateErrors) decodeInto(step.context, step.gateErrors, *support, support->values, a.params.wDec, n, d, f);
+    if (values != support->values) free(values);
+  }
+  if (a.prefixCount == 1) step.stats.squaredError = step.stats.prefixError = toErrors(step.context, step.errors, a.y, n, d) / n;
+  if (step.gateErrors) step.stats.auxLoss = toErrors(step.context, step.gateErrors, a.y, n, d) / n;
+}
+
+// sum over rows of ||r - mean r||^2 for r = -error n / 2
 double residualVariance(const Context& context, const float* error, int n, int d) {
-  float* mean = static_cast<float*>(scratchBytes(context.scratch, kSlotReduce, sizeof(float) * d));
+  float* mean = scratchArray<float>(context, kSlotReduce, d);
   columnSums(context, mean, error, n, d, false);
   for (int i = 0; i < d; i++) mean[i] /= n;
-  double* rows = static_cast<double*>(scratchBytes(context.scratch, kSlotSaeRows, sizeof(double) * n));
-  forRowChunks(context, n, [&](int row) {
+  double* rows = scratchArray<double>(context, kSlotSaeRows, n);
+  forRows(context, n, [&](int row) {
     const float* e = error + static_cast<size_t>(row) * d;
     double total = 0;
     for (int i = 0; i < d; i++) total += static_cast<double>(e[i] - mean[i]) * (e[i] - mean[i]);
@@ -131,122 +154,135 @@ double residualVariance(const Context& context, const float* error, int n, int d
   return total * n * n / 4;
 }
 
-// Gao et al. 2024: the top dead features reconstruct the residual r = x - xHat; loss ||r - rHat||^2 / var(r).
-void auxiliaryTerm(const Context& context, const SaeStepArgs& a, const float* centred, const Term& main, Term& aux, SaeStepStats& stats) {
-  int n = a.shape.n, d = a.shape.d;
+// Gao et al. 2024: the top dead features reconstruct the residual r = y - xHat; loss ||r - rHat||^2 / var(r).
+void explainResidual(Step& step, Codes& codes) {
+  const SaeStepArgs& a = step.a;
+  int n = a.shape.n, d = a.shape.dOut;
   int32_t* dead = static_cast<int32_t*>(malloc(sizeof(int32_t) * a.shape.f));
-  int deadCount = 0;
+  if (!dead) abort();
+  int count = 0;
   for (int j = 0; j < a.shape.f; j++)
-    if (a.tokensSinceFired[j] >= a.deadAfterTokens) dead[deadCount++] = j;
-  stats.dead = deadCount;
-  double variance = deadCount ? residualVariance(context, main.error, n, d) : 0;
-  if (deadCount && variance > 0) {
-    SaeActivation activation{true, a.auxCount < deadCount ? a.auxCount : deadCount};
-    encodeRows(context, a.params, a.shape, centred, {dead, deadCount}, activation, aux.codes);
-    aux.df = static_cast<float*>(malloc(sizeof(float) * (aux.codes.count + 1)));
-    aux.error = static_cast<float*>(scratchBytes(context.scratch, kSlotSaeAuxError, sizeof(float) * static_cast<size_t>(n) * d));
-    double* rows = static_cast<double*>(scratchBytes(context.scratch, kSlotSaeRows, sizeof(double) * n));
+    if (a.tokensSinceFired[j] >= a.deadAfterTokens) dead[count++] = j;
+  step.stats.dead = count;
+  // the errors of the whole dictionary: with prefixes, those of the last one alone
+  const float* error = step.errors + static_cast<size_t>(a.prefixCount - 1) * n * d;
+  double variance = count ? residualVariance(step.context, error, n, d) : 0;
+  if (count && variance > 0) {
+    SaeForm largest{kTopK, a.auxCount < count ? a.auxCount : count, false, a.form.subtractDecoderBias};
+    encodeSupport(step.context, a.params, a.shape, step.centred, {dead, count}, largest, step.constants, nullptr, 0, codes);
+    float* aux = scratchArray<float>(step.context, kSlotSaeAuxError, static_cast<size_t>(n) * d);
+    memset(aux, 0, sizeof(float) * static_cast<size_t>(n) * d);
+    decodeInto(step.context, aux, codes, codes.values, a.params.wDec, n, d, a.shape.f);
+    double* rows = scratchArray<double>(step.context, kSlotSaeRows, n);
     float toResidual = -0.5f * n, scale = static_cast<float>(2.0 * a.auxCoefficient / variance);
-    forRowChunks(context, n, [&](int row) {
-      float* error = aux.error + static_cast<size_t>(row) * d;
-      decodeRow(error, nullptr, aux.codes, row, a.params.wDec, d);
-      axpy(error, -toResidual, main.error + static_cast<size_t>(row) * d, d);
-      rows[row] = dot(error, error, d);
-      for (int i = 0; i < d; i++) error[i] *= scale;
-      for (int i = aux.codes.rowOffsets[row]; i < aux.codes.rowOffsets[row + 1]; i++)
-        aux.df[i] = dot(error, a.params.wDec + static_cast<size_t>(aux.codes.featureIds[i]) * d, d);
+    forRows(step.context, n, [&](int row) {
+      float* missed = aux + static_cast<size_t>(row) * d;
+      axpy(missed, -toResidual, error + static_cast<size_t>(row) * d, d);
+      rows[row] = dot(missed, missed, d);
+      for (int i = 0; i < d; i++) missed[i] *= scale;
     });
     double total = 0;
     for (int row = 0; row < n; row++) total += rows[row];
-    stats.auxLoss = total / variance;
+    step.stats.auxLoss = total / variance;
+    step.auxErrors = aux;
+    step.auxiliary = sortByFeature(step.context, codes, a.shape.f);
   }
   free(dead);
 }
 
-// gDec += sum value * error[row], gEnc += sum df * centred[row]; returns sum df.
-float addGradients(float* gDec, float* gEnc, const Term& term, const ByFeature& sorted, int feature, const float* centred, int d) {
-  float sumDf = 0;
-  int i = sorted.offsets[feature], end = sorted.offsets[feature + 1];
-  const Entry* e = sorted.entries;
-  auto at = [d](const float* rows, int row) { return rows + static_cast<size_t>(row) * d; };
-  for (; i + 4 <= end; i += 4) {
-    float values[4] = {e[i].value, e[i + 1].value, e[i + 2].value, e[i + 3].value};
-    float dfs[4] = {e[i].df, e[i + 1].df, e[i + 2].df, e[i + 3].df};
-    axpy4(gDec, values, at(term.error, e[i].row), at(term.error, e[i + 1].row), at(term.error, e[i + 2].row), at(term.error, e[i + 3].row), d);
-    axpy4(gEnc, dfs, at(centred, e[i].row), at(centred, e[i + 1].row), at(centred, e[i + 2].row), at(centred, e[i + 3].row), d);
-    sumDf += (dfs[0] + dfs[1]) + (dfs[2] + dfs[3]);
-  }
-  for (; i < end; i++) {
-    axpy(gDec, e[i].value, at(term.error, e[i].row), d);
-    axpy(gEnc, e[i].df, at(centred, e[i].row), d);
-    sumDf += e[i].df;
-  }
-  return sumDf;
+// int8 found too little to be trusted: from here on bf16.
+void giveUpInt8(const Context& context, const SaeStepArgs& a) {
+  float* smoothing = a.packed->smoothing;
+  a.packed->smoothing = nullptr;
+  saeReleasePacked(*a.packed);
+  a.packed->smoothing = smoothing;
+  a.packed->precision = kBf16Panels;
+  saeAllocatePacked(*a.packed);
+  saePack(context, *a.packed, a.params.wEnc);
 }
 
-// Adam on one feature's rows, with Bricken et al.'s projection and renormalisation of the decoder row.
-void updateFeature(const SaeStepArgs& a, int feature, float* gDec, const float* gEnc, float gBias, const AdamFactors& factors) {
-  int d = a.shape.d;
-  size_t at = static_cast<size_t>(feature) * d;
-  float* row = a.params.wDec + at;
-  if (a.unitNormDecoder) axpy(gDec, -dot(gDec, row, d), row, d);
-  adamRun(row, gDec, a.m.wDec + at, a.v.wDec + at, d, 1.0f, factors);
-  if (a.unitNormDecoder) {
-    float norm = sqrtf(dot(row, row, d));
-    if (norm > 0) {
-      float inverse = 1.0f / norm;
-      for (int i = 0; i < d; i++) row[i] *= inverse;
-    }
-  }
-  adamRun(a.params.wEnc + at, gEnc, a.m.wEnc + at, a.v.wEnc + at, d, 1.0f, factors);
-  adamRun(a.params.bEnc + feature, &gBias, a.m.bEnc + feature, a.v.bEnc + feature, 1, 1.0f, factors);
+void watchRecall(const Context& context, const SaeStepArgs& a, const float* centred, const Codes& codes) {
+  int step = static_cast<int>(a.adam.step), n = a.shape.n;
+  if (a.packed->precision != kInt8Panels || a.form.kind != kTopK || step % kRecallEvery) return;
+  int rows = n < kRecallRows ? n : kRecallRows, first = static_cast<int>(static_cast<int64_t>(step) * kRecallRows % (n - rows + 1));
+  double checked = a.running[kRecallChecked] * kRecallDecay, missed = a.running[kRecallMissed] * kRecallDecay;
+  checkRecall(context, a.params, a.shape, centred, a.form.k, codes, first, rows, checked, missed);
+  a.running[kRecallChecked] = static_cast<float>(checked);
+  a.running[kRecallMissed] = static_cast<float>(missed);
+  if (checked >= kRecallEnough && missed > kRecallMisses * checked) a.running[kRecallFailed] = 1;
 }
 
-// Gradients and updates of all features, then of the decoder bias:
-// d bDec = sum_n dxHat - sum_j (d bEnc_j) wEnc_j, the second part through the encoder's input x - bDec.
-void updateParameters(const Context& context, const SaeStepArgs& a, const float* centred, const Term* terms, const ByFeature* sorted, int termCount) {
-  constexpr int kFeatures = 32;
-  int d = a.shape.d, f = a.shape.f, tasks = (f + kFeatures - 1) / kFeatures;
-  AdamFactors factors = adamFactors(a.adam);
-  float* biasParts = static_cast<float*>(scratchBytes(context.scratch, kSlotReduce, sizeof(float) * static_cast<size_t>(tasks + 1) * d));
-  memset(biasParts, 0, sizeof(float) * static_cast<size_t>(tasks) * d);
-  parallelFor(context, tasks, [&](int task, int worker) {
-    float* gDec = static_cast<float*>(scratchBytes(context.scratch, kSlotPerWorker + worker, sizeof(float) * 2 * d));
-    float* gEnc = gDec + d;
-    for (int feature = task * kFeatures; feature < f && feature < (task + 1) * kFeatures; feature++) {
-      memset(gDec, 0, sizeof(float) * 2 * d);
-      float gBias = 0;
-      for (int t = 0; t < termCount; t++) gBias += addGradients(gDec, gEnc, terms[t], sorted[t], feature, centred, d);
-      axpy(biasParts + static_cast<size_t>(task) * d, -gBias, a.params.wEnc + static_cast<size_t>(feature) * d, d);
-      updateFeature(a, feature, gDec, gEnc, gBias, factors);
-      bool fired = sorted[0].offsets[feature + 1] > sorted[0].offsets[feature];
-      int32_t& since = a.tokensSinceFired[feature];
-      since = fired ? 0 : (since > (1 << 30) - a.shape.n ? 1 << 30 : since + a.shape.n);
-    }
-  });
-  float* gradient = biasParts + static_cast<size_t>(tasks) * d;
-  columnSums(context, gradient, biasParts, tasks, d, false);
-  columnSums(context, gradient, terms[0].error, a.shape.n, d, true);
-  adamRun(a.params.bDec, gradient, a.m.bDec, a.v.bDec, d, 1.0f, factors);
+// The threshold that makes inference independent of the batch: the moving average of the smallest activation kept.
+void followThreshold(float* running, const Codes& codes) {
+  if (codes.count == 0) return;
+  float smallest = codes.values[0];
+  for (int64_t i = 1; i < codes.count; i++) smallest = codes.values[i] < smallest ? codes.values[i] : smallest;
+  float& average = running[kThreshold];
+  average = average > 0 ? 0.99f * average + 0.01f * smallest : smallest;
+}
+
+void releaseSorted(ByFeature& sorted) {
+  free(sorted.offsets);
+  free(sorted.entries);
+}
+
+// Whether to multiply matrices: codes of ReLU-like autoencoders start dense (and nothing is known of them at the first step).
+bool isDense(const SaeStepArgs& a) {
+  bool byCut = a.form.kind == kRelu || a.form.kind == kJumpRelu || a.form.kind == kGated;
+  return byCut && a.prefixCount == 1 && (a.running[kDensity] == 0 || a.running[kDensity] > kDenseAbove);
+}
+
+PairRule ruleOf(const SaeStepArgs& a) {
+  float n = static_cast<float>(a.shape.n);
+  return {a.form.kind, a.penalty, a.coefficient / n, a.bandwidth, a.tanhScale, a.preAct / n};
 }
 
 }  // namespace
 
-void saeStep(const Context& context, const SaeStepArgs& a, SaeStepStats& stats) {
-  size_t batchBytes = sizeof(float) * static_cast<size_t>(a.shape.n) * a.shape.d;
-  float* centred = static_cast<float*>(scratchBytes(context.scratch, kSlotSaeCentered, batchBytes));
-  centreRows(context, centred, a.x, a.params.bDec, a.shape.n, a.shape.d);
-  Term terms[2];
-  ByFeature sorted[2];
+void saeStep(const Context& context, const SaeStepArgs& args, SaeStepStats& stats) {
+  SaeStepArgs a = args;
   stats = {};
-  encodeRows(context, a.params, a.shape, centred, {nullptr, a.shape.f}, a.activation, terms[0].codes);
-  terms[0].error = static_cast<float*>(scratchBytes(context.scratch, kSlotSaeError, batchBytes));
-  mainTerm(context, a, terms[0], stats);
-  if (a.auxK) auxiliaryTerm(context, a, centred, terms[0], terms[1], stats);
-  int termCount = terms[1].df ? 2 : 1;
-  for (int t = 0; t < termCount; t++) sorted[t] = sortByFeature(context, terms[t], a.shape.f);
-  updateParameters(context, a, centred, terms, sorted, termCount);
-  for (int t = 0; t < 2; t++) releaseTerm(terms[t], sorted[t]);
+  stats.badRow = -1;
+  CleanBatch clean;
+  if (!takeGoodRows(context, a, stats, clean)) return;
+  if (a.running[kRecallFailed] != 0 && a.packed->precision == kInt8Panels) giveUpInt8(context, a);
+  stats.precision = a.packed->precision;
+  int n = a.shape.n, d = a.shape.d;
+  size_t outputs = static_cast<size_t>(n) * a.shape.dOut;
+  bool dense = isDense(a), gated = a.form.kind == kGated;
+  double start = milliseconds();
+  float* centred = scratchArray<float>(context, kSlotSaeCentered, static_cast<size_t>(n) * d + d);
+  centreRows(context, centred, a.x, a.form.subtractDecoderBias ? a.params.bDec : nullptr, n, d);
+  Step step{context, a, stats, ruleOf(a), featureConstants(context, a.params, a.shape, a.form, a.penalty, a.bandwidth), centred, nullptr, nullptr, nullptr, {}, {}, nullptr};
+  step.errors = scratchArray<float>(context, kSlotSaeError, outputs * (a.prefixCount + gated));
+  if (gated) step.gateErrors = step.errors + outputs;
+  if (a.preAct > 0) {
+    float* sums = centred + static_cast<size_t>(n) * d;
+    columnSums(context, sums, centred, n, d, false);
+    step.columnSum = sums;
+  }
+  Codes support, auxiliary;
+  if (!dense) {
+    bool exact = a.running[kDensity] > kExactAbove && a.form.kind != kTopK;
+    encodeSupport(context, a.params, a.shape, centred, {nullptr, a.shape.f}, a.form, step.constants, exact ? nullptr : a.packed, a.running[kThreshold], support);
+    watchRecall(context, a, centred, support);
+    if (a.form.kind == kBatchTopK) followThreshold(a.running, support);
+  }
+  double encoded = milliseconds();
+  reconstruct(step, dense ? nullptr : &support);
+  if (a.auxCount > 0) explainResidual(step, auxiliary);
+  double decoded = milliseconds();
+  if (!dense) step.main = sortByFeature(context, support, a.shape.f);
+  releaseCodes(support);
+  updateAll(step, dense);
+  a.running[kDensity] = static_cast<float>(stats.l0 / a.shape.f);
+  releaseCodes(auxiliary);
+  releaseSorted(step.main);
+  releaseSorted(step.auxiliary);
+  double updated = milliseconds();
+  stats.encodeMs = encoded - start;
+  stats.decodeMs = decoded - encoded;
+  stats.updateMs = updated - decoded;
 }
 
 }  // namespace MONOSEM_ISA

@@ -140,6 +140,29 @@ static inline void axpy4(float* y, const float* a, const float* x0, const float*
   for (; i < n; i++) y[i] = (y[i] + a[0] * x0[i]) + a[1] * x1[i] + a[2] * x2[i] + a[3] * x3[i];
 }
 
+// out[r] = w . rows[r]; the order of additions depends on n only, not on how many rows are taken together.
+template <int kRows>
+static inline __attribute__((always_inline)) void dotRows(float* out, const float* w, const float* const* rows, int n) {
+  vf even[kRows], odd[kRows];
+#pragma GCC unroll 4
+  for (int r = 0; r < kRows; r++) even[r] = odd[r] = vf{};
+  int i = 0;
+  for (; i + 2 * VL <= n; i += 2 * VL) {
+    vf w0 = load(w + i), w1 = load(w + i + VL);
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; r++) {
+      even[r] += w0 * load(rows[r] + i);
+      odd[r] += w1 * load(rows[r] + i + VL);
+    }
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < kRows; r++) {
+    float total = horizontalSum(even[r] + odd[r]);
+    for (int j = i; j < n; j++) total += w[j] * rows[r][j];
+    out[r] = total;
+  }
+}
+
 static inline float sum(const float* x, int n) {
   vf s0{}, s1{};
   int i = 0;

@@ -31,10 +31,11 @@ export * from './model/transformer.js'
 
 // activations and sae: the autoencoder and what it is trained on
 export { createLiveSource, type LiveSourceOptions } from './activations/live-source.js'
-export type { ActivationSource } from './sae/activation-source.js'
-export { loadSae, type Sae } from './sae/sae.js'
-export { type SaeConfig, saeConfigSchema } from './sae/sae-config.js'
-export { runSaeStage, type SaeMetrics } from './sae/sae-stage.js'
+export type { ActivationPair, ActivationSource } from './sae/activation-source.js'
+export { resolveSaeConfig } from './sae/resolve-config.js'
+export { decode, encode, encodeRows, loadSae, reconstruct, type Sae, unloadSae } from './sae/sae.js'
+export { type ResolvedSaeConfig, type SaeConfig, saeConfigSchema } from './sae/sae-config.js'
+export { runSaeStage, type SaeMetrics, type SaeRequest, trainSaes } from './sae/sae-stage.js'
 export type { SaelensConfig } from './sae/saelens-config.js'
 
 // eval: how good the decomposition is

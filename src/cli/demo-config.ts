@@ -82,11 +82,11 @@ export function stageConfigs(config: DemoConfig, given: Record<string, unknown>)
   const configs: Record<string, unknown> = {}
   for (const stage of Object.keys(stageSchemas) as StageName[]) {
     const schema = stageSchemas[stage]
+    const asked = { ...named[stage], ...settings[stage] }
     const values = {
       ...('seed' in schema.shape && { seed: config.seed }),
-      ...(config.quick && quickOverrides[stage]),
-      ...named[stage],
-      ...settings[stage],
+      ...(config.quick && quickFor(stage, asked)),
+      ...asked,
     }
     const fromFlag = (name: string): boolean =>
       name in (named[stage] ?? {}) && !(name in (settings[stage] ?? {}))
@@ -95,6 +95,12 @@ export function stageConfigs(config: DemoConfig, given: Record<string, unknown>)
     )
   }
   return configs as StageConfigs
+}
+
+/** What `--quick` changes where nothing else was asked for: a number of features and an expansion exclude each other. */
+function quickFor(stage: StageName, asked: Record<string, unknown>): Record<string, unknown> {
+  const { features, ...others } = quickOverrides[stage] ?? {}
+  return features === undefined || 'expansion' in asked ? others : { ...others, features }
 }
 
 const only = (values: Record<string, unknown>, shape: object): Record<string, unknown> =>

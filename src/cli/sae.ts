@@ -1,18 +1,25 @@
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import { createLiveSource } from '../activations/live-source.js'
 import { addFlags, readFlags } from '../config/flags.js'
+import { parseConfig } from '../config/parse-config.js'
+import { readVariations } from '../config/variations.js'
 import { openCorpus } from '../corpus/corpus.js'
+import { MonosemError } from '../errors/monosem-error.js'
 import { loadTransformer } from '../model/model-stage.js'
+import type { ActivationSource } from '../sae/activation-source.js'
 import { type SaeConfig, saeConfigSchema } from '../sae/sae-config.js'
-import { runSaeStage } from '../sae/sae-stage.js'
+import { runSaeStage, type SaeMetrics, trainSaes } from '../sae/sae-stage.js'
 import type { Json, StageResult } from '../storage/stage.js'
+import { decimals, percent } from '../terminal/figures.js'
+import { renderTable } from '../terminal/table.js'
 import { addCommand } from './command.js'
 import { madeOrReused, renderJson } from './outcome.js'
 import { addPaths, readPaths } from './run-paths.js'
-import type { Session } from './session.js'
+import type { Outcome, Session } from './session.js'
 import { readStageJson } from './stage-json.js'
 
-/** `monosem sae train` */
+/** `monosem sae train` and `monosem sae sweep` */
 export function addSae(program: Command): void {
   const sae = program.command('sae').description('sparse autoencoders on the activations of a transformer')
   const train = addCommand(
@@ -25,12 +32,99 @@ export function addSae(program: Command): void {
     async (session, command) => {
       const paths = readPaths(command, ['corpus', 'model'], 'sae')
       const result = await trainSaeOnModel(session, readFlags(command, saeConfigSchema), paths)
-      const metrics = await readStageJson<Record<string, Json>>(result.directory, 'sae', 'metrics.json')
+      const metrics = await readMetrics(result)
       return { json: { ...result, ...metrics }, text: `${madeOrReused(result)}\n${renderJson(metrics)}` }
     },
   )
   addFlags(addPaths(train, ['corpus', 'model'], 'sae'), saeConfigSchema)
+  addSweep(sae)
 }
+
+function addSweep(sae: Command): void {
+  const sweep = addCommand(
+    sae,
+    'sweep',
+    {
+      description:
+        'Train several sparse autoencoders on one stream of activations, which is computed once. Each ends in a directory of its own, ' +
+        'as if it had been trained alone with the same --stream-seed.',
+      example: 'monosem sae sweep --run runs/demo --vary l1Coefficient=2,3,5 --vary seed=0,1',
+    },
+    runSweep,
+  )
+  addPaths(sweep, ['corpus', 'model'])
+    .option('--out <dir>', 'directory to write, one directory for each autoencoder (default: <run>/sweep)')
+    .option(
+      '--vary <option=values...>',
+      'option and its values, as l1Coefficient=2,3,5; given several times, every combination is trained',
+    )
+  addFlags(sweep, saeConfigSchema)
+}
+
+async function runSweep(session: Session, command: Command): Promise<Outcome> {
+  const { corpus, model } = readPaths(command, ['corpus', 'model'])
+  const base = readFlags(command, saeConfigSchema)
+  const variations = readVariations(command.getOptionValue('vary') ?? [], saeConfigSchema)
+  const directory = sweepDirectory(command)
+  const members = variations.map(({ name, values }) => ({
+    out: join(directory, name),
+    config: parseConfig(
+      saeConfigSchema,
+      { ...base, streamSeed: base.streamSeed ?? base.seed, ...values },
+      (field) => (field in values ? `--vary ${field}` : field),
+    ),
+  }))
+  const { source, context } = await openSource(session, members[0].config, { corpus, model })
+  const results = await trainSaes(members, { source, inputs: { corpus, model } }, context)
+  const rows: { name: string; directory: string; reused: boolean; metrics: Record<string, Json> }[] = []
+  for (const [i, result] of results.entries())
+    rows.push({ name: variations[i].name, ...result, metrics: await readMetrics(result) })
+  return {
+    json: { directory, autoencoders: rows.map(({ metrics, ...row }) => ({ ...row, ...metrics })) },
+    text: renderSweep(directory, rows),
+  }
+}
+
+function sweepDirectory(command: Command): string {
+  const run: string | undefined = command.getOptionValue('run')
+  const directory: string | undefined = command.getOptionValue('out') ?? (run && join(run, 'sweep'))
+  if (directory === undefined)
+    throw new MonosemError('config', '--out: expected a directory, got nothing', {
+      hint: 'pass --out DIR, or --run DIR for DIR/sweep',
+    })
+  if (command.getOptionValue('vary') === undefined)
+    throw new MonosemError('config', '--vary: expected an option and its values, got nothing', {
+      hint: 'for example --vary l1Coefficient=2,3,5',
+    })
+  return directory
+}
+
+function renderSweep(
+  directory: string,
+  rows: readonly { name: string; reused: boolean; metrics: Record<string, Json> }[],
+): string {
+  const columns = [
+    { heading: 'autoencoder', align: 'left' as const },
+    { heading: 'L0' },
+    { heading: 'explained variance' },
+    { heading: 'dead features' },
+    { heading: '' },
+  ]
+  const cells = rows.map(({ name, reused, metrics }) => {
+    const { l0, explainedVariance, deadFraction } = metrics as unknown as SaeMetrics
+    return [
+      name,
+      decimals(l0, 1),
+      percent(explainedVariance),
+      percent(deadFraction),
+      reused ? 'was there' : '',
+    ]
+  })
+  return `${directory}\n\n${renderTable(columns, cells)}`
+}
+
+const readMetrics = ({ directory }: StageResult): Promise<Record<string, Json>> =>
+  readStageJson<Record<string, Json>>(directory, 'sae', 'metrics.json')
 
 /** The `sae` stage, fed with live activations of a model reading the training split of a corpus. */
 export async function trainSaeOnModel(
@@ -38,13 +132,24 @@ export async function trainSaeOnModel(
   config: SaeConfig,
   { corpus, model, out }: { corpus: string; model: string; out: string },
 ): Promise<StageResult> {
+  const { source, context } = await openSource(session, config, { corpus, model })
+  return runSaeStage(config, { source, out, inputs: { corpus, model } }, context)
+}
+
+/** Live activations of a model reading the training split of a corpus, and what training needs besides. */
+async function openSource(
+  session: Session,
+  config: SaeConfig,
+  { corpus, model }: { corpus: string; model: string },
+): Promise<{ source: ActivationSource; context: Parameters<typeof runSaeStage>[2] }> {
   const kernels = await session.kernels()
   const source = createLiveSource(kernels, await loadTransformer(kernels, model), await openCorpus(corpus), {
     hookName: config.hookName,
-    seed: config.seed,
+    targetHookName: config.targetHookName,
+    seed: config.streamSeed ?? config.seed,
     bufferTokens: config.bufferTokens,
     dtype: config.activationDtype,
     modelBatch: config.modelBatch,
   })
-  return runSaeStage(config, { source, out, inputs: { corpus, model } }, { ...session.context, kernels })
+  return { source, context: { ...session.context, kernels } }
 }

@@ -112,7 +112,8 @@ export function readSettings(
   return values
 }
 
-function convertText(field: Field, text: string): unknown {
+/** A value written as text, as `--set` and `--vary` take it, converted to the type of its field but not yet checked. */
+export function convertText(field: Field, text: string): unknown {
   if (field.kind === 'boolean') return text === 'true' ? true : text === 'false' ? false : text
   return convert(field, field.kind === 'array' ? text.split(',') : text)
 }

@@ -8,7 +8,7 @@ import {
   type Transformer,
   type Workspace,
 } from '../model/transformer.js'
-import type { Sae } from '../sae/sae.js'
+import { encode, type Sae } from '../sae/sae.js'
 import { perBatchSize } from './per-batch-size.js'
 import { batchesOf, textRows } from './sample-windows.js'
 
@@ -98,7 +98,7 @@ async function encodeBatch(
   const text = kernels.rows(x, 0, rows.length)
   kernels.gatherRows(text, workspace.activations[sae.hookName], ids)
   const [codes, activations] = await Promise.all([
-    kernels.saeEncode(sae.params, text, sae.activation),
+    encode(sae, text),
     options.withActivations ? kernels.readF32(text) : null,
   ])
   kernels.free(ids)

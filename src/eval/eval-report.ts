@@ -94,7 +94,7 @@ export interface EvalSums {
 export function createEvalSums(sae: Sae, mean: Float32Array, windows: number): EvalSums {
   const perWindow = Object.fromEntries(windowSums.map((name) => [name, new Float64Array(windows)]))
   return {
-    variance: createVarianceSums(sae.d),
+    variance: createVarianceSums(sae.dOut),
     fires: new Float64Array(sae.features),
     l0Counts: new Float64Array(sae.features + 1),
     mean,

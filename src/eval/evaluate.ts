@@ -10,7 +10,7 @@ import {
   type Workspace,
 } from '../model/transformer.js'
 import { type StageContext, silentProgress, throwIfInterrupted } from '../progress/progress.js'
-import type { Sae } from '../sae/sae.js'
+import { decode, encode, type Sae } from '../sae/sae.js'
 import type { EvalConfig } from './eval-config.js'
 import { addBatch, createEvalSums, type EvalReport, type EvalSums, reportOf } from './eval-report.js'
 import { meanActivation } from './mean-activation.js'
@@ -47,7 +47,7 @@ export async function evaluate(
   const forMean = spread(windows.length, Math.max(1, Math.round(config.meanTokens / t)))
   const mean = await meanActivation({
     ...inputs,
-    hookName: sae.hookName,
+    hookName: sae.targetHookName,
     windows: Int32Array.from(forMean, (i) => windows[i]),
     batchWindows: config.batchWindows,
   })
@@ -73,10 +73,12 @@ export async function evaluate(
 /** Buffers for one batch size. */
 interface BatchRunner {
   workspace: Workspace
-  /** [D] */
+  /** [Dout] */
   mean: Tensor
-  /** [N, D] room for the activations of text positions, and for what replaces them */
+  /** [N, D] room for the activations of text positions that are read */
   x: Tensor
+  /** [N, Dout] the same for those that are reconstructed, and for what replaces them */
+  y: Tensor
   replacement: Tensor
   /** [N, V] logits of the untouched model */
   cleanLogits: Tensor
@@ -94,7 +96,8 @@ function createRunner(inputs: EvaluateInputs, mean: Float32Array, batch: number)
   return {
     workspace: createWorkspace(inputs.model, batch, config.context),
     mean: kernels.tensor(mean, [mean.length]),
-    x: kernels.zeros([n, mean.length]),
+    x: kernels.zeros([n, inputs.sae.d]),
+    y: kernels.zeros([n, mean.length]),
     replacement: kernels.zeros([n, mean.length]),
     cleanLogits: kernels.zeros([n, config.vocabularySize]),
     clean: kernels.zeros([n]),
@@ -125,18 +128,21 @@ async function evaluateBatch(
   const targets = kernels.tensor(batch.targets, [batch.targets.length])
   const ids = kernels.tensor(rows, [rows.length])
   const x = kernels.rows(runner.x, 0, rows.length)
+  const y = kernels.rows(runner.y, 0, rows.length)
   const replacement = kernels.rows(runner.replacement, 0, rows.length)
   const { workspace } = runner
   const run = (losses: Tensor, hook?: Hook): void => {
-    forward(model, workspace, batch, hook ? { hooks: { [sae.hookName]: hook } } : {})
+    forward(model, workspace, batch, hook ? { hooks: { [sae.targetHookName]: hook } } : {})
     kernels.crossEntropyForward(losses, workspace.logits, targets)
   }
   const splice: Hook = (activation) => kernels.scatterRows(activation, replacement, ids)
 
-  run(runner.clean, (activation) => kernels.gatherRows(x, activation, ids))
+  run(runner.clean)
+  kernels.gatherRows(x, workspace.activations[sae.hookName], ids)
+  kernels.gatherRows(y, workspace.activations[sae.targetHookName], ids)
   kernels.copy(runner.cleanLogits, workspace.logits)
-  const codes = await kernels.saeEncode(sae.params, x, sae.activation)
-  kernels.saeDecode(replacement, sae.params, codes)
+  const codes = await encode(sae, x)
+  decode(sae, replacement, codes, x)
   run(runner.spliced, splice)
   kernels.klDivergence(runner.kl, runner.cleanLogits, workspace.logits)
   const xHatRead = kernels.readF32(replacement)
@@ -145,7 +151,7 @@ async function evaluateBatch(
   kernels.broadcastRow(replacement, runner.mean)
   run(runner.meanAblated, splice)
 
-  const reads = [x, runner.clean, runner.spliced, runner.zeroAblated, runner.meanAblated, runner.kl]
+  const reads = [y, runner.clean, runner.spliced, runner.zeroAblated, runner.meanAblated, runner.kl]
   const [xHat, activations, clean, spliced, zeroAblated, meanAblated, kl] = await Promise.all([
     xHatRead,
     ...reads.map((tensor) => kernels.readF32(tensor)),

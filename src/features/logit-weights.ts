@@ -39,7 +39,7 @@ export function outputProjection(hookName: string): string | null | undefined {
  * counted. Returns null for hook points that do not write to the residual stream.
  */
 export async function logitEnds(model: Transformer, sae: Sae, k: number): Promise<LogitEnds | null> {
-  const projection = outputProjection(sae.hookName)
+  const projection = outputProjection(sae.targetHookName)
   if (projection === undefined) return null
   const { kernels, config } = model
   const vocabulary = config.vocabularySize

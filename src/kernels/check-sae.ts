@@ -1,5 +1,6 @@
 import {
   checkAdamOptions,
+  elementCount,
   expectInteger,
   expectInts,
   expectNumber,
@@ -7,57 +8,160 @@ import {
   misfit,
   shapeText,
 } from './check.js'
-import type { Codes, SaeActivation, SaeStepOptions, SaeTensors, Tensor } from './kernels.js'
+import type {
+  AuxKOptions,
+  Codes,
+  SaeActivation,
+  SaeForm,
+  SaePrecision,
+  SaeSparsity,
+  SaeStepOptions,
+  SaeTensors,
+  SaeTraining,
+  Tensor,
+} from './kernels.js'
+import { SAE_RUNNING } from './sae-kernels.js'
+
+/** Lengths found in the parameters. */
+interface SaeSizes {
+  features: number
+  d: number
+  dOut: number
+}
+
+const REQUIRED = ['wEnc', 'bEnc', 'wDec', 'bDec'] as const
+const OPTIONAL = ['threshold', 'rMag', 'bMag', 'wSkip'] as const
+
+/** Optional parameters that an activation needs; it has no others. */
+const NEEDED: Record<SaeActivation['kind'], readonly string[]> = {
+  relu: [],
+  jumprelu: ['threshold'],
+  gated: ['rMag', 'bMag'],
+  topk: [],
+  batchtopk: [],
+}
 
 /** A batch [N, D]; unlike the layers, the autoencoder wants at least one row. */
-function expectBatch(op: string, name: string, x: Tensor): readonly number[] {
-  const shape = expectTensor(op, name, x, ['N', 'D'])
+function expectBatch(op: string, name: string, x: Tensor, n: number | string = 'N'): readonly number[] {
+  const shape = expectTensor(op, name, x, [n, 'D'])
   if (shape[0] < 1 || shape[1] < 1)
     throw misfit(op, `${name} [N, D] with N and D at least 1`, shapeText(shape))
   return shape
 }
 
-/** The four tensors agree with each other and with the width D of the activations; returns [F, D]. */
-function expectSae(op: string, name: string, sae: SaeTensors, d: number): [features: number, d: number] {
-  const [features] = expectTensor(op, `${name}.wEnc`, sae.wEnc, ['F', d])
-  if (features < 1) throw misfit(op, `${name} with at least one feature`, shapeText(sae.wEnc.shape))
-  expectTensor(op, `${name}.bEnc`, sae.bEnc, [features])
-  expectTensor(op, `${name}.wDec`, sae.wDec, [features, d])
-  expectTensor(op, `${name}.bDec`, sae.bDec, [d])
-  return [features, d]
+/** The parameters agree with each other; `d` is the width of the input or a letter. */
+function expectParams(op: string, params: SaeTensors, d: number | string): SaeSizes {
+  const [features, width] = expectTensor(op, 'params.wEnc', params.wEnc, ['F', d])
+  if (features < 1 || width < 1)
+    throw misfit(op, 'params.wEnc with at least one feature and one column', shapeText(params.wEnc.shape))
+  expectTensor(op, 'params.bEnc', params.bEnc, [features])
+  const [, dOut] = expectTensor(op, 'params.wDec', params.wDec, [features, 'Dout'])
+  if (dOut < 1) throw misfit(op, 'params.wDec with at least one column', shapeText(params.wDec.shape))
+  expectTensor(op, 'params.bDec', params.bDec, [dOut])
+  for (const key of ['threshold', 'rMag', 'bMag'] as const) {
+    const t = params[key]
+    if (t !== undefined) expectTensor(op, `params.${key}`, t, [features])
+  }
+  if (params.wSkip !== undefined) expectTensor(op, 'params.wSkip', params.wSkip, [width, dOut])
+  return { features, d: width, dOut }
 }
 
-function expectActivation(op: string, activation: SaeActivation, features: number): void {
-  if (activation.kind === 'topk') expectInteger(op, 'k', activation.k, 1, features)
-  else if (activation.kind !== 'relu') throw misfit(op, 'activation relu or topk', JSON.stringify(activation))
+/** The activation makes sense, and has the parameters that it needs and no others. */
+function expectForm(op: string, params: SaeTensors, form: SaeForm, { features, d, dOut }: SaeSizes): void {
+  const { activation, subtractDecoderBias } = form
+  const needed = Object.hasOwn(NEEDED, activation.kind) ? NEEDED[activation.kind] : undefined
+  if (needed === undefined)
+    throw misfit(op, `activation ${Object.keys(NEEDED).join(', ')}`, JSON.stringify(activation))
+  if ('k' in activation) expectInteger(op, 'k', activation.k, 1, features)
+  for (const key of ['threshold', 'rMag', 'bMag'] as const) {
+    const t = params[key]
+    if (needed.includes(key) && t === undefined)
+      throw misfit(op, `params.${key}, which ${activation.kind} needs`, 'none')
+    if (!needed.includes(key) && t !== undefined)
+      throw misfit(op, `no params.${key} with ${activation.kind}`, shapeText(t.shape))
+  }
+  if (subtractDecoderBias && d !== dOut)
+    throw misfit(op, 'D equal to Dout with subtractDecoderBias', `D ${d} and Dout ${dOut}`)
+}
+
+/** Moments have the shapes of the parameters, and the same optional ones. */
+function expectMoments(op: string, name: string, moments: SaeTensors, params: SaeTensors): void {
+  for (const key of [...REQUIRED, ...OPTIONAL]) {
+    const [moment, param] = [moments[key], params[key]]
+    if (moment !== undefined && param !== undefined) expectTensor(op, `${name}.${key}`, moment, param.shape)
+    else if (param !== undefined) throw misfit(op, `${name}.${key} as params.${key} is there`, 'none')
+    else if (moment !== undefined)
+      throw misfit(op, `no ${name}.${key} as there is no params.${key}`, shapeText(moment.shape))
+  }
+}
+
+/** Requires a finite number above 0. */
+function expectPositive(op: string, name: string, value: number): void {
+  if (typeof value === 'number' && Number.isFinite(value) && value > 0) return
+  throw misfit(op, `a finite ${name} above 0`, String(value))
+}
+
+function expectSparsity(op: string, sparsity: SaeSparsity, activation: SaeActivation): void {
+  if (!['none', 'l1', 'l0', 'tanh'].includes(sparsity.kind))
+    throw misfit(op, 'sparsity none, l1, l0 or tanh', JSON.stringify(sparsity))
+  if (sparsity.kind === 'none') return
+  expectNumber(op, 'sparsity.coefficient', sparsity.coefficient, 0)
+  if (sparsity.kind === 'l1') {
+    // the gated loss penalises the gate, whose scale the decoder does not see
+    if (sparsity.byDecoderNorm && activation.kind === 'gated')
+      throw misfit(op, 'sparsity l1 without byDecoderNorm for gated', JSON.stringify(sparsity))
+    return
+  }
+  if (activation.kind !== 'jumprelu')
+    throw misfit(op, `activation jumprelu with sparsity ${sparsity.kind}`, activation.kind)
+  expectPositive(op, 'sparsity.bandwidth', sparsity.bandwidth)
+  if (sparsity.kind === 'l0') return
+  expectPositive(op, 'sparsity.scale', sparsity.scale)
+  expectNumber(op, 'sparsity.preAct', sparsity.preAct, 0)
+}
+
+function expectAuxK(op: string, auxK: AuxKOptions, activation: SaeActivation): void {
+  if (!['relu', 'topk', 'batchtopk'].includes(activation.kind))
+    throw misfit(op, 'activation relu, topk or batchtopk with auxK', activation.kind)
+  expectInteger(op, 'auxK.k', auxK.k, 1)
+  expectNumber(op, 'auxK.coefficient', auxK.coefficient, 0)
+  expectInteger(op, 'auxK.deadAfterTokens', auxK.deadAfterTokens, 1)
+}
+
+function expectPrefixes(
+  op: string,
+  prefixes: readonly number[],
+  activation: SaeActivation,
+  features: number,
+): void {
+  if (activation.kind === 'gated') throw misfit(op, 'no prefixes with gated', `[${prefixes}]`)
+  const ascending = prefixes.every((end, p) => Number.isInteger(end) && end > (p === 0 ? 0 : prefixes[p - 1]))
+  if (!ascending || prefixes.at(-1) !== features)
+    throw misfit(op, `prefixes that ascend from 1 or more to F = ${features}`, `[${prefixes}]`)
 }
 
 function checkSaeStepOptions(options: SaeStepOptions, features: number): void {
-  expectActivation('saeStep', options.activation, features)
-  expectNumber('saeStep', 'l1Coefficient', options.l1Coefficient, 0)
+  const { activation } = options.form
+  expectSparsity('saeStep', options.sparsity, activation)
   checkAdamOptions('saeStep', options.adam)
-  if (options.auxK === undefined) return
-  expectInteger('saeStep', 'auxK.k', options.auxK.k, 1)
-  expectNumber('saeStep', 'auxK.coefficient', options.auxK.coefficient, 0)
-  expectInteger('saeStep', 'auxK.deadAfterTokens', options.auxK.deadAfterTokens, 1)
+  if (options.gradientClip !== undefined) expectPositive('saeStep', 'gradientClip', options.gradientClip)
+  if (options.auxK !== undefined) expectAuxK('saeStep', options.auxK, activation)
+  if (options.prefixes !== undefined) expectPrefixes('saeStep', options.prefixes, activation, features)
+  if (options.badRows !== undefined && !['stop', 'skip'].includes(options.badRows))
+    throw misfit('saeStep', 'badRows stop or skip', String(options.badRows))
 }
 
-export function checkSaeStep(
-  params: SaeTensors,
-  m: SaeTensors,
-  v: SaeTensors,
-  tokensSinceFired: Tensor,
-  x: Tensor,
-  options: SaeStepOptions,
-): void {
-  const [, d] = expectBatch('saeStep', 'x', x)
-  const [features] = expectSae('saeStep', 'params', params, d)
-  expectTensor('saeStep', 'm.wEnc', m.wEnc, [features, d])
-  expectSae('saeStep', 'm', m, d)
-  expectTensor('saeStep', 'v.wEnc', v.wEnc, [features, d])
-  expectSae('saeStep', 'v', v, d)
-  expectInts('saeStep', 'tokensSinceFired', tokensSinceFired, [features])
-  checkSaeStepOptions(options, features)
+export function checkSaeStep(training: SaeTraining, x: Tensor, y: Tensor, options: SaeStepOptions): void {
+  const { params, m, v, tokensSinceFired, running } = training
+  const [n, d] = expectBatch('saeStep', 'x', x)
+  const sizes = expectParams('saeStep', params, d)
+  expectTensor('saeStep', 'y', y, [n, sizes.dOut])
+  expectForm('saeStep', params, options.form, sizes)
+  expectMoments('saeStep', 'm', m, params)
+  expectMoments('saeStep', 'v', v, params)
+  expectInts('saeStep', 'tokensSinceFired', tokensSinceFired, [sizes.features])
+  expectTensor('saeStep', 'running', running, [SAE_RUNNING])
+  checkSaeStepOptions(options, sizes.features)
 }
 
 export function checkSaeReconstruct(
@@ -65,38 +169,91 @@ export function checkSaeReconstruct(
   losses: Tensor | null,
   params: SaeTensors,
   x: Tensor,
-  activation: SaeActivation,
+  y: Tensor,
+  form: SaeForm,
 ): void {
   const [n, d] = expectBatch('saeReconstruct', 'x', x)
-  expectTensor('saeReconstruct', 'xHat', xHat, [n, d])
+  const sizes = expectParams('saeReconstruct', params, d)
+  expectTensor('saeReconstruct', 'xHat', xHat, [n, sizes.dOut])
+  expectTensor('saeReconstruct', 'y', y, [n, sizes.dOut])
   if (losses !== null) expectTensor('saeReconstruct', 'losses', losses, [n])
-  const [features] = expectSae('saeReconstruct', 'params', params, d)
-  expectActivation('saeReconstruct', activation, features)
+  expectForm('saeReconstruct', params, form, sizes)
 }
 
-export function checkSaeEncode(params: SaeTensors, x: Tensor, activation: SaeActivation): void {
+export function checkSaeEncode(params: SaeTensors, x: Tensor, form: SaeForm): void {
   const [, d] = expectBatch('saeEncode', 'x', x)
-  const [features] = expectSae('saeEncode', 'params', params, d)
-  expectActivation('saeEncode', activation, features)
+  expectForm('saeEncode', params, form, expectParams('saeEncode', params, d))
+}
+
+/** The ids are a plain array, so they are looked through. */
+export function checkSaeEncodeFeatures(
+  out: Tensor,
+  params: SaeTensors,
+  x: Tensor,
+  ids: Int32Array,
+  form: SaeForm,
+): void {
+  const [n, d] = expectBatch('saeEncodeFeatures', 'x', x)
+  const sizes = expectParams('saeEncodeFeatures', params, d)
+  expectForm('saeEncodeFeatures', params, form, sizes)
+  if (!(ids instanceof Int32Array) || ids.length < 1)
+    throw misfit('saeEncodeFeatures', 'ids as an Int32Array with at least one id', String(ids))
+  expectTensor('saeEncodeFeatures', 'out', out, [n, ids.length])
+  expectIds('saeEncodeFeatures', 'ids', ids, sizes.features)
+}
+
+function expectIds(op: string, name: string, ids: Int32Array, features: number): void {
+  const stray = ids.find((id) => id < 0 || id >= features)
+  if (stray !== undefined) throw misfit(op, `${name} in 0 .. ${features - 1}`, String(stray))
 }
 
 /** Also looks through the codes, which are plain arrays: offsets ascend from 0 to nnz, ids are below F. */
-export function checkSaeDecode(xHat: Tensor, params: SaeTensors, codes: Codes): void {
-  const [n, d] = expectBatch('saeDecode', 'xHat', xHat)
-  const [features] = expectSae('saeDecode', 'params', params, d)
-  const { rowOffsets, featureIds, values } = codes
+export function checkSaeDecode(xHat: Tensor, params: SaeTensors, codes: Codes, x: Tensor | null): void {
+  const [n, width] = expectBatch('saeDecode', 'xHat', xHat)
+  const { features, d, dOut } = expectParams('saeDecode', params, 'D')
+  if (width !== dOut) throw misfit('saeDecode', `xHat [N, ${dOut}]`, shapeText(xHat.shape))
+  if (x !== null) expectTensor('saeDecode', 'x', x, [n, d])
+  else if (params.wSkip !== undefined) throw misfit('saeDecode', 'x, which params.wSkip needs', 'null')
+  expectCodes(codes, n)
+  expectIds('saeDecode', 'featureIds', codes.featureIds, features)
+}
+
+function expectCodes({ rowOffsets, featureIds, values }: Codes, n: number): void {
   if (rowOffsets.length !== n + 1) throw misfit('saeDecode', `${n + 1} rowOffsets`, String(rowOffsets.length))
   if (featureIds.length !== values.length) {
     throw misfit('saeDecode', `as many values as the ${featureIds.length} featureIds`, String(values.length))
   }
   const ascending = rowOffsets.every((offset, i) => i === 0 || offset >= rowOffsets[i - 1])
-  if (rowOffsets[0] !== 0 || rowOffsets[n] !== values.length || !ascending) {
-    throw misfit(
-      'saeDecode',
-      `rowOffsets ascending from 0 to ${values.length}`,
-      `${rowOffsets[0]} .. ${rowOffsets[n]}`,
-    )
+  if (rowOffsets[0] === 0 && rowOffsets[n] === values.length && ascending) return
+  throw misfit(
+    'saeDecode',
+    `rowOffsets ascending from 0 to ${values.length}`,
+    `${rowOffsets[0]} .. ${rowOffsets[n]}`,
+  )
+}
+
+export function checkSaePack(wEnc: Tensor, precision: SaePrecision, smoothing: Tensor | null): void {
+  const [features, d] = expectTensor('saePack', 'wEnc', wEnc, ['F', 'D'])
+  if (features < 1 || d < 1)
+    throw misfit('saePack', 'wEnc [F, D] with F and D at least 1', shapeText(wEnc.shape))
+  if (!['fp32', 'bf16', 'int8'].includes(precision))
+    throw misfit('saePack', 'precision fp32, bf16 or int8', String(precision))
+  if (smoothing !== null) expectTensor('saePack', 'smoothing', smoothing, [d])
+}
+
+/** A packed copy, made of a W_enc of `shape`, can only be used with a `wEnc` of the same shape. */
+export function expectPackedShape(op: string, shape: readonly number[], wEnc: Tensor): void {
+  if (shape.length === wEnc.shape.length && shape.every((s, i) => s === wEnc.shape[i])) return
+  throw misfit(op, `a packed W_enc ${shapeText(wEnc.shape)}`, shapeText(shape))
+}
+
+/** Any shapes with as many elements; weight in [0, 1]. */
+export function checkMixInPlace(y: Tensor, x: Tensor, weight: number): void {
+  expectTensor('mixInPlace', 'y', y, y.shape)
+  expectTensor('mixInPlace', 'x', x, x.shape)
+  const count = elementCount(y.shape)
+  if (elementCount(x.shape) !== count) {
+    throw misfit('mixInPlace', `x with the ${count} elements of ${shapeText(y.shape)}`, shapeText(x.shape))
   }
-  const stray = featureIds.find((id) => id < 0 || id >= features)
-  if (stray !== undefined) throw misfit('saeDecode', `featureIds in 0 .. ${features - 1}`, String(stray))
+  expectNumber('mixInPlace', 'weight', weight, 0, 1)
 }

@@ -1,3 +1,5 @@
+import type { SaeKernels } from './sae-kernels.js'
+
 /**
  * The boundary between the TypeScript that composes models and the code that computes.
  *
@@ -13,22 +15,14 @@
  * Every function throws `MonosemError('shape')` at once when shapes or types do not fit.
  */
 
+export type * from './sae-kernels.js'
+
 export type DType = 'f32' | 'bf16' | 'i32'
 
 /** A handle to memory that the kernels own. `shape` is row-major. */
 export interface Tensor {
   readonly shape: readonly number[]
   readonly dtype: DType
-}
-
-/** Sparse feature activations of N tokens in compressed rows: token n owns entries rowOffsets[n] .. rowOffsets[n+1]-1. */
-export interface Codes {
-  /** [N + 1] */
-  rowOffsets: Int32Array
-  /** [nnz] feature ids, ascending within a row */
-  featureIds: Int32Array
-  /** [nnz] activations, all > 0 */
-  values: Float32Array
 }
 
 export type GeluKind = 'tanh' | 'erf'
@@ -44,56 +38,7 @@ export interface AdamOptions {
   step: number
 }
 
-/** The four tensors of a one-layer sparse autoencoder, or their gradients' moments. */
-export interface SaeTensors {
-  /** [F, D]: row j is the encoder direction of feature j (the transpose of SAELens's W_enc) */
-  wEnc: Tensor
-  /** [F] */
-  bEnc: Tensor
-  /** [F, D]: row j is the decoder direction of feature j */
-  wDec: Tensor
-  /** [D] */
-  bDec: Tensor
-}
-
-/** How pre-activations become activations. */
-export type SaeActivation = { kind: 'relu' } | { kind: 'topk'; k: number }
-
-/** Gao et al. 2024, section 2.4: dead features reconstruct the error that the live ones leave. */
-export interface AuxKOptions {
-  /** how many dead features each token may use */
-  k: number
-  /** weight of the auxiliary loss (1/32 in the paper) */
-  coefficient: number
-  /** a feature is dead when it has not fired for this many tokens */
-  deadAfterTokens: number
-}
-
-export interface SaeStepOptions {
-  activation: SaeActivation
-  /** lambda of `loss = mean over tokens of ||x - xHat||^2 + lambda * ||f||_1`; 0 for TopK */
-  l1Coefficient: number
-  adam: AdamOptions
-  /** remove the component of the decoder gradient along each row, and put rows back to unit norm after the update */
-  unitNormDecoder: boolean
-  auxK?: AuxKOptions
-}
-
-/** Means over the batch unless stated. */
-export interface SaeStepStats {
-  /** mean over tokens of ||x - xHat||^2 */
-  squaredError: number
-  /** mean over tokens of ||f||_1 */
-  l1: number
-  /** mean over tokens of the number of active features */
-  l0: number
-  /** auxiliary loss before its coefficient: mean over tokens of ||e - eHat||^2 divided by mean ||e - mean e||^2; 0 when nothing is dead */
-  auxLoss: number
-  /** features whose `tokensSinceFired` has reached deadAfterTokens (0 without auxK) */
-  dead: number
-}
-
-export interface Kernels {
+export interface Kernels extends SaeKernels {
   readonly name: 'native' | 'reference'
   /** one line for logs, e.g. "native avx512, 4 threads" */
   readonly description: string
@@ -199,30 +144,4 @@ export interface Kernels {
   crossEntropyBackward(dlogits: Tensor, logits: Tensor, targets: Tensor, scale: number): void
   /** out[n] = KL(softmax(p[n]) || softmax(q[n])) in nats. out [N], p, q [N, V] logits */
   klDivergence(out: Tensor, p: Tensor, q: Tensor): void
-
-  // ---- sparse autoencoder, fused ----
-  /**
-   * One training step: encode, select, decode, gradients through active features only, Adam, renormalise.
-   * x [N, D] f32. tokensSinceFired [F] i32 is set to 0 for features that fire and raised by N for the others.
-   */
-  saeStep(
-    params: SaeTensors,
-    m: SaeTensors,
-    v: SaeTensors,
-    tokensSinceFired: Tensor,
-    x: Tensor,
-    options: SaeStepOptions,
-  ): Promise<SaeStepStats>
-  /** xHat = decode(encode(x)), and losses[n] = ||x - xHat||^2 when given. xHat, x [N, D], losses [N] */
-  saeReconstruct(
-    xHat: Tensor,
-    losses: Tensor | null,
-    params: SaeTensors,
-    x: Tensor,
-    activation: SaeActivation,
-  ): void
-  /** f = activation(W_enc (x - b_dec) + b_enc), only what is active. */
-  saeEncode(params: SaeTensors, x: Tensor, activation: SaeActivation): Promise<Codes>
-  /** xHat = W_dec f + b_dec. xHat [N, D] */
-  saeDecode(xHat: Tensor, params: SaeTensors, codes: Codes): void
 }

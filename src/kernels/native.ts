@@ -5,31 +5,21 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { MonosemError } from '../errors/monosem-error.js'
 import * as check from './check.js'
-import * as checkSae from './check-sae.js'
-import type { AdamOptions, Codes, DType, Kernels, SaeActivation, SaeTensors, Tensor } from './kernels.js'
-
-/** The addon's exports: `name(runtime, handles..., numbers...)`, checked again on the other side. */
-type Addon = Record<string, (...args: unknown[]) => unknown>
-
-/** Memory under one or more tensors. */
-interface Storage {
-  freed: boolean
-}
-
-/** A tensor whose memory the addon owns. `handle` is opaque. */
-class NativeTensor implements Tensor {
-  constructor(
-    readonly shape: readonly number[],
-    readonly dtype: DType,
-    readonly handle: unknown,
-    readonly storage: Storage,
-  ) {}
-}
-
-const DTYPES: Record<DType, number> = { f32: 0, bf16: 1, i32: 2 }
+import type { DType, Kernels, Tensor } from './kernels.js'
+import {
+  type Addon,
+  adamNumbers,
+  type Boundary,
+  createBoundary,
+  enqueued,
+  guarded,
+  NativeTensor,
+  native,
+} from './native-boundary.js'
+import { sae } from './native-sae.js'
 
 /** Instruction sets the addon is compiled for, best first; `baseline` is SSE2 or NEON. */
-export type InstructionSet = 'avx512' | 'avx2' | 'baseline'
+export type InstructionSet = 'avx512bf16' | 'avx512' | 'avx2' | 'baseline'
 
 let loaded: Addon | undefined
 
@@ -95,72 +85,6 @@ async function measurePeak({ promise }: Boundary): Promise<number> {
   return best
 }
 
-/** Turns an error of the addon into ours. */
-function guarded<R>(body: () => R): R {
-  try {
-    return body()
-  } catch (cause) {
-    throw nativeError(cause)
-  }
-}
-
-/** The addon finds ids that lie outside their table when it reaches them: wrong data, not a failure of its own. */
-const OUT_OF_RANGE = 'out of range: '
-
-function nativeError(cause: unknown): unknown {
-  if (!(cause instanceof Error) || cause instanceof MonosemError) return cause
-  if (cause.message.startsWith(OUT_OF_RANGE))
-    return new MonosemError('shape', cause.message.slice(OUT_OF_RANGE.length), { cause })
-  return new MonosemError('native', cause.message, {
-    cause,
-    hint: 'make the batch smaller if memory ran out; otherwise please report this',
-  })
-}
-
-/** How operations reach the addon: tensors become handles, errors become MonosemErrors. */
-interface Boundary {
-  call(name: string, ...args: unknown[]): unknown
-  promise<R>(name: string, ...args: unknown[]): Promise<R>
-  allocate(shape: readonly number[], dtype: DType): NativeTensor
-}
-
-function createBoundary(addon: Addon, runtime: unknown): Boundary {
-  const call = (name: string, ...args: unknown[]): unknown =>
-    guarded(() => addon[name](runtime, ...args.map(crossing)))
-  return {
-    call,
-    promise: async <R>(name: string, ...args: unknown[]): Promise<R> => {
-      try {
-        return (await addon[name](runtime, ...args.map(crossing))) as R
-      } catch (cause) {
-        throw nativeError(cause)
-      }
-    },
-    allocate: (shape, dtype) =>
-      new NativeTensor([...shape], dtype, call('allocate', check.elementCount(shape), DTYPES[dtype]), {
-        freed: false,
-      }),
-  }
-}
-
-/** The handle of a live tensor (also inside a list); everything else as it is. */
-function crossing(value: unknown): unknown {
-  if (value instanceof NativeTensor) {
-    if (value.storage.freed)
-      throw new MonosemError('shape', `a tensor ${check.shapeText(value.shape)} was used after free`)
-    return value.handle
-  }
-  if (Array.isArray(value)) return value.map(crossing)
-  if (typeof value === 'object' && value !== null && 'dtype' in value)
-    throw new MonosemError('shape', 'a tensor of other kernels was given to the native kernels')
-  return value
-}
-
-const native = (t: Tensor): NativeTensor => {
-  crossing(t)
-  return t as NativeTensor
-}
-
 function memory({ call, promise, allocate }: Boundary) {
   const write = (t: Tensor, data: Float32Array | Int32Array): void => {
     check.checkWrite(t, data)
@@ -212,28 +136,6 @@ function memory({ call, promise, allocate }: Boundary) {
     finish: (): Promise<void> => promise('finish'),
   }
 }
-
-/** An operation that is checked, then enqueued with its tensors and the sizes that follow from their shapes. */
-function enqueued<A extends unknown[]>(
-  { call }: Boundary,
-  name: string,
-  checkArguments: (...args: A) => void,
-  cross: (...args: A) => unknown[],
-) {
-  return (...args: A): void => {
-    checkArguments(...args)
-    call(name, ...cross(...args))
-  }
-}
-
-const adamNumbers = (o: AdamOptions): number[] => [
-  o.learningRate,
-  o.beta1,
-  o.beta2,
-  o.epsilon,
-  o.weightDecay,
-  o.step,
-]
 
 function elementwise(b: Boundary) {
   const moveRows = (to: Tensor, from: Tensor, ids: Tensor) => [to, from, ids, ids.shape[0], to.shape[1]]
@@ -344,56 +246,5 @@ function transformer(b: Boundary) {
       q,
       ...p.shape,
     ]),
-  }
-}
-
-const tensorsOf = (t: SaeTensors): Tensor[] => [t.wEnc, t.bEnc, t.wDec, t.bDec]
-
-/** n, d, f and k (0 for ReLU) */
-const saeSizes = (params: SaeTensors, n: number, activation?: SaeActivation): number[] => [
-  ...[n, params.wEnc.shape[1], params.wEnc.shape[0]],
-  ...(activation ? [activation.kind === 'topk' ? activation.k : 0] : []),
-]
-
-function sae(b: Boundary): Pick<Kernels, 'saeStep' | 'saeReconstruct' | 'saeEncode' | 'saeDecode'> {
-  return {
-    saeStep(params, m, v, tokensSinceFired, x, options) {
-      checkSae.checkSaeStep(params, m, v, tokensSinceFired, x, options)
-      const { auxK } = options
-      return b.promise(
-        'saeStep',
-        ...saeSizes(params, x.shape[0], options.activation),
-        ...[...tensorsOf(params), ...tensorsOf(m), ...tensorsOf(v), tokensSinceFired, x],
-        ...[options.l1Coefficient, options.unitNormDecoder, ...adamNumbers(options.adam)],
-        ...(auxK ? [auxK.k, auxK.coefficient, Math.min(auxK.deadAfterTokens, 2 ** 30)] : [0, 0, 0]),
-      )
-    },
-    saeReconstruct(xHat, losses, params, x, activation) {
-      checkSae.checkSaeReconstruct(xHat, losses, params, x, activation)
-      b.call(
-        'saeReconstruct',
-        ...saeSizes(params, x.shape[0], activation),
-        ...tensorsOf(params),
-        ...[xHat, losses, x],
-      )
-    },
-    saeEncode(params, x, activation) {
-      checkSae.checkSaeEncode(params, x, activation)
-      return b.promise<Codes>(
-        'saeEncode',
-        ...saeSizes(params, x.shape[0], activation),
-        ...tensorsOf(params),
-        x,
-      )
-    },
-    saeDecode(xHat, params, codes) {
-      checkSae.checkSaeDecode(xHat, params, codes)
-      b.call(
-        'saeDecode',
-        ...saeSizes(params, xHat.shape[0]),
-        ...tensorsOf(params),
-        ...[xHat, codes.rowOffsets, codes.featureIds, codes.values],
-      )
-    },
   }
 }

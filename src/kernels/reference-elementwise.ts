@@ -26,6 +26,13 @@ export function scaleInPlace(y: Tensor, factor: number): void {
   for (let i = 0; i < ys.length; i++) ys[i] *= factor
 }
 
+/** y += weight (x - y) */
+export function mixInPlace(y: Tensor, x: Tensor, weight: number): void {
+  const ys = f32(y)
+  const xs = f32(x)
+  for (let i = 0; i < ys.length; i++) ys[i] += weight * (xs[i] - ys[i])
+}
+
 /** out [N, D], row [D] */
 export function broadcastRow(out: Tensor, row: Tensor): void {
   const outs = f32(out)

@@ -1,174 +1,163 @@
-import type { AuxKOptions, SaeStepOptions, SaeStepStats, SaeTensors, Tensor } from './kernels.js'
+import type { AuxKOptions, SaeStepOptions, SaeStepStats, SaeTensors, SaeTraining, Tensor } from './kernels.js'
 import { adamUpdate } from './reference-elementwise.js'
-import { type ActiveRow, decodeRow, preActivations, select } from './reference-sae.js'
-import { f32, i32 } from './reference-tensor.js'
+import { backward, type Forward, type Gradients, meanSquare } from './reference-sae-backward.js'
+import {
+  type ActiveRow,
+  decodeRow,
+  type EncodedRow,
+  encodeRows,
+  largestAmong,
+  saeKeys,
+  thresholds,
+} from './reference-sae-forward.js'
+import { penaltyOf, preActPenaltyOf } from './reference-sae-penalty.js'
+import { allocate, convert, f32, i32 } from './reference-tensor.js'
+import { saeRunning } from './sae-kernels.js'
 
 /** tokensSinceFired stops here, far from the end of a 32-bit integer. */
 const SATURATED = 2 ** 30
 
-/** Gradients of the four parameters, in float64. */
-interface Gradients {
-  wEnc: Float64Array
-  bEnc: Float64Array
-  wDec: Float64Array
-  bDec: Float64Array
+const NOTHING: SaeStepStats = {
+  squaredError: 0,
+  prefixError: 0,
+  sparsity: 0,
+  l0: 0,
+  auxLoss: 0,
+  preActLoss: 0,
+  dead: 0,
+  maxDensity: 0,
+  gradientNorm: 0,
+  badRow: -1,
+  skippedRows: 0,
+  precision: 'fp32',
+  encodeMs: 0,
+  decodeMs: 0,
+  updateMs: 0,
 }
 
-/** What the forward pass of N tokens leaves for the backward pass. */
-interface Forward {
-  rows: ActiveRow[]
-  /** dead features picked for AuxK; empty rows when there are none */
-  auxRows: ActiveRow[]
-  /** [N][D]: xHat - x */
-  errors: Float64Array[]
+/** One training step as documented in sae-kernels.ts; docs/architectures.md has the loss and the gradients. */
+export function saeStep(training: SaeTraining, x: Tensor, y: Tensor, options: SaeStepOptions): SaeStepStats {
+  const good = finiteRows(x, y)
+  const count = x.shape[0]
+  if (good.length === count) return stepOn(training, x, y, options)
+  const badRow = good.findIndex((row, i) => row !== i)
+  const bad = { badRow: badRow < 0 ? good.length : badRow, skippedRows: 0 }
+  if (options.badRows !== 'skip') return { ...NOTHING, ...bad }
+  bad.skippedRows = count - good.length
+  if (good.length === 0) return { ...NOTHING, ...bad }
+  return { ...stepOn(training, takeRows(x, good), takeRows(y, good), options), ...bad }
 }
 
-/**
- * One training step as documented in kernels.ts. Loss: 1/N sum_n (||x - xHat||^2 + l1Coefficient ||f||_1)
- * (+ coefficient * AuxK loss); gradients flow through active features only.
- */
-export function saeStep(
-  params: SaeTensors,
-  m: SaeTensors,
-  v: SaeTensors,
-  tokensSinceFired: Tensor,
-  x: Tensor,
-  options: SaeStepOptions,
-): SaeStepStats {
-  const dead = deadFeatures(tokensSinceFired, options.auxK)
-  const forward = forwardPass(params, x, options, dead)
-  const gradients = zeroGradients(params)
-  backward(gradients, params, x, forward, options.l1Coefficient)
-  const auxLoss = dead.size > 0 && options.auxK ? auxBackward(gradients, params, x, forward, options.auxK) : 0
-  finishDecoderBias(gradients, params)
-  if (options.unitNormDecoder) removeParallel(gradients.wDec, params.wDec)
-  for (const key of ['wEnc', 'bEnc', 'wDec', 'bDec'] as const) {
-    adamUpdate(f32(params[key]), gradients[key], f32(m[key]), f32(v[key]), options.adam)
+/** The rows without NaN or infinity in x or y, ascending. */
+function finiteRows(x: Tensor, y: Tensor): number[] {
+  const finite = (t: Tensor, n: number): boolean =>
+    f32(t)
+      .subarray(n * t.shape[1], (n + 1) * t.shape[1])
+      .every(Number.isFinite)
+  return [...Array(x.shape[0]).keys()].filter((n) => finite(x, n) && finite(y, n))
+}
+
+function takeRows(t: Tensor, rows: readonly number[]): Tensor {
+  const d = t.shape[1]
+  const taken = allocate([rows.length, d], 'f32')
+  rows.forEach((row, i) => {
+    convert(taken, i * d, t, row * d, d)
+  })
+  return taken
+}
+
+/** A step on a batch of finite numbers. */
+function stepOn(training: SaeTraining, x: Tensor, y: Tensor, options: SaeStepOptions): SaeStepStats {
+  const { params } = training
+  const start = performance.now()
+  const dead = deadFeatures(training.tokensSinceFired, options.auxK)
+  const rows = encodeRows(params, x, options.form)
+  const encoded = performance.now()
+  const forward = forwardPass(params, x, y, options, rows, dead)
+  const decoded = performance.now()
+  const stats = { ...NOTHING, ...statistics(forward, options), dead: dead.size }
+  const { gradients, auxLoss } = backward(params, x, options, forward)
+  const gradientNorm = update(training, gradients, options)
+  countTokens(training.tokensSinceFired, rows)
+  remember(training.running, rows, stats.l0 / params.wEnc.shape[0], options)
+  const times = {
+    encodeMs: encoded - start,
+    decodeMs: decoded - encoded,
+    updateMs: performance.now() - decoded,
   }
-  if (options.unitNormDecoder) normaliseRows(params.wDec)
-  countTokens(tokensSinceFired, forward.rows)
-  return statistics(forward, auxLoss, dead.size)
+  return { ...stats, auxLoss, gradientNorm, ...times }
 }
 
 function deadFeatures(tokensSinceFired: Tensor, auxK: AuxKOptions | undefined): Set<number> {
   const dead = new Set<number>()
   if (auxK === undefined) return dead
   i32(tokensSinceFired).forEach((tokens, j) => {
-    if (tokens >= auxK.deadAfterTokens) dead.add(j)
+    if (tokens >= Math.min(auxK.deadAfterTokens, SATURATED)) dead.add(j)
   })
   return dead
 }
 
-function forwardPass(params: SaeTensors, x: Tensor, options: SaeStepOptions, dead: Set<number>): Forward {
-  const [count, d] = x.shape
-  const xs = f32(x)
-  const forward: Forward = { rows: [], auxRows: [], errors: [] }
-  const aux = { kind: 'topk', k: Math.min(options.auxK?.k ?? 0, dead.size) } as const
-  for (let n = 0; n < count; n++) {
-    const pre = preActivations(params, x, n)
-    const row = select(pre, options.activation)
-    forward.rows.push(row)
-    forward.auxRows.push(select(pre, aux, (j) => dead.has(j)))
-    forward.errors.push(decodeRow(row, params.wDec, params.bDec).map((value, c) => value - xs[n * d + c]))
-  }
-  return forward
-}
-
-function zeroGradients(params: SaeTensors): Gradients {
-  const [features, d] = params.wEnc.shape
+function forwardPass(
+  params: SaeTensors,
+  x: Tensor,
+  y: Tensor,
+  options: SaeStepOptions,
+  rows: EncodedRow[],
+  dead: Set<number>,
+): Forward {
+  const { activation } = options.form
+  const d = y.shape[1]
+  const error = (row: ActiveRow, n: number, end = Infinity): Float64Array =>
+    decodeRow(row, params, x, n, end).map((value, c) => value - f32(y)[n * d + c])
+  const ends = options.prefixes ?? [params.wEnc.shape[0]]
   return {
-    wEnc: new Float64Array(features * d),
-    bEnc: new Float64Array(features),
-    wDec: new Float64Array(features * d),
-    bDec: new Float64Array(d),
+    rows,
+    auxRows: dead.size === 0 ? [] : rows.map(({ pre }) => largestAmong(pre, dead, options.auxK!.k)),
+    errors: rows.map((row, n) => ends.map((end) => error(row, n, end))),
+    gateErrors: activation.kind === 'gated' ? rows.map((row, n) => error(openGates(row), n)) : [],
+    theta: activation.kind === 'jumprelu' ? thresholds(params, activation.logThreshold) : new Float64Array(0),
+    norms: rowNorms(params.wDec),
   }
 }
 
-/**
- * Adds the gradients of one token's decode: `dDecoded` [D] is the loss by the decoder's output, `l1` the loss by each
- * activation on top.
- */
-function rowBackward(
-  gradients: Gradients,
-  params: SaeTensors,
-  x: Tensor,
-  n: number,
-  row: ActiveRow,
-  dDecoded: Float64Array,
-  l1: number,
-): void {
-  const d = x.shape[1]
-  const [xs, wDec, bDec] = [f32(x), f32(params.wDec), f32(params.bDec)]
-  row.ids.forEach((j, i) => {
-    let dActivation = l1
-    for (let c = 0; c < d; c++) dActivation += dDecoded[c] * wDec[j * d + c]
-    for (let c = 0; c < d; c++) {
-      gradients.wDec[j * d + c] += row.values[i] * dDecoded[c]
-      gradients.wEnc[j * d + c] += dActivation * (xs[n * d + c] - bDec[c])
-    }
-    gradients.bEnc[j] += dActivation
+/** gated: the positive gates as if they were activations */
+function openGates({ pre }: EncodedRow): ActiveRow {
+  const ids = [...pre.keys()].filter((j) => pre[j] > 0)
+  return { ids, values: ids.map((j) => pre[j]) }
+}
+
+function rowNorms(w: Tensor): Float64Array {
+  const [features, d] = w.shape
+  return new Float64Array(features).map((_, j) => {
+    const row = f32(w).subarray(j * d, (j + 1) * d)
+    return Math.sqrt(row.reduce((sum, value) => sum + value * value, 0))
   })
 }
 
-function backward(
-  gradients: Gradients,
-  params: SaeTensors,
-  x: Tensor,
-  forward: Forward,
-  l1Coefficient: number,
-): void {
-  const count = forward.rows.length
-  forward.rows.forEach((row, n) => {
-    const dDecoded = forward.errors[n].map((e) => (2 * e) / count)
-    rowBackward(gradients, params, x, n, row, dDecoded, l1Coefficient / count)
-    for (let c = 0; c < dDecoded.length; c++) gradients.bDec[c] += dDecoded[c]
-  })
+/** Clips, makes Adam's step, and keeps decoder rows and thresholds in bounds. Returns the gradient's norm, 0 without clipping. */
+function update(training: SaeTraining, gradients: Gradients, options: SaeStepOptions): number {
+  const { params, m, v } = training
+  const { activation } = options.form
+  if (options.unitNormDecoder) removeParallel(gradients.wDec, params.wDec)
+  const norm = options.gradientClip === undefined ? 0 : totalNorm(Object.values(gradients))
+  const scale = norm > 0 ? Math.min(1, options.gradientClip! / norm) : 1
+  for (const key of saeKeys(params)) {
+    adamUpdate(f32(params[key]!), gradients[key]!, f32(m[key]!), f32(v[key]!), options.adam, scale)
+  }
+  if (options.unitNormDecoder) normaliseRows(params.wDec)
+  if (activation.kind === 'jumprelu' && !activation.logThreshold) {
+    const theta = f32(params.threshold!)
+    theta.forEach((value, j) => {
+      theta[j] = Math.max(0, value)
+    })
+  }
+  return norm
 }
 
-/**
- * AuxK: dead features decode (without bias) the residual r = x - xHat, which is held constant. Returns
- * sum ||r - rHat||^2 / sum ||r - mean r||^2 and adds the gradients of coefficient times it.
- */
-function auxBackward(
-  gradients: Gradients,
-  params: SaeTensors,
-  x: Tensor,
-  forward: Forward,
-  auxK: AuxKOptions,
-): number {
-  const residuals = forward.errors.map((row) => row.map((e) => -e))
-  const spread = sumOfSquares(residuals, meanRow(residuals))
-  if (spread === 0) return 0
-  let missed = 0
-  forward.auxRows.forEach((row, n) => {
-    const difference = decodeRow(row, params.wDec, null).map((value, c) => value - residuals[n][c])
-    missed += difference.reduce((sum, value) => sum + value * value, 0)
-    const dDecoded = difference.map((value) => (auxK.coefficient * 2 * value) / spread)
-    rowBackward(gradients, params, x, n, row, dDecoded, 0)
-  })
-  return missed / spread
-}
-
-function meanRow(rows: readonly Float64Array[]): Float64Array {
-  const mean = new Float64Array(rows[0].length)
-  for (const row of rows) for (let c = 0; c < mean.length; c++) mean[c] += row[c] / rows.length
-  return mean
-}
-
-/** Sum over the rows of ||row - centre||^2. */
-function sumOfSquares(rows: readonly Float64Array[], centre: Float64Array): number {
+function totalNorm(arrays: readonly Float64Array[]): number {
   let sum = 0
-  for (const row of rows) for (let c = 0; c < centre.length; c++) sum += (row[c] - centre[c]) ** 2
-  return sum
-}
-
-/** b_dec is also subtracted before encoding: dbDec -= sum_j dbEnc[j] wEnc[j]. */
-function finishDecoderBias(gradients: Gradients, params: SaeTensors): void {
-  const d = gradients.bDec.length
-  const wEnc = f32(params.wEnc)
-  gradients.bEnc.forEach((db, j) => {
-    for (let c = 0; c < d; c++) gradients.bDec[c] -= db * wEnc[j * d + c]
-  })
+  for (const array of arrays) for (const value of array) sum += value * value
+  return Math.sqrt(sum)
 }
 
 /** Removes from each row of the gradient its component along the decoder row (of unit norm). */
@@ -184,12 +173,11 @@ function removeParallel(gradient: Float64Array, wDec: Tensor): void {
 
 /** Divides each row by its norm; rows of norm 0 stay. */
 function normaliseRows(wDec: Tensor): void {
-  const [features, d] = wDec.shape
-  for (let j = 0; j < features; j++) {
+  const d = wDec.shape[1]
+  rowNorms(wDec).forEach((norm, j) => {
     const row = f32(wDec).subarray(j * d, (j + 1) * d)
-    const norm = Math.sqrt(row.reduce((sum, value) => sum + value * value, 0))
     if (norm > 0) row.set(row.map((value) => value / norm))
-  }
+  })
 }
 
 function countTokens(tokensSinceFired: Tensor, rows: readonly ActiveRow[]): void {
@@ -198,13 +186,48 @@ function countTokens(tokensSinceFired: Tensor, rows: readonly ActiveRow[]): void
   for (const row of rows) for (const j of row.ids) counts[j] = 0
 }
 
-function statistics(forward: Forward, auxLoss: number, dead: number): SaeStepStats {
-  const count = forward.rows.length
-  const stats = { squaredError: 0, l1: 0, l0: 0, auxLoss, dead }
-  forward.rows.forEach((row, n) => {
-    for (const e of forward.errors[n]) stats.squaredError += (e * e) / count
-    for (const value of row.values) stats.l1 += value / count
-    stats.l0 += row.ids.length / count
-  })
-  return stats
+/** The density; for batchtopk the smallest activation kept joins its moving average, which the first one starts. */
+function remember(
+  running: Tensor,
+  rows: readonly ActiveRow[],
+  density: number,
+  { form }: SaeStepOptions,
+): void {
+  const memory = f32(running)
+  memory[saeRunning.density] = density
+  const smallest = rows.reduce((least, { values }) => Math.min(least, ...values), Infinity)
+  if (form.activation.kind !== 'batchtopk' || smallest === Infinity) return
+  const before = memory[saeRunning.threshold]
+  memory[saeRunning.threshold] = before === 0 ? smallest : 0.99 * before + 0.01 * smallest
+}
+
+function statistics(forward: Forward, options: SaeStepOptions): Partial<SaeStepStats> & { l0: number } {
+  const { rows, errors } = forward
+  const fired = new Float64Array(forward.norms.length)
+  for (const row of rows) for (const j of row.ids) fired[j]++
+  return {
+    squaredError: meanSquare(errors.map((byPrefix) => byPrefix.at(-1)!)),
+    prefixError: errors[0].reduce((sum, _, p) => sum + meanSquare(errors.map((byPrefix) => byPrefix[p])), 0),
+    l0: fired.reduce((a, b) => a + b) / rows.length,
+    maxDensity: fired.reduce((a, b) => Math.max(a, b)) / rows.length,
+    ...penalties(forward, options),
+  }
+}
+
+function penalties(
+  { rows, norms, theta }: Forward,
+  { form, sparsity }: SaeStepOptions,
+): { sparsity: number; preActLoss: number } {
+  const sums = { sparsity: 0, preActLoss: 0 }
+  for (const row of rows) {
+    const { ids, values } = form.activation.kind === 'gated' ? openGates(row) : row
+    ids.forEach((j, i) => {
+      sums.sparsity += penaltyOf(sparsity, values[i], norms[j]) / rows.length
+    })
+    if (sparsity.kind !== 'tanh') continue
+    row.pre.forEach((pre, j) => {
+      sums.preActLoss += preActPenaltyOf(pre, theta[j], norms[j]) / rows.length
+    })
+  }
+  return sums
 }

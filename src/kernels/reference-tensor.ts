@@ -1,7 +1,7 @@
 import { MonosemError } from '../errors/monosem-error.js'
 import { fromBf16, toBf16 } from './bf16.js'
 import { elementCount, misfit, shapeText } from './check.js'
-import type { DType, Tensor } from './kernels.js'
+import type { DType, SaePacked, Tensor } from './kernels.js'
 
 type Data = Float32Array | Int32Array | Uint16Array
 
@@ -52,6 +52,25 @@ export function live(t: Tensor): ReferenceTensor {
   }
   if (t.storage.data === null) throw usedAfterFree(t)
   return t
+}
+
+/** What stands for a packed W_enc here: the reference reads W_enc itself, so only the life of the copy is kept. */
+export class ReferencePacked implements SaePacked {
+  readonly precision = 'fp32'
+  freed = false
+
+  constructor(readonly shape: readonly number[]) {}
+}
+
+/** The packed W_enc as one of ours that was not freed. */
+export function livePacked(packed: SaePacked): ReferencePacked {
+  if (!(packed instanceof ReferencePacked)) {
+    throw new MonosemError('shape', 'a packed W_enc of other kernels was given to the reference kernels')
+  }
+  if (packed.freed) {
+    throw new MonosemError('shape', `a packed W_enc ${shapeText(packed.shape)} was used after free`)
+  }
+  return packed
 }
 
 /** Checks every tensor among the arguments of an operation, also those inside lists and records. */

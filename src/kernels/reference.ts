@@ -1,10 +1,28 @@
 import * as check from './check.js'
 import * as checkSae from './check-sae.js'
-import type { DType, Kernels, Tensor } from './kernels.js'
+import type {
+  DType,
+  Kernels,
+  SaeForm,
+  SaeKernels,
+  SaePacked,
+  SaePrecision,
+  SaeStepOptions,
+  SaeTensors,
+  SaeTraining,
+  Tensor,
+} from './kernels.js'
 import * as elementwise from './reference-elementwise.js'
 import * as sae from './reference-sae.js'
 import { saeStep } from './reference-sae-step.js'
-import { allocate, expectLive, live, ReferenceTensor } from './reference-tensor.js'
+import {
+  allocate,
+  expectLive,
+  live,
+  livePacked,
+  ReferencePacked,
+  ReferenceTensor,
+} from './reference-tensor.js'
 import * as transformer from './reference-transformer.js'
 
 /** Errors found in the data (an id out of range): they belong to the queue, so a later wait reports the first of them. */
@@ -143,11 +161,46 @@ function transformerOperations(queue: Queue) {
   }
 }
 
-function saeOperations(queue: Queue) {
+function saeOperations(queue: Queue): SaeKernels {
   return {
-    saeStep: awaited(queue, checkSae.checkSaeStep, saeStep),
-    saeReconstruct: enqueued(queue, checkSae.checkSaeReconstruct, sae.saeReconstruct),
-    saeEncode: awaited(queue, checkSae.checkSaeEncode, sae.saeEncode),
+    saePack(wEnc: Tensor, precision: SaePrecision, smoothing: Tensor | null): SaePacked {
+      checkSae.checkSaePack(wEnc, precision, smoothing)
+      expectLive([wEnc, smoothing])
+      return new ReferencePacked([...wEnc.shape])
+    },
+    saeRepack: enqueued(queue, (packed, wEnc) => expectPacked('saeRepack', packed, wEnc), noWork),
+    saeFreePacked(packed: SaePacked): void {
+      livePacked(packed).freed = true
+    },
+    saeStep: awaited(queue, checkStep, saeStep),
+    saeEncode: awaited(queue, checkEncode, sae.saeEncode),
     saeDecode: enqueued(queue, checkSae.checkSaeDecode, sae.saeDecode),
+    saeReconstruct: enqueued(queue, checkReconstruct, sae.saeReconstruct),
+    saeEncodeFeatures: enqueued(queue, checkSae.checkSaeEncodeFeatures, sae.saeEncodeFeatures),
+    mixInPlace: enqueued(queue, checkSae.checkMixInPlace, elementwise.mixInPlace),
   }
+}
+
+function noWork(_packed: SaePacked, _wEnc: Tensor): void {}
+
+/** A packed W_enc, if there is one, must be alive and of the shape of `wEnc`. */
+function expectPacked(operation: string, packed: SaePacked | null, wEnc: Tensor): void {
+  if (packed !== null) checkSae.expectPackedShape(operation, livePacked(packed).shape, wEnc)
+}
+
+function checkStep(training: SaeTraining, x: Tensor, y: Tensor, options: SaeStepOptions): void {
+  checkSae.checkSaeStep(training, x, y, options)
+  expectPacked('saeStep', training.packed, training.params.wEnc)
+}
+
+function checkEncode(params: SaeTensors, x: Tensor, form: SaeForm, packed: SaePacked | null): void {
+  checkSae.checkSaeEncode(params, x, form)
+  expectPacked('saeEncode', packed, params.wEnc)
+}
+
+function checkReconstruct(
+  ...[xHat, losses, params, x, y, form, packed]: Parameters<SaeKernels['saeReconstruct']>
+): void {
+  checkSae.checkSaeReconstruct(xHat, losses, params, x, y, form)
+  expectPacked('saeReconstruct', packed, params.wEnc)
 }

@@ -1,55 +1,64 @@
-import type { Kernels, SaeActivation, SaeTensors } from '../kernels/kernels.js'
-import type { BatchStream } from './batch-stream.js'
+import type { Kernels } from '../kernels/kernels.js'
+import { badRowsOf } from './bad-activations.js'
+import type { Batch } from './batch-stream.js'
+import { decode, encode, type SaeParts } from './sae.js'
 
 export interface SaeMeasurements {
   tokens: number
   /** mean number of active features per token */
   l0: number
-  /** 1 - sum ||x - x_hat||^2 / sum ||x - mean x||^2 */
+  /** 1 - sum ||y - y_hat||^2 / sum ||y - mean y||^2 */
   explainedVariance: number
   /** [F] share of the tokens on which each feature is active */
   frequencies: Float64Array
 }
 
-/**
- * Measures an autoencoder on at least `tokens` further activations of the training stream (whole batches). All figures are the
- * same for scaled and raw activations.
- */
-export async function measureSae(
-  kernels: Kernels,
-  params: SaeTensors,
-  activation: SaeActivation,
-  stream: BatchStream,
-  tokens: number,
-): Promise<SaeMeasurements> {
-  const [features, d] = params.wEnc.shape
+/** Measures an autoencoder on one batch after the other. All figures are the same for scaled and raw activations. */
+export interface SaeMeter {
+  /** rows with NaN or infinity are left out */
+  add(batch: Batch): Promise<void>
+  /** tokens so far */
+  readonly tokens: number
+  result(): SaeMeasurements
+}
+
+/** @param sae in the units of the batches */
+export function createSaeMeter(kernels: Kernels, sae: SaeParts): SaeMeter {
+  const [features, dOut] = sae.params.wDec.shape
   const counts = new Float64Array(features)
-  const sums = new Float64Array(d)
-  let [rows, squares, squaredErrors, active] = [0, 0, 0, 0]
-  while (rows < tokens) {
-    const x = await stream.next()
-    const batchRows = x.shape[0]
-    const xHat = kernels.zeros(x.shape)
-    const losses = kernels.zeros([batchRows])
-    kernels.saeReconstruct(xHat, losses, params, x, activation)
-    const codes = await kernels.saeEncode(params, x, activation)
-    for (const id of codes.featureIds) counts[id]++
-    active += codes.featureIds.length
-    for (const loss of await kernels.readF32(losses)) squaredErrors += loss
-    const values = await kernels.readF32(x)
-    for (let i = 0; i < values.length; i++) {
-      sums[i % d] += values[i]
-      squares += values[i] * values[i]
-    }
-    kernels.free(xHat)
-    kernels.free(losses)
-    rows += batchRows
-  }
-  const variance = squares - sums.reduce((total, sum) => total + sum ** 2 / rows, 0)
+  const sums = new Float64Array(dOut)
+  let [tokens, squares, squaredErrors, active] = [0, 0, 0, 0]
   return {
-    tokens: rows,
-    l0: active / rows,
-    explainedVariance: 1 - squaredErrors / variance,
-    frequencies: counts.map((count) => count / rows),
+    async add({ x, y }) {
+      const codes = await encode(sae, x)
+      const yHat = kernels.zeros(y.shape)
+      decode(sae, yHat, codes, x)
+      const [targets, found] = await Promise.all([kernels.readF32(y), kernels.readF32(yHat)])
+      kernels.free(yHat)
+      const bad = new Set([...badRowsOf(targets, dOut), ...badRowsOf(found, dOut)])
+      for (let n = 0; n < y.shape[0]; n++) {
+        if (bad.has(n)) continue
+        tokens++
+        for (let i = n * dOut; i < (n + 1) * dOut; i++) {
+          sums[i - n * dOut] += targets[i]
+          squares += targets[i] * targets[i]
+          squaredErrors += (targets[i] - found[i]) ** 2
+        }
+        active += codes.rowOffsets[n + 1] - codes.rowOffsets[n]
+        for (let i = codes.rowOffsets[n]; i < codes.rowOffsets[n + 1]; i++) counts[codes.featureIds[i]]++
+      }
+    },
+    get tokens() {
+      return tokens
+    },
+    result() {
+      const variance = squares - sums.reduce((total, sum) => total + sum ** 2 / tokens, 0)
+      return {
+        tokens,
+        l0: active / tokens,
+        explainedVariance: 1 - squaredErrors / variance,
+        frequencies: counts.map((count) => count / tokens),
+      }
+    },
   }
 }

@@ -1,6 +1,7 @@
-import type { Kernels, SaeActivation, SaeTensors, Tensor } from '../kernels/kernels.js'
+import type { Kernels, SaeForm, SaeTensors, SaeTraining } from '../kernels/kernels.js'
 import type { Random } from '../random/random.js'
-import type { BatchStream } from './batch-stream.js'
+import type { FeatureStart } from './architectures/architecture.js'
+import type { Batch } from './batch-stream.js'
 import { readSae, rowNorm, type SaeArrays, writeSae } from './sae-params.js'
 
 /*
@@ -11,149 +12,194 @@ import { readSae, rowNorm, type SaeArrays, writeSae } from './sae-params.js'
  *   4. for each dead neuron pick an input: at unit norm it becomes the decoder row;
  *   5. the encoder row is the same direction at 0.2 times the mean norm of the alive neurons' encoder rows, the bias is 0;
  *   6. Adam's moments of every changed weight and bias start again from 0.
- * "The input" is taken as the encoder sees it, x - b_dec: with the raw x, every new row would point to the mean.
+ * "The input" is taken without its mean, as x - b_dec: with the raw x, every new row would point to the mean. Where the encoder does
+ * not subtract b_dec, the bias does. A transcoder's decoder row is y - b_dec, and its encoder row is x.
  * Inputs are drawn without replacement, so that no two neurons become the same; when fewer inputs
  * than dead neurons have any loss, the remaining neurons wait for the next time.
+ * The sample is what training is going to see next: it is looked at, not used up, so that autoencoders that share a stream of
+ * activations do not disturb each other.
  */
 
 /** Share of the mean alive encoder norm that a resampled encoder row gets. */
 const encoderShare = 0.2
 
-export interface ResampleState {
-  params: SaeTensors
-  m: SaeTensors
-  v: SaeTensors
-  /** [F] i32 */
-  tokensSinceFired: Tensor
+/** What resampling changes. */
+export interface ResampleState
+  extends Pick<SaeTraining, 'params' | 'm' | 'v' | 'packed' | 'tokensSinceFired'> {
+  average: SaeTensors | null
 }
 
-/** An input [D] drawn for a dead neuron, and its key: the largest keys win. */
+export interface ResampleOptions {
+  deadAfterTokens: number
+  form: SaeForm
+  /** weight of ||f||_1 in the loss that inputs are drawn by */
+  l1Coefficient: number
+  /** whether decoder rows have norm 1; else new ones get the mean norm of those of alive features */
+  unitNormDecoder: boolean
+  /** what a feature has besides directions and bias */
+  featureStart: FeatureStart
+  random: Random
+}
+
+/** An input and its target drawn for a dead neuron, and its key: the largest keys win. */
 interface Drawn {
   key: number
-  input: Float32Array
+  /** [D] */
+  x: Float32Array
+  /** [Dout], null where it is x */
+  y: Float32Array | null
 }
 
 /**
  * Resamples the features that have not fired for `deadAfterTokens` tokens, and starts their count anew.
- * @param tokens how many inputs to choose from (whole batches are taken from the stream)
+ * @param batches the inputs to choose from; they are read only when something is dead
  * @returns how many features were resampled
  */
 export async function resampleDeadFeatures(
   kernels: Kernels,
   state: ResampleState,
-  stream: BatchStream,
-  options: {
-    deadAfterTokens: number
-    tokens: number
-    activation: SaeActivation
-    l1Coefficient: number
-    random: Random
-  },
+  batches: AsyncIterable<Batch>,
+  options: ResampleOptions,
 ): Promise<number> {
   const counts = (await kernels.read(state.tokensSinceFired)) as Int32Array
   const dead = [...counts.keys()].filter((j) => counts[j] >= options.deadAfterTokens)
   if (dead.length === 0) return 0
-  const inputs = await drawInputs(kernels, state.params, stream, dead.length, options)
-  const chosen = dead.slice(0, inputs.length)
+  const drawn = await drawInputs(kernels, state, batches, dead.length, options)
+  const chosen = dead.slice(0, drawn.length)
   const params = await readSae(kernels, state.params)
-  replaceFeatures(params, chosen, inputs, meanAliveEncoderNorm(params, new Set(dead)))
+  const replaced = replaceFeatures(params, chosen, drawn, new Set(dead), options)
   writeSae(kernels, state.params, params)
-  for (const moments of [state.m, state.v]) {
-    const arrays = await readSae(kernels, moments)
-    clearFeatures(arrays, chosen)
-    writeSae(kernels, moments, arrays)
-  }
+  kernels.saeRepack(state.packed, state.params.wEnc)
+  for (const moments of [state.m, state.v])
+    await edit(kernels, moments, (arrays) => {
+      for (const j of replaced) setFeature(arrays, j, null)
+    })
+  if (state.average)
+    await edit(kernels, state.average, (arrays) => {
+      for (const j of replaced) setFeature(arrays, j, params)
+    })
   for (const j of chosen) counts[j] = 0
   kernels.write(state.tokensSinceFired, counts)
   return chosen.length
 }
 
+async function edit(
+  kernels: Kernels,
+  tensors: SaeTensors,
+  change: (arrays: SaeArrays) => void,
+): Promise<void> {
+  const arrays = await readSae(kernels, tensors)
+  change(arrays)
+  writeSae(kernels, tensors, arrays)
+}
+
 /**
  * Draws `count` inputs with probability proportional to the square of their loss, without replacement and in one pass:
- * the inputs with the largest log(u) / weight, u uniform (Efraimidis & Spirakis 2006, algorithm A-ES).
+ * the inputs with the largest log(u) / weight, u uniform (Efraimidis & Spirakis 2006, algorithm A-ES). Inputs that are not finite are
+ * left out.
  */
 export async function drawInputs(
   kernels: Kernels,
-  params: SaeTensors,
-  stream: BatchStream,
+  state: Pick<ResampleState, 'params' | 'packed'>,
+  batches: AsyncIterable<Batch>,
   count: number,
-  options: { tokens: number; activation: SaeActivation; l1Coefficient: number; random: Random },
-): Promise<Float32Array[]> {
+  options: Pick<ResampleOptions, 'form' | 'l1Coefficient' | 'random'>,
+): Promise<Drawn[]> {
   let drawn: Drawn[] = []
-  const d = params.bDec.shape[0]
-  for (let taken = 0; taken < options.tokens; ) {
-    const x = await stream.next()
-    const losses = await lossesOf(kernels, params, x, options)
-    const rows = await kernels.readF32(x)
+  for await (const batch of batches) {
+    const losses = await lossesOf(kernels, state, batch, options)
+    const x = await kernels.readF32(batch.x)
+    const y = batch.y === batch.x ? null : await kernels.readF32(batch.y)
+    const [d, dOut] = [batch.x.shape[1], batch.y.shape[1]]
     const keys = Array.from(losses, (loss) => Math.log(1 - options.random.uniform()) / loss ** 2)
-    const order = [...keys.keys()].filter((n) => losses[n] > 0).sort((a, b) => keys[b] - keys[a])
-    for (const n of order.slice(0, count)) drawn.push({ key: keys[n], input: rows.slice(n * d, (n + 1) * d) })
+    const order = [...keys.keys()]
+      .filter((n) => losses[n] > 0 && losses[n] < Number.POSITIVE_INFINITY)
+      .sort((a, b) => keys[b] - keys[a])
+    for (const n of order.slice(0, count))
+      drawn.push({
+        key: keys[n],
+        x: x.slice(n * d, (n + 1) * d),
+        y: y === null ? null : y.slice(n * dOut, (n + 1) * dOut),
+      })
     drawn = drawn.sort((a, b) => b.key - a.key).slice(0, count)
-    taken += losses.length
   }
-  return drawn.map(({ input }) => input)
+  return drawn
 }
 
-/** ||x - x_hat||^2 + lambda ||f||_1 of each row of x. */
+/** ||y - y_hat||^2 + lambda ||f||_1 of each row. */
 async function lossesOf(
   kernels: Kernels,
-  params: SaeTensors,
-  x: Tensor,
-  { activation, l1Coefficient }: { activation: SaeActivation; l1Coefficient: number },
+  { params, packed }: Pick<ResampleState, 'params' | 'packed'>,
+  { x, y }: Batch,
+  { form, l1Coefficient }: Pick<ResampleOptions, 'form' | 'l1Coefficient'>,
 ): Promise<Float64Array> {
-  const xHat = kernels.zeros(x.shape)
+  const yHat = kernels.zeros(y.shape)
   const squaredErrors = kernels.zeros([x.shape[0]])
   try {
-    kernels.saeReconstruct(xHat, squaredErrors, params, x, activation)
+    kernels.saeReconstruct(yHat, squaredErrors, params, x, y, form, packed)
     const losses = Float64Array.from(await kernels.readF32(squaredErrors))
     if (l1Coefficient === 0) return losses
-    const { rowOffsets, values } = await kernels.saeEncode(params, x, activation)
+    const { rowOffsets, values } = await kernels.saeEncode(params, x, form, packed)
     for (let n = 0; n < losses.length; n++)
       for (let i = rowOffsets[n]; i < rowOffsets[n + 1]; i++) losses[n] += l1Coefficient * values[i]
     return losses
   } finally {
-    kernels.free(xHat)
+    kernels.free(yHat)
     kernels.free(squaredErrors)
   }
 }
 
-function meanAliveEncoderNorm(params: SaeArrays, dead: Set<number>): number {
-  const d = params.bDec.length
-  const features = params.bEnc.length
-  if (dead.size === features) return 1
-  let sum = 0
-  for (let j = 0; j < features; j++)
-    if (!dead.has(j)) sum += rowNorm(params.wEnc.subarray(j * d, (j + 1) * d))
-  return sum / (features - dead.size)
-}
-
-/** Steps 4 and 5 of the recipe, for feature chosen[i] with inputs[i]. */
+/** Steps 4 and 5 of the recipe, for feature chosen[i] with drawn[i]. Returns the features that changed. */
 function replaceFeatures(
   params: SaeArrays,
   chosen: readonly number[],
-  inputs: readonly Float32Array[],
-  meanAliveNorm: number,
-): void {
+  drawn: readonly Drawn[],
+  dead: Set<number>,
+  options: ResampleOptions,
+): number[] {
   const { wEnc, bEnc, wDec, bDec } = params
-  const d = bDec.length
+  const encoderNorm = encoderShare * meanAliveNorm(wEnc, wEnc.length / bEnc.length, dead)
+  const decoderNorm = options.unitNormDecoder ? 1 : meanAliveNorm(wDec, bDec.length, dead)
+  const changed: number[] = []
   chosen.forEach((j, i) => {
-    const direction = inputs[i].map((value, c) => value - bDec[c])
-    const norm = rowNorm(direction)
-    if (norm === 0) return
-    for (let c = 0; c < d; c++) {
-      wDec[j * d + c] = direction[c] / norm
-      wEnc[j * d + c] = (encoderShare * meanAliveNorm * direction[c]) / norm
-    }
-    bEnc[j] = 0
+    const { x, y } = drawn[i]
+    const target = (y ?? x).map((value, c) => value - bDec[c])
+    const direction = y === null ? target : x
+    const norms = [rowNorm(direction), rowNorm(target)]
+    if (norms.includes(0)) return
+    const encoder = direction.map((value) => (encoderNorm * value) / norms[0])
+    wEnc.set(encoder, j * encoder.length)
+    wDec.set(
+      target.map((value) => (decoderNorm * value) / norms[1]),
+      j * target.length,
+    )
+    const subtracts = y !== null || options.form.subtractDecoderBias
+    bEnc[j] = subtracts ? 0 : -encoder.reduce((sum, value, c) => sum + value * bDec[c], 0)
+    for (const name of ['threshold', 'rMag', 'bMag'] as const)
+      if (params[name]) params[name][j] = options.featureStart[name] as number
+    changed.push(j)
   })
+  return changed
 }
 
-/** Step 6: the moments of what changed. b_dec is shared and did not change. */
-function clearFeatures(moments: SaeArrays, chosen: readonly number[]): void {
-  const d = moments.bDec.length
-  for (const j of chosen) {
-    moments.wEnc.fill(0, j * d, (j + 1) * d)
-    moments.wDec.fill(0, j * d, (j + 1) * d)
-    moments.bEnc[j] = 0
+/** Mean norm of the rows [F, width] of the features that are alive; 1 when none is. */
+function meanAliveNorm(matrix: Float32Array, width: number, dead: Set<number>): number {
+  const features = matrix.length / width
+  if (dead.size === features) return 1
+  let sum = 0
+  for (let j = 0; j < features; j++)
+    if (!dead.has(j)) sum += rowNorm(matrix.subarray(j * width, (j + 1) * width))
+  return sum / (features - dead.size)
+}
+
+/** Step 6: what belongs to a feature becomes that of another autoencoder, or 0. b_dec and a skip connection are shared and stay. */
+function setFeature(arrays: SaeArrays, j: number, from: SaeArrays | null): void {
+  const features = arrays.bEnc.length
+  for (const name of ['wEnc', 'bEnc', 'wDec', 'threshold', 'rMag', 'bMag'] as const) {
+    const to = arrays[name]
+    if (!to) continue
+    const width = to.length / features
+    if (from) to.set(from[name]!.subarray(j * width, (j + 1) * width), j * width)
+    else to.fill(0, j * width, (j + 1) * width)
   }
 }

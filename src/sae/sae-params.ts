@@ -1,78 +1,110 @@
 import { MonosemError } from '../errors/monosem-error.js'
 import type { Kernels, SaeTensors } from '../kernels/kernels.js'
 
-/** The parameters of an autoencoder as plain arrays, for what is done rarely. Layouts as in `SaeTensors`. */
+/** The parameters of an autoencoder as plain arrays, for what is done rarely. Layouts and optional ones as in `SaeTensors`. */
 export interface SaeArrays {
   /** [F, D] */
   wEnc: Float32Array
   /** [F] */
   bEnc: Float32Array
-  /** [F, D] */
+  /** [F, Dout] */
   wDec: Float32Array
-  /** [D] */
+  /** [Dout] */
   bDec: Float32Array
+  /** [F] */
+  threshold?: Float32Array
+  /** [F] */
+  rMag?: Float32Array
+  /** [F] */
+  bMag?: Float32Array
+  /** [D, Dout] */
+  wSkip?: Float32Array
 }
 
-export const saeParamNames = ['wEnc', 'bEnc', 'wDec', 'bDec'] as const
+export type SaeParamName = keyof SaeArrays
 
-/** Shapes of the parameters, by name. */
-export function saeShapes(features: number, d: number): Record<keyof SaeArrays, number[]> {
-  return { wEnc: [features, d], bEnc: [features], wDec: [features, d], bDec: [d] }
+/** Widths of the input and the target, and the number of features. */
+export interface SaeShape {
+  d: number
+  dOut: number
+  features: number
+}
+
+const alwaysThere = ['wEnc', 'bEnc', 'wDec', 'bDec'] as const
+const sometimesThere = ['threshold', 'rMag', 'bMag', 'wSkip'] as const
+
+/** The parameters that an autoencoder (or its moments) has, in a fixed order. */
+export function paramNames(params: { [name in SaeParamName]?: unknown }): SaeParamName[] {
+  return [...alwaysThere, ...sometimesThere.filter((name) => params[name] !== undefined)]
+}
+
+/** Shapes of all parameters that an autoencoder can have, by name. */
+export function saeShapes({ d, dOut, features }: SaeShape): Record<SaeParamName, number[]> {
+  return {
+    wEnc: [features, d],
+    bEnc: [features],
+    wDec: [features, dOut],
+    bDec: [dOut],
+    threshold: [features],
+    rMag: [features],
+    bMag: [features],
+    wSkip: [d, dOut],
+  }
+}
+
+/** What the lengths of the arrays say. */
+export function shapeOfArrays({ wEnc, bEnc, bDec }: SaeArrays): SaeShape {
+  return { d: wEnc.length / bEnc.length, dOut: bDec.length, features: bEnc.length }
+}
+
+/** The same parameters with a value made from each. */
+function mapParams<From, To>(
+  params: { [name in SaeParamName]?: From },
+  make: (value: From, name: SaeParamName) => To,
+): Record<(typeof alwaysThere)[number], To> & { [name in (typeof sometimesThere)[number]]?: To } {
+  const made = paramNames(params).map((name) => [name, make(params[name] as From, name)])
+  return Object.fromEntries(made)
 }
 
 /** Copies arrays into tensors. @throws MonosemError shape */
-export function saeTensors(kernels: Kernels, arrays: SaeArrays, features: number, d: number): SaeTensors {
-  const shapes = saeShapes(features, d)
-  const make = (name: keyof SaeArrays) => {
-    const expected = shapes[name].reduce((a, b) => a * b, 1)
-    if (arrays[name].length !== expected)
-      throw new MonosemError(
-        'shape',
-        `sae: expected ${name} [${shapes[name]}], got ${arrays[name].length} numbers`,
-      )
-    return kernels.tensor(arrays[name], shapes[name])
-  }
-  return { wEnc: make('wEnc'), bEnc: make('bEnc'), wDec: make('wDec'), bDec: make('bDec') }
+export function saeTensors(kernels: Kernels, arrays: SaeArrays): SaeTensors {
+  const shapes = saeShapes(shapeOfArrays(arrays))
+  return mapParams(arrays, (array, name) => {
+    if (array.length !== shapes[name].reduce((a, b) => a * b, 1))
+      throw new MonosemError('shape', `sae: expected ${name} [${shapes[name]}], got ${array.length} numbers`)
+    return kernels.tensor(array, shapes[name])
+  })
 }
 
-/** All zero, as the moments of Adam start. */
-export function zeroSaeTensors(kernels: Kernels, features: number, d: number): SaeTensors {
-  const shapes = saeShapes(features, d)
-  return {
-    wEnc: kernels.zeros(shapes.wEnc),
-    bEnc: kernels.zeros(shapes.bEnc),
-    wDec: kernels.zeros(shapes.wDec),
-    bDec: kernels.zeros(shapes.bDec),
-  }
+/** Tensors of the same shapes, all zero, as the moments of Adam start. */
+export function zerosLike(kernels: Kernels, tensors: SaeTensors): SaeTensors {
+  return mapParams(tensors, ({ shape }) => kernels.zeros(shape))
+}
+
+/** Another copy. */
+export function copyOf(kernels: Kernels, tensors: SaeTensors): SaeTensors {
+  return mapParams(tensors, (tensor) => {
+    const copy = kernels.zeros(tensor.shape)
+    kernels.copy(copy, tensor)
+    return copy
+  })
 }
 
 /** Reads all parameters back, once earlier operations are done. */
 export async function readSae(kernels: Kernels, tensors: SaeTensors): Promise<SaeArrays> {
-  const [wEnc, bEnc, wDec, bDec] = await Promise.all(
-    saeParamNames.map((name) => kernels.readF32(tensors[name])),
-  )
-  return { wEnc, bEnc, wDec, bDec }
+  const names = paramNames(tensors)
+  const arrays = await Promise.all(names.map((name) => kernels.readF32(tensors[name]!)))
+  return Object.fromEntries(names.map((name, i) => [name, arrays[i]])) as unknown as SaeArrays
 }
 
 /** Replaces all parameters. */
 export function writeSae(kernels: Kernels, tensors: SaeTensors, arrays: SaeArrays): void {
-  for (const name of saeParamNames) kernels.write(tensors[name], arrays[name])
+  for (const name of paramNames(tensors)) kernels.write(tensors[name]!, arrays[name]!)
 }
 
 /** Gives the memory back. */
 export function freeSae(kernels: Kernels, tensors: SaeTensors): void {
-  for (const name of saeParamNames) kernels.free(tensors[name])
-}
-
-/**
- * Turns an autoencoder of scaled activations s x into the same autoencoder of raw activations x:
- *   x_hat = (W_dec ReLU(W_enc (s x - b_dec) + b_enc) + b_dec) / s
- *         = W_dec ReLU(W_enc (x - b_dec / s) + b_enc / s) + b_dec / s.
- * So both biases are divided by s, the weights stay (decoder rows keep unit norm), and features come in units of the
- * raw activations. TopK picks the same features, because s > 0 keeps the order.
- */
-export function foldActivationScale(scaled: SaeArrays, s: number): SaeArrays {
-  return { ...scaled, bEnc: scaled.bEnc.map((b) => b / s), bDec: scaled.bDec.map((b) => b / s) }
+  for (const name of paramNames(tensors)) kernels.free(tensors[name]!)
 }
 
 /** Overwrites every row of a matrix [rows, d] with a random direction at unit norm. */

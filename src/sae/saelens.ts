@@ -3,14 +3,44 @@ import { join } from 'node:path'
 import { MonosemError } from '../errors/monosem-error.js'
 import { readSafetensors, type SafeTensor, writeSafetensors } from '../formats/safetensors.js'
 import { storageError, writeFileAtomic } from '../storage/atomic-file.js'
-import { rowNorm, type SaeArrays } from './sae-params.js'
-import { checkSaelensConfig, type SaelensConfig } from './saelens-config.js'
+import { foldDecoderNorms } from './fold.js'
+import type { SaeArrays, SaeParamName } from './sae-params.js'
+import { checkSaelensConfig, type SaelensConfig, saelensArchitecture } from './saelens-config.js'
 
-/** An autoencoder as a SAELens v6 directory holds it, with our layout of the weights and in our form
- * f = activation(W_enc (x - b_dec) + b_enc), x_hat = W_dec f + b_dec. */
+/** An autoencoder as a SAELens v6 directory holds it, with our layout of the weights. `saelensForm` has its forward pass. */
 export interface SaelensSae {
   config: SaelensConfig
   arrays: SaeArrays
+}
+
+/** A parameter as the file holds it. */
+interface Stored {
+  param: SaeParamName
+  name: string
+  shape: number[]
+  /** whether our layout is [columns, rows] of `shape` */
+  transposed: boolean
+}
+
+/** The tensors of a configuration's sae_weights.safetensors. */
+function storedTensors(config: SaelensConfig): Stored[] {
+  const { d_in: d, d_sae: features, d_out: dOut = d } = config
+  const { kind, skip } = saelensArchitecture(config)
+  const stored = (param: SaeParamName, name: string, shape: number[], transposed = false): Stored => ({
+    param,
+    name,
+    shape,
+    transposed,
+  })
+  return [
+    stored('wEnc', 'W_enc', [d, features], true),
+    stored('bEnc', kind === 'gated' ? 'b_gate' : 'b_enc', [features]),
+    stored('wDec', 'W_dec', [features, dOut]),
+    stored('bDec', 'b_dec', [dOut]),
+    ...(kind === 'jumprelu' ? [stored('threshold', 'threshold', [features])] : []),
+    ...(kind === 'gated' ? [stored('rMag', 'r_mag', [features]), stored('bMag', 'b_mag', [features])] : []),
+    ...(skip ? [stored('wSkip', 'W_skip', [dOut, d], true)] : []),
+  ]
 }
 
 /**
@@ -25,41 +55,42 @@ export async function writeSaelens(
 ): Promise<void> {
   const cfgPath = join(directory, 'cfg.json')
   checkSaelensConfig(config, cfgPath)
-  const { d_in: d, d_sae: features } = config
-  await writeSafetensors(join(directory, 'sae_weights.safetensors'), {
-    W_enc: { shape: [d, features], data: transpose(arrays.wEnc, features, d) },
-    b_enc: { shape: [features], data: arrays.bEnc },
-    W_dec: { shape: [features, d], data: arrays.wDec },
-    b_dec: { shape: [d], data: arrays.bDec },
+  const tensors = storedTensors(config).map(({ param, name, shape, transposed }) => {
+    const array = arrays[param]
+    if (array?.length !== shape.reduce((a, b) => a * b, 1))
+      throw new MonosemError(
+        'shape',
+        `${cfgPath}: expected ${name} [${shape}], got ${array?.length ?? 'no'} numbers`,
+      )
+    return [name, { shape, data: transposed ? transpose(array, shape[1], shape[0]) : array }]
   })
+  await writeSafetensors(join(directory, 'sae_weights.safetensors'), Object.fromEntries(tensors))
   if (frequencies) {
     const sparsity = Float32Array.from(frequencies, (frequency) => Math.log10(frequency + 1e-10))
     await writeSafetensors(join(directory, 'sparsity.safetensors'), {
-      sparsity: { shape: [features], data: sparsity },
+      sparsity: { shape: [config.d_sae], data: sparsity },
     })
   }
   await writeFileAtomic(cfgPath, `${JSON.stringify(config, null, 2)}\n`)
 }
 
 /**
- * Reads a SAELens v6 directory of architecture standard or topk. What differs from our form is folded into the weights, exactly:
- * where b_dec is not subtracted from the input, b_enc grows by W_enc b_dec; where TopK ranks by z ||d||, the norm of each
- * decoder row moves into its encoder row and bias. `config` is what was read, untouched.
+ * Reads a SAELens v6 directory. Where TopK ranks by z ||d||, the norm of each decoder row is moved into its encoder row and bias,
+ * exactly; thresholds below 0 count as 0, as they do there. `config` is what was read, untouched.
  * @throws MonosemError missing, format, corrupt, io
  */
 export async function readSaelens(directory: string): Promise<SaelensSae> {
   const config = await readConfig(join(directory, 'cfg.json'))
   const path = join(directory, 'sae_weights.safetensors')
   const { tensors } = await readSafetensors(path)
-  const { d_in: d, d_sae: features } = config
-  const arrays: SaeArrays = {
-    wEnc: transpose(weights(path, tensors, 'W_enc', [d, features]), d, features),
-    bEnc: weights(path, tensors, 'b_enc', [features]),
-    wDec: weights(path, tensors, 'W_dec', [features, d]),
-    bDec: weights(path, tensors, 'b_dec', [d]),
-  }
-  if (config.architecture === 'topk' && config.rescale_acts_by_decoder_norm) foldDecoderNorms(arrays)
-  if (!config.apply_b_dec_to_input) foldDecoderBias(arrays)
+  const read = storedTensors(config).map(({ param, name, shape, transposed }) => {
+    const data = weights(path, tensors, name, shape)
+    return [param, transposed ? transpose(data, shape[0], shape[1]) : data]
+  })
+  const arrays = Object.fromEntries(read) as SaeArrays
+  if (config.rescale_acts_by_decoder_norm && saelensArchitecture(config).kind === 'topk')
+    foldDecoderNorms(arrays)
+  if (arrays.threshold) arrays.threshold = arrays.threshold.map((theta) => Math.max(0, theta))
   return { config, arrays }
 }
 
@@ -94,30 +125,6 @@ function weights(
       { hint: 'cfg.json and the weights do not belong together' },
     )
   return tensor.data
-}
-
-/** W_enc x + b_enc = W_enc (x - b_dec) + (b_enc + W_enc b_dec) */
-function foldDecoderBias({ wEnc, bEnc, bDec }: SaeArrays): void {
-  const d = bDec.length
-  for (let j = 0; j < bEnc.length; j++) {
-    let sum = bEnc[j]
-    for (let c = 0; c < d; c++) sum += wEnc[j * d + c] * bDec[c]
-    bEnc[j] = sum
-  }
-}
-
-/** With n = ||W_dec row||, f = n z decoded by row / n gives the same x_hat as z decoded by the row. */
-function foldDecoderNorms({ wEnc, bEnc, wDec, bDec }: SaeArrays): void {
-  const d = bDec.length
-  for (let j = 0; j < bEnc.length; j++) {
-    const norm = rowNorm(wDec.subarray(j * d, (j + 1) * d))
-    if (norm === 0) continue
-    bEnc[j] *= norm
-    for (let i = j * d; i < (j + 1) * d; i++) {
-      wEnc[i] *= norm
-      wDec[i] /= norm
-    }
-  }
 }
 
 /** [rows, columns] to [columns, rows] */

@@ -7,3 +7,8 @@ export function warmUp(step: number, n: number): number {
 export function decayAtEnd(step: number, total: number, n: number): number {
   return n < 1 ? 1 : Math.min(1, (total - step) / n)
 }
+
+/** As `decayAtEnd`, but along half a cosine (Loshchilov & Hutter 2017, eq. 5, without restarts). */
+export function cosineAtEnd(step: number, total: number, n: number): number {
+  return 0.5 * (1 - Math.cos(Math.PI * decayAtEnd(step, total, n)))
+}

@@ -67,6 +67,7 @@ async function rowsOf(
   if (count === 0) return rows
   let batches = 0
   for await (const batch of from.batches({ batchSize, skip })) {
+    assert.ok(!('x' in batch))
     assert.deepEqual(batch.shape, [batchSize, from.d])
     assert.equal(batch.dtype, 'f32')
     const values = await kernels.readF32(batch)
@@ -159,3 +160,54 @@ test('an unknown hook point, too small a buffer and too short a text are refused
     message: /window of 6/,
   })
 })
+
+test('two hook points come from one forward pass, side by side and in the same order', async () => {
+  const targetHookName = 'blocks.0.hook_mlp_out'
+  const pairs = source({ targetHookName })
+  assert.deepEqual([pairs.d, pairs.dOut], [shape.dMlp, shape.dModel])
+  assert.equal(pairs.metadata?.hook_name_out, targetHookName)
+  const [inputs, targets] = [
+    await rowsOf(source(), 4, 3, 8),
+    await rowsOf(source({ hookName: targetHookName }), 4, 3, 8),
+  ]
+  const rows = (values: Float32Array, d: number) =>
+    Array.from({ length: values.length / d }, (_, n) => String(values.subarray(n * d, (n + 1) * d)))
+  let first = 0
+  for await (const batch of pairs.batches({ batchSize: 4, skip: 3 })) {
+    assert.ok('x' in batch)
+    assert.deepEqual(rows(await kernels.readF32(batch.x), shape.dMlp), inputs.slice(first, first + 4))
+    assert.deepEqual(rows(await kernels.readF32(batch.y), shape.dModel), targets.slice(first, first + 4))
+    first += 4
+    if (first === 32) break
+  }
+})
+
+test('a row of a batch is located in the text', async () => {
+  const [d, live] = [shape.dMlp, source()]
+  const places = await everyPlace()
+  let batch = 2
+  for await (const x of live.batches({ batchSize: 4, skip: batch })) {
+    assert.ok(!('x' in x))
+    const values = await kernels.readF32(x)
+    for (let row = 0; row < 4; row++)
+      assert.equal(
+        live.locate?.({ batch, row, batchSize: 4 }),
+        places.get(String(values.subarray(row * d, (row + 1) * d))),
+      )
+    if (++batch === 20) break
+  }
+})
+
+/** Every activation of an epoch, and the words for where it is. */
+async function everyPlace(): Promise<Map<string, string>> {
+  const rows = await everyRow()
+  const places = new Map<string, string>()
+  const starts = [...train.documentStarts]
+  let next = 0
+  for (let token = 0; token < windowCount(train, context) * context; token++) {
+    if (train.tokens[token] === endOfText) continue
+    const document = starts.findLastIndex((start) => start <= token)
+    places.set(rows[next++], `token ${token - starts[document]} of document ${document}, train split`)
+  }
+  return places
+}

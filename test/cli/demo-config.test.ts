@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { demoSchema, quickOverrides, stageConfigs, stageSchemas } from '../../src/cli/demo-config.js'
+import { resolveSaeConfig } from '../../src/sae/resolve-config.js'
+import type { SaeConfig } from '../../src/sae/sae-config.js'
 
 const resolve = (given: Record<string, unknown>) => stageConfigs(demoSchema.parse(given), given)
 
@@ -25,11 +27,21 @@ test('--quick changes what it says, a flag beats it, and --set beats both', () =
   assert.equal(configs.model.trainTokens, quickOverrides.model?.trainTokens)
 })
 
+test('an expansion takes the place of the number of features that --quick would set', () => {
+  const { sae } = resolve({ quick: true, set: ['sae.expansion=4'] })
+  assert.deepEqual([sae.expansion, sae.features], [4, undefined])
+  assert.equal(sae.trainTokens, quickOverrides.sae?.trainTokens)
+})
+
 test('--quick makes every stage smaller, never larger', () => {
   for (const [stage, overrides] of Object.entries(quickOverrides)) {
-    const defaults = stageSchemas[stage as keyof typeof stageSchemas].parse({}) as Record<string, number>
+    const parsed = stageSchemas[stage as keyof typeof stageSchemas].parse({})
+    const defaults = (stage === 'sae' ? resolveSaeConfig(parsed as SaeConfig, 512) : parsed) as Record<
+      string,
+      unknown
+    >
     for (const [name, value] of Object.entries(overrides))
-      assert.ok((value as number) <= defaults[name]!, `${stage}.${name}`)
+      assert.ok((value as number) <= (defaults[name] as number), `${stage}.${name}`)
   }
 })
 

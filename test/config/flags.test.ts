@@ -112,6 +112,18 @@ test('help shows the meaning, the unit and the default of each flag, and one lin
   assert.doesNotMatch(compact, / --shuffle|--no-skip-bad/)
 })
 
+test('an optional field has a flag, and no value without it', () => {
+  const optional = z.strictObject({
+    features: z.number().int().optional().describe('how many (default: it depends)'),
+  })
+  const read = (...args: string[]) =>
+    readFlags(addFlags(new Command('toy'), optional).parse(args, { from: 'user' }), optional)
+  assert.deepEqual(read(), {})
+  assert.deepEqual(read('--features', '64'), { features: 64 })
+  const help = addFlags(new Command('toy'), optional).helpInformation()
+  assert.match(help, /--features <number> +how many \(default: it depends\)/)
+})
+
 test('a field that is skipped gets no flag', () => {
   const help = addFlags(new Command('toy'), schema, { skip: ['text'] }).helpInformation()
   assert.doesNotMatch(help, /--text/)

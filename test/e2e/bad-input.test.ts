@@ -59,7 +59,21 @@ test('mistakes in the options end with exit code 2 and what was expected', async
   await refuses(['demo', '--k', 'many'], /--k: expected number, got "many"/)
   await refuses(['demo', '--set', 'sae.size=3'], /sae\.size is not an option/)
   await refuses(['eval'], /--corpus: expected a directory, got nothing/)
-  await refuses(['demo', '--architecture', 'gated'], /relu, topk/)
+  await refuses(['demo', '--architecture', 'vanilla'], /relu, relu-norm, gated, .*topk/)
+  await refuses(['sae', 'train', '--run', 'x', '--k', '0'], /--k: expected number to be >0, got 0/)
+  await refuses(
+    ['sae', 'train', '--run', 'x', '--l1-coefficient', '-1'],
+    /--l1-coefficient: expected .*>=0, got -1/,
+  )
+  await refuses(['sae', 'sweep', '--run', 'x'], /--vary: expected an option and its values/)
+  await refuses(
+    ['sae', 'sweep', '--run', 'x', '--vary', 'k=0,1'],
+    /--vary k: expected number to be >0, got 0/,
+  )
+  await refuses(
+    ['sae', 'sweep', '--run', 'x', '--vary', 'size=1'],
+    /size is not an option that can be varied/,
+  )
   await refuses(['--threads', '-1', 'eval', '--run', 'x'], /--threads: expected number to be >=0, got -1/)
   assert.deepEqual(await readdir(cwd), [])
 })

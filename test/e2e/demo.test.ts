@@ -237,6 +237,55 @@ test('a topk autoencoder has exactly k active features per token', async () => {
   assert.ok(l0 > 4 && l0 <= 5, `L0 ${l0}`)
 })
 
+const words = (text: string): string[] => text.split(' ')
+
+test('a sweep trains several autoencoders on one stream, each the same to the byte as one trained alone', async () => {
+  const common = words(
+    '--corpus runs/a/corpus --model runs/a/model --features 64 --train-tokens 4096 --batch-size 256 --buffer-tokens 2048 ' +
+      '--init-tokens 512 --measure-tokens 1024 --resample-tokens 512 --dead-after-tokens 1024',
+  )
+  const vary = words('--vary l1Coefficient=0.5,2 --vary seed=0,1 --out runs/sweep')
+  const swept = await run(['sae', 'sweep', ...common, ...vary, '--json'], cwd)
+  assert.equal(swept.code, 0, swept.stderr)
+  const { autoencoders } = JSON.parse(swept.stdout)
+  assert.deepEqual(
+    autoencoders.map(({ name }: { name: string }) => name),
+    [0.5, 2].flatMap((l1) => [0, 1].map((seed) => `l1-coefficient-${l1}_seed-${seed}`)),
+  )
+  const options = words('--l1-coefficient 2 --seed 1 --stream-seed 0 --out runs/alone/sae')
+  const alone = await run(['sae', 'train', ...common, ...options], cwd)
+  assert.equal(alone.code, 0, alone.stderr)
+  const [one, other] = await Promise.all(
+    ['sweep/l1-coefficient-2_seed-1', 'alone/sae'].map((directory) =>
+      readFile(join(cwd, 'runs', directory, 'sae_weights.safetensors')),
+    ),
+  )
+  assert.ok(one!.equals(other!))
+  const { stdout } = await run(['sae', 'sweep', ...common, ...vary], cwd)
+  assert.match(
+    stdout,
+    /autoencoder +L0 +explained variance +dead features\n.*\nl1-coefficient-0\.5_seed-0 .*was there/,
+  )
+})
+
+test('a transcoder is trained on two hook points, evaluated and explained', async () => {
+  const inputs = words('--corpus runs/a/corpus --model runs/a/model')
+  const options = words(
+    '--hook-name blocks.0.ln2.hook_normalized --target-hook-name blocks.0.hook_mlp_out --skip --architecture topk --k 8 --features 64 ' +
+      '--train-tokens 16384 --batch-size 256 --buffer-tokens 2048 --init-tokens 512 --measure-tokens 1024 --learning-rate 0.01',
+  )
+  const trained = await run(['sae', 'train', ...inputs, ...options, '--out', 'runs/transcoder/sae'], cwd)
+  assert.equal(trained.code, 0, trained.stderr)
+  const paths = [...inputs, '--sae', 'runs/transcoder/sae']
+  const small = words('--tokens 500 --mean-tokens 500 --out runs/transcoder/eval')
+  const report = await run(['eval', ...paths, ...small, '--json'], cwd)
+  assert.equal(report.code, 0, report.stderr)
+  assert.ok(JSON.parse(report.stdout).explainedVariance > 0, report.stdout)
+  const few = words('--tokens 2000 --out runs/transcoder/features')
+  const features = await run(['features', 'build', ...paths, ...few], cwd)
+  assert.equal(features.code, 0, features.stderr)
+})
+
 test('the example reads the features of a run', async () => {
   const example = fileURLToPath(new URL('../../examples/read-features.js', import.meta.url))
   const { stdout } = await promisify(execFile)(process.execPath, [example, 'runs/a/features'], { cwd })

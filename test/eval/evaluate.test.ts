@@ -6,6 +6,7 @@ import { evalConfigSchema } from '../../src/eval/eval-config.js'
 import { evaluate } from '../../src/eval/evaluate.js'
 import { createReferenceKernels } from '../../src/kernels/reference.js'
 import { createWorkspace, forward, type Transformer } from '../../src/model/transformer.js'
+import { reconstruct } from '../../src/sae/sae.js'
 import type { SaeArrays } from '../../src/sae/sae-params.js'
 import { cyclicModel, tinySplit } from '../model/tiny-corpus.js'
 import { TINY, tinyModel } from '../model/tiny-model.js'
@@ -114,7 +115,7 @@ test('losses, explained variance and counts agree with a slow version that edits
   const slow = await slowly(model, split)
   const xHatTensor = kernels.zeros([slow.text.length, slow.d])
   const x = kernels.tensor(slow.clean, [slow.text.length, slow.d])
-  kernels.saeReconstruct(xHatTensor, null, sae.params, x, sae.activation)
+  reconstruct(sae, xHatTensor, null, x)
   const xHat = await kernels.readF32(xHatTensor)
   near(report.losses.clean, await slow.loss((value) => value))
   near(report.losses.zeroAblated, await slow.loss(() => 0))
@@ -142,9 +143,33 @@ test('losses, explained variance and counts agree with a slow version that edits
   assert.ok(min <= report.l0 && report.l0 <= max && min <= median && median <= max && max <= 20)
 })
 
+test('a transcoder that computes the MLP exactly is spliced in without a change, at the hook point that it reconstructs', async () => {
+  const model = await tinyModel(kernels)
+  const { dModel, dMlp } = TINY
+  // at mlp.hook_post the output of the MLP is linear: each neuron is the only input of one feature with each sign
+  const wOut = await kernels.readF32(model.params['blocks.1.mlp.W_out'])
+  const identity = identityArrays(dMlp)
+  const arrays = {
+    wEnc: identity.wEnc,
+    bEnc: identity.bEnc,
+    wDec: Float32Array.from({ length: 2 * dMlp * dModel }, (_, i) =>
+      i < wOut.length ? wOut[i] : -wOut[i - wOut.length],
+    ),
+    bDec: await kernels.readF32(model.params['blocks.1.mlp.b_out']),
+  }
+  const form = { activation: { kind: 'relu' }, subtractDecoderBias: false } as const
+  const sae = saeOf(kernels, arrays, dMlp, hook, form, 'blocks.1.hook_mlp_out')
+  const report = await evaluate(config, { model, sae, split, endOfText: 0 })
+  near(report.explainedVariance, 1)
+  near(report.losses.spliced, report.losses.clean)
+  near(report.mse, 0)
+  assert.ok(report.losses.zeroAblated !== report.losses.clean)
+})
+
 test('the report does not depend on how windows are batched', async () => {
   const model = await tinyModel(kernels)
-  const sae = saeOf(kernels, randomArrays(20, TINY.dMlp), TINY.dMlp, hook, { kind: 'topk', k: 4 })
+  const form = { activation: { kind: 'topk', k: 4 }, subtractDecoderBias: true } as const
+  const sae = saeOf(kernels, randomArrays(20, TINY.dMlp), TINY.dMlp, hook, form)
   const inputs = { model, sae, split, endOfText: 0 }
   const one = await evaluate({ ...config, batchWindows: 1 }, inputs)
   const many = await evaluate({ ...config, batchWindows: 7 }, inputs)

@@ -1,36 +1,45 @@
-import type { Kernels, SaeActivation } from '../../src/kernels/kernels.js'
+import type { Kernels, SaeForm } from '../../src/kernels/kernels.js'
 import { Random } from '../../src/random/random.js'
-import type { Sae } from '../../src/sae/sae.js'
-import { type SaeArrays, saeTensors } from '../../src/sae/sae-params.js'
+import { createSaeParts, type Sae } from '../../src/sae/sae.js'
+import type { SaeArrays } from '../../src/sae/sae-params.js'
+import { type SaelensKind, saelensName } from '../../src/sae/saelens-config.js'
 
-/** An autoencoder from plain arrays. */
+/** An autoencoder from plain arrays; a transcoder where another target is named. */
 export function saeOf(
   kernels: Kernels,
   arrays: SaeArrays,
   d: number,
   hookName: string,
-  activation: SaeActivation = { kind: 'relu' },
+  form: SaeForm = { activation: { kind: 'relu' }, subtractDecoderBias: true },
+  targetHookName = hookName,
 ): Sae {
   const features = arrays.bEnc.length
+  const { activation } = form
+  const transcoder = targetHookName !== hookName
   return {
-    kernels,
+    ...createSaeParts(kernels, arrays, form),
     d,
+    dOut: arrays.bDec.length,
     features,
-    params: saeTensors(kernels, arrays, features, d),
-    activation,
     config: {
-      architecture: activation.kind === 'topk' ? 'topk' : 'standard',
+      architecture: saelensName({
+        kind: activation.kind as SaelensKind,
+        transcoder,
+        skip: arrays.wSkip !== undefined,
+      }),
       d_in: d,
       d_sae: features,
       dtype: 'float32',
       device: 'cpu',
-      apply_b_dec_to_input: true,
+      apply_b_dec_to_input: form.subtractDecoderBias,
       normalize_activations: 'none',
       reshape_activations: 'none',
+      ...(transcoder && { d_out: arrays.bDec.length }),
       ...(activation.kind === 'topk' && { k: activation.k }),
-      metadata: { hook_name: hookName },
+      metadata: { hook_name: hookName, ...(transcoder && { hook_name_out: targetHookName }) },
     },
     hookName,
+    targetHookName,
   }
 }
 

@@ -1,16 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MonosemError } from '../../src/errors/monosem-error.js'
-import type {
-  AdamOptions,
-  AuxKOptions,
-  Kernels,
-  SaeStepOptions,
-  SaeTensors,
-  Tensor,
-} from '../../src/kernels/kernels.js'
+import type { AdamOptions, Kernels, Tensor } from '../../src/kernels/kernels.js'
+import { SAE_MISUSES, saeUsesAfterFree } from './misuse-sae.js'
 
-type Misuse = [message: RegExp, call: (k: Kernels) => unknown]
+export type Misuse = [message: RegExp, call: (k: Kernels) => unknown]
 
 const ADAM: AdamOptions = {
   learningRate: 0.1,
@@ -180,94 +174,9 @@ function attention(
   k.attentionForward(zeros(k, n, width), k.zeros(pattern), x, x, x, starts)
 }
 
-const F = 6
-const D = 3
-
-const sae = (k: Kernels, changes: Partial<SaeTensors> = {}): SaeTensors => ({
-  wEnc: zeros(k, F, D),
-  bEnc: zeros(k, F),
-  wDec: zeros(k, F, D),
-  bDec: zeros(k, D),
-  ...changes,
-})
-
-function saeStep(
-  k: Kernels,
-  options: Partial<SaeStepOptions>,
-  fired = ints(k, F),
-  x = zeros(k, 2, D),
-  m = sae(k),
-): unknown {
-  const complete: SaeStepOptions = {
-    activation: { kind: 'topk', k: 2 },
-    l1Coefficient: 0,
-    adam: ADAM,
-    unitNormDecoder: false,
-    ...options,
-  }
-  return k.saeStep(sae(k), m, sae(k), fired, x, complete)
-}
-
-const AUX: AuxKOptions = { k: 2, coefficient: 1, deadAfterTokens: 10 }
-const codes = (rowOffsets: number[], featureIds: number[], values: number[]) => ({
-  rowOffsets: Int32Array.from(rowOffsets),
-  featureIds: Int32Array.from(featureIds),
-  values: Float32Array.from(values),
-})
-
-const SAE: Misuse[] = [
-  [/saeStep: .*integer k in \[1, 6\], got 7/, (k) => saeStep(k, { activation: { kind: 'topk', k: 7 } })],
-  [/saeStep: .*integer k in \[1, 6\], got 0/, (k) => saeStep(k, { activation: { kind: 'topk', k: 0 } })],
-  [/saeStep: .*got 1.5/, (k) => saeStep(k, { activation: { kind: 'topk', k: 1.5 } })],
-  [
-    /saeStep: .*relu or topk/,
-    (k) => saeStep(k, { activation: { kind: 'gelu' } as unknown as { kind: 'relu' } }),
-  ],
-  [/saeStep: .*l1Coefficient/, (k) => saeStep(k, { l1Coefficient: -1 })],
-  [/saeStep: .*l1Coefficient/, (k) => saeStep(k, { l1Coefficient: NaN })],
-  [/saeStep: .*step/, (k) => saeStep(k, { adam: { ...ADAM, step: 0 } })],
-  [/saeStep: .*auxK.k/, (k) => saeStep(k, { auxK: { ...AUX, k: 0 } })],
-  [/saeStep: .*auxK.coefficient/, (k) => saeStep(k, { auxK: { ...AUX, coefficient: Infinity } })],
-  [/saeStep: .*auxK.deadAfterTokens/, (k) => saeStep(k, { auxK: { ...AUX, deadAfterTokens: 0 } })],
-  [/saeStep: .*tokensSinceFired of type i32/, (k) => saeStep(k, {}, zeros(k, F))],
-  [/saeStep: .*tokensSinceFired \[6\]/, (k) => saeStep(k, {}, ints(k, D))],
-  [/saeStep: .*at least 1, got \[0, 3\]/, (k) => saeStep(k, {}, ints(k, F), zeros(k, 0, D))],
-  [/saeEncode: .*at least 1, got \[0, 3\]/, (k) => k.saeEncode(sae(k), zeros(k, 0, D), { kind: 'relu' })],
-  [/saeDecode: .*at least 1, got \[0, 3\]/, (k) => k.saeDecode(zeros(k, 0, D), sae(k), codes([0], [], []))],
-  [
-    /saeEncode: .*at least one feature/,
-    (k) => k.saeEncode(sae(k, { wEnc: zeros(k, 0, D) }), zeros(k, 2, D), { kind: 'relu' }),
-  ],
-  [/saeStep: .*params.wEnc \[F, 4\]/, (k) => saeStep(k, {}, ints(k, F), zeros(k, 2, 4))],
-  [
-    /saeStep: .*m.bDec \[3\]/,
-    (k) => saeStep(k, {}, ints(k, F), zeros(k, 2, D), sae(k, { bDec: zeros(k, F) })),
-  ],
-  [
-    /saeEncode: .*params.bEnc \[6\]/,
-    (k) => k.saeEncode(sae(k, { bEnc: zeros(k, D) }), zeros(k, 2, D), { kind: 'relu' }),
-  ],
-  [/saeEncode: .*integer k/, (k) => k.saeEncode(sae(k), zeros(k, 2, D), { kind: 'topk', k: 7 })],
-  [
-    /saeReconstruct: .*losses \[2\]/,
-    (k) => k.saeReconstruct(zeros(k, 2, D), zeros(k, 3), sae(k), zeros(k, 2, D), { kind: 'relu' }),
-  ],
-  [
-    /saeReconstruct: .*xHat \[2, 3\]/,
-    (k) => k.saeReconstruct(zeros(k, 2, 4), null, sae(k), zeros(k, 2, D), { kind: 'relu' }),
-  ],
-  [/saeDecode: .*3 rowOffsets/, (k) => k.saeDecode(zeros(k, 2, D), sae(k), codes([0, 1], [0], [1]))],
-  [
-    /saeDecode: .*featureIds in 0 .. 5, got 6/,
-    (k) => k.saeDecode(zeros(k, 1, D), sae(k), codes([0, 1], [6], [1])),
-  ],
-  [/saeDecode: .*ascending/, (k) => k.saeDecode(zeros(k, 2, D), sae(k), codes([0, 2, 1], [0], [1]))],
-  [/saeDecode: .*as many values/, (k) => k.saeDecode(zeros(k, 1, D), sae(k), codes([0, 1], [0], [1, 2]))],
-]
-
 /** Wrong shapes, types, options and freed tensors: the same errors from every implementation. */
 export function misuseTests(name: string, k: Kernels): void {
-  const families = { memory: MEMORY, elementwise: ELEMENTWISE, layers: LAYERS, sae: SAE }
+  const families = { memory: MEMORY, elementwise: ELEMENTWISE, layers: LAYERS, sae: SAE_MISUSES }
   for (const [family, misuses] of Object.entries(families)) {
     test(`${name}: wrong arguments to the ${family} operations are refused with a message that says which`, async () => {
       for (const [message, call] of misuses) await refused(message, () => call(k))
@@ -292,7 +201,7 @@ async function refused(message: RegExp, call: () => unknown): Promise<void> {
 }
 
 async function usesAfterFree(k: Kernels): Promise<void> {
-  const t = zeros(k, 4, D)
+  const t = zeros(k, 4, 3)
   const window = k.rows(t, 1, 2)
   const reshaped = k.reshape(t, [12])
   k.free(t)
@@ -303,21 +212,13 @@ async function usesAfterFree(k: Kernels): Promise<void> {
     () => k.reshape(window, [6]),
     () => k.write(t, new Float32Array(12)),
     () => k.fill(reshaped, 1),
-    () => k.copy(zeros(k, 4, D), t),
-    () => k.addInPlace(window, zeros(k, 2, D)),
+    () => k.copy(zeros(k, 4, 3), t),
+    () => k.addInPlace(window, zeros(k, 2, 3)),
     () => k.clipNorm(zeros(k, 2), [zeros(k, 2), t], 1),
-    () => k.linearForward(zeros(k, 2, 5), window, zeros(k, D, 5), null),
-    () => k.saeEncode(sae(k), t, { kind: 'relu' }),
-    () => saeStep(k, {}, ints(k, F), window),
-    () => saeStep(k, {}, ints(k, F), zeros(k, 2, D), sae(k, { wDec: k.reshape(freed(k, F * D), [F, D]) })),
+    () => k.linearForward(zeros(k, 2, 5), window, zeros(k, 3, 5), null),
+    ...saeUsesAfterFree(k),
   ]
   for (const use of uses) await refused(/free/, use)
-}
-
-function freed(k: Kernels, count: number): Tensor {
-  const t = zeros(k, count)
-  k.free(t)
-  return t
 }
 
 async function badIds(k: Kernels): Promise<void> {

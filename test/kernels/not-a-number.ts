@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Kernels, SaeTensors, Tensor } from '../../src/kernels/kernels.js'
+import type { Kernels, SaeStepStats, Tensor } from '../../src/kernels/kernels.js'
 import { RandomTensors } from './random-tensors.js'
+import { RELU_FORM, TOPK, TRAIN, trainingOf } from './sae-setup.js'
 
 const [N, D, V] = [3, 37, 21]
 
@@ -13,17 +14,20 @@ export function notANumberTests(name: string, k: Kernels): void {
       assert.ok(values.some(Number.isNaN), `${operation} swallowed a NaN: ${values.slice(0, 8)}`)
     }
   })
-  test(`${name}: a NaN in the activations shows in the error of saeStep`, async () => {
-    const random = new RandomTensors(k, 1)
-    const [m, v] = [random.moments(9, D, 0, 1), random.moments(9, D, 0, 1)]
-    const stats = await k.saeStep(random.sae(9, D), m, v, k.zeros([9], 'i32'), poisoned(k, [N, D]), {
-      activation: { kind: 'topk', k: 2 },
-      l1Coefficient: 0,
-      adam: { learningRate: 0.1, beta1: 0.9, beta2: 0.9, epsilon: 1e-8, weightDecay: 0, step: 1 },
-      unitNormDecoder: true,
-    })
-    assert.ok(Number.isNaN(stats.squaredError), String(stats.squaredError))
+  test(`${name}: saeStep names the row of a NaN in the activations, and one in the parameters shows in the error`, async () => {
+    const good = new RandomTensors(k, 1).signed([N, D])
+    const inX = await saeStepOn(k, poisoned(k, [N, D]), good, k.zeros([D]))
+    const inY = await saeStepOn(k, good, poisoned(k, [N, D]), k.zeros([D]))
+    assert.deepEqual([inX.badRow, inY.badRow], [N - 1, N - 1])
+    const inBias = await saeStepOn(k, good, good, poisoned(k, [D]))
+    assert.equal(inBias.badRow, -1)
+    assert.ok(Number.isNaN(inBias.squaredError), String(inBias.squaredError))
   })
+}
+
+function saeStepOn(k: Kernels, x: Tensor, y: Tensor, bDec: Tensor): Promise<SaeStepStats> {
+  const training = trainingOf(k, { ...new RandomTensors(k, 1).sae({ features: 9, d: D }), bDec })
+  return k.saeStep(training, x, y, { ...TOPK, adam: TRAIN, unitNormDecoder: true })
 }
 
 /** Zeros and one NaN, at a place that vector code treats in the tail of the last row. */
@@ -63,7 +67,8 @@ function outputsOf(k: Kernels): Record<string, Tensor> {
   k.klDivergence(out('klDivergence', [N]), logits, random.signed([N, V]))
   k.clipNorm(out('clipNorm', [2]), [good, bad], 1)
   k.columnSums(out('columnSums', [D]), bad)
-  const params: SaeTensors = random.sae(9, D)
-  k.saeReconstruct(k.zeros([N, D]), out('saeReconstruct', [N]), params, bad, { kind: 'relu' })
+  const params = random.sae({ features: 9, d: D })
+  k.saeReconstruct(k.zeros([N, D]), out('saeReconstruct', [N]), params, bad, bad, RELU_FORM, null)
+  k.mixInPlace(out('mixInPlace', [N, D]), bad, 0.5)
   return outs
 }

@@ -52,6 +52,11 @@ function simpleCases(n: number, d: number): ParityCase[] {
       k.scaleInPlace(y, -0.3)
       return { y }
     }),
+    parityCase(`mixInPlace ${at}`, (k, random) => {
+      const y = random.signed([n, d])
+      k.mixInPlace(y, random.signed([d * n]), 0.3)
+      return { y }
+    }),
     parityCase(`columnSums ${at}`, (k, random) => {
       const out = random.signed([d])
       k.columnSums(out, random.signed([n, d]))

@@ -20,7 +20,7 @@ const FAMILIES = {
 /** The native kernels with each number of threads and each other instruction set, or why there are none here. */
 function findNative(): { threads: Kernels[]; others: Kernels[] } | { missing: string } {
   try {
-    const threads = [1, 2, 3].map((count) => createNativeKernels({ threads: count }))
+    const threads = [1, 2, 3, 4].map((count) => createNativeKernels({ threads: count }))
     return { threads, others: INSTRUCTION_SETS.flatMap(otherKernels) }
   } catch (error) {
     if (error instanceof MonosemError && error.code === 'native') return { missing: error.message }
@@ -28,7 +28,7 @@ function findNative(): { threads: Kernels[]; others: Kernels[] } | { missing: st
   }
 }
 
-const INSTRUCTION_SETS: readonly InstructionSet[] = ['avx512', 'avx2', 'baseline']
+const INSTRUCTION_SETS: readonly InstructionSet[] = ['avx512bf16', 'avx512', 'avx2', 'baseline']
 
 /** Empty where the processor has not got the instruction set. */
 function otherKernels(instructionSet: InstructionSet): Kernels[] {
@@ -89,7 +89,7 @@ if ('missing' in native) {
   misuseTests(two.description, two)
   for (const kernels of native.others) notANumberTests(kernels.description, kernels)
   for (const [family, cases] of Object.entries(FAMILIES)) {
-    test(`native results are bit-identical for 1, 2 and 3 threads: ${family}`, () =>
+    test(`native results are bit-identical for 1, 2, 3 and 4 threads: ${family}`, () =>
       threadsAgree(native.threads, cases))
     for (const kernels of native.others) {
       test(`${kernels.description} agrees with the reference: ${family}`, () => agrees(kernels, cases))

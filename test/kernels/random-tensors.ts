@@ -1,7 +1,42 @@
-import type { Kernels, SaeTensors, Tensor } from '../../src/kernels/kernels.js'
+import type { Kernels, SaeActivation, SaeTensors, Tensor } from '../../src/kernels/kernels.js'
 import { Random } from '../../src/random/random.js'
 
 const count = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1)
+
+/** Which parameters an autoencoder has, and their sizes. */
+export interface SaeLayout {
+  features: number
+  d: number
+  /** default: d */
+  dOut?: number
+  /** default: relu */
+  activation?: SaeActivation
+  /** a linear skip connection */
+  skip?: boolean
+}
+
+/** One tensor per parameter of an autoencoder of that layout. */
+export function saeTensors(
+  { features, d, dOut = d, activation = { kind: 'relu' }, skip = false }: SaeLayout,
+  make: (shape: number[], key: keyof SaeTensors) => Tensor,
+): SaeTensors {
+  const { kind } = activation
+  return {
+    wEnc: make([features, d], 'wEnc'),
+    bEnc: make([features], 'bEnc'),
+    wDec: make([features, dOut], 'wDec'),
+    bDec: make([dOut], 'bDec'),
+    ...(kind === 'jumprelu' && { threshold: make([features], 'threshold') }),
+    ...(kind === 'gated' && { rMag: make([features], 'rMag'), bMag: make([features], 'bMag') }),
+    ...(skip && { wSkip: make([d, dOut], 'wSkip') }),
+  }
+}
+
+/** Tensors of the same shapes as those of an autoencoder: its moments. */
+export function likeSae(params: SaeTensors, make: (shape: readonly number[]) => Tensor): SaeTensors {
+  const entries = Object.entries(params).map(([key, t]: [string, Tensor]) => [key, make(t.shape)])
+  return Object.fromEntries(entries) as SaeTensors
+}
 
 /** Seeded inputs as tensors of some kernels: the same seed gives the same numbers whatever the kernels. */
 export class RandomTensors {
@@ -24,9 +59,9 @@ export class RandomTensors {
     return this.fill(shape, () => low + (high - low) * this.random.uniform())
   }
 
-  /** Multiples of 1/8 in [-scale, scale]: sums of their products are exact in float32, in any order of summation. */
-  eighths(shape: readonly number[], scale = 1): Tensor {
-    return this.fill(shape, () => (this.random.int(16 * scale + 1) - 8 * scale) / 8)
+  /** Multiples of 1/8 in [low, high]: sums of their products are exact in float32, in any order of summation. */
+  eighths(shape: readonly number[], high = 1, low = -high): Tensor {
+    return this.fill(shape, () => low + this.random.int(8 * (high - low) + 1) / 8)
   }
 
   /** Integers in [low, high). */
@@ -53,26 +88,29 @@ export class RandomTensors {
 
   /**
    * An autoencoder whose pre-activations of `eighths` inputs are exact in float32. So every implementation selects
-   * the same features, equal pre-activations (of which there are many) included.
+   * the same features, equal pre-activations (of which there are many) included. Thresholds are exact too, unless
+   * they are kept as logarithms.
    */
-  sae(features: number, d: number): SaeTensors {
-    return {
-      wEnc: this.eighths([features, d]),
-      bEnc: this.eighths([features], 2),
+  sae(layout: SaeLayout): SaeTensors {
+    const { features, d } = layout
+    const log = layout.activation?.kind === 'jumprelu' && layout.activation.logThreshold
+    const make = {
+      wEnc: (shape: number[]) => this.eighths(shape),
+      bEnc: (shape: number[]) => this.eighths(shape, 2),
       // reconstructions of the size of x, however many features are active
-      wDec: this.signed([features, d], 1 / Math.sqrt(features)),
-      bDec: this.eighths([d]),
+      wDec: (shape: number[]) => this.signed(shape, 1 / Math.sqrt(features)),
+      bDec: (shape: number[]) => this.eighths(shape),
+      threshold: (shape: number[]) => (log ? this.signed(shape) : this.eighths(shape, 2, 0)),
+      rMag: (shape: number[]) => this.signed(shape, 0.5),
+      bMag: (shape: number[]) => this.signed(shape, 0.5),
+      wSkip: (shape: number[]) => this.signed(shape, 0.5 / Math.sqrt(d)),
     }
+    return saeTensors(layout, (shape, key) => make[key](shape))
   }
 
   /** First (signed) or second (positive) moments of Adam. */
-  moments(features: number, d: number, low: number, high: number): SaeTensors {
-    return {
-      wEnc: this.between([features, d], low, high),
-      bEnc: this.between([features], low, high),
-      wDec: this.between([features, d], low, high),
-      bDec: this.between([d], low, high),
-    }
+  moments(params: SaeTensors, low: number, high: number): SaeTensors {
+    return likeSae(params, (shape) => this.between(shape, low, high))
   }
 
   private fill(shape: readonly number[], value: () => number): Tensor {

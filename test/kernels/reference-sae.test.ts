@@ -1,233 +1,114 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { SaeStepOptions, SaeStepStats, SaeTensors, Tensor } from '../../src/kernels/kernels.js'
+import type { Codes, SaeActivation, SaeForm, SaeTensors, Tensor } from '../../src/kernels/kernels.js'
 import { createReferenceKernels } from '../../src/kernels/reference.js'
-import { expectClose, finiteDifferences } from './gradient-check.js'
-import { type PlainSae, plainSaeLoss } from './plain-sae.js'
-import { RandomTensors } from './random-tensors.js'
+import { expectClose } from './gradient-check.js'
+import { plainForward, rowsOf } from './plain-sae.js'
+import { D, F, N, plain, RELU_FORM, setup, topkForm } from './sae-setup.js'
 
 const k = createReferenceKernels()
-const [N, F, D] = [6, 9, 4]
-const KEYS = ['wEnc', 'bEnc', 'wDec', 'bDec'] as const
 
-/** beta1 = 0 makes Adam's first moment the gradient itself; learningRate 0 leaves the parameters alone. */
-const GRADIENT_ONLY = { learningRate: 0, beta1: 0, beta2: 0, epsilon: 1, weightDecay: 0, step: 1 }
-const RELU: SaeStepOptions = {
-  activation: { kind: 'relu' },
-  l1Coefficient: 0.7,
-  adam: GRADIENT_ONLY,
-  unitNormDecoder: false,
-}
-const TOPK: SaeStepOptions = { ...RELU, activation: { kind: 'topk', k: 2 }, l1Coefficient: 0 }
-const AUX = { k: 2, coefficient: 0.8, deadAfterTokens: 100 }
-const TRAIN = { learningRate: 0.05, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0, step: 1 }
+const encode = (params: SaeTensors, x: Tensor, form: SaeForm): Promise<Codes> =>
+  k.saeEncode(params, x, form, null)
 
-interface Setup {
-  params: SaeTensors
-  m: SaeTensors
-  v: SaeTensors
-  fired: Tensor
-  x: Tensor
-}
+const formOf = (activation: SaeActivation, subtractDecoderBias = true): SaeForm => ({
+  activation,
+  subtractDecoderBias,
+})
 
-function setup(seed: number, count = N): Setup {
-  const random = new RandomTensors(k, seed)
-  const sae = (scale: number): SaeTensors => ({
-    wEnc: random.signed([F, D], scale),
-    bEnc: random.signed([F], scale),
-    wDec: random.signed([F, D], scale),
-    bDec: random.signed([D], scale),
+const ACTIVATIONS: SaeActivation[] = [
+  { kind: 'relu' },
+  { kind: 'topk', k: 3 },
+  { kind: 'batchtopk', k: 2 },
+  { kind: 'jumprelu' },
+  { kind: 'jumprelu', logThreshold: true },
+  { kind: 'gated' },
+]
+
+/** Codes as a matrix [N, F] */
+function dense({ rowOffsets, featureIds, values }: Codes): number[][] {
+  return Array.from({ length: rowOffsets.length - 1 }, (_, n) => {
+    const row = Array<number>(F).fill(0)
+    for (let i = rowOffsets[n]; i < rowOffsets[n + 1]; i++) row[featureIds[i]] = values[i]
+    return row
   })
-  const fired = k.tensor(Int32Array.of(0, 500, 100, 99, 0, 200, 150, 7, 1000), [F])
-  return { params: sae(1), m: sae(0), v: sae(0), fired, x: random.signed([count, D], 2) }
 }
 
-const step = (s: Setup, options: SaeStepOptions): Promise<SaeStepStats> =>
-  k.saeStep(s.params, s.m, s.v, s.fired, s.x, options)
-
-async function plain(sae: SaeTensors): Promise<PlainSae> {
-  const [wEnc, bEnc, wDec, bDec] = await Promise.all(
-    KEYS.map(async (key) => Float64Array.from(await k.readF32(sae[key]))),
-  )
-  return { wEnc, bEnc, wDec, bDec }
-}
-
-const rows = (flat: ArrayLike<number>, width: number): number[][] =>
-  Array.from({ length: flat.length / width }, (_, i) => Array.from(flat).slice(i * width, (i + 1) * width))
-
-const dot = (a: number[], b: number[]): number => a.reduce((sum, value, i) => sum + value * b[i], 0)
-
-const CASES: Record<string, SaeStepOptions> = {
-  relu: RELU,
-  topk: TOPK,
-  'topk with as many as there are': { ...TOPK, activation: { kind: 'topk', k: F } },
-  'relu with auxK': { ...RELU, auxK: AUX },
-  'topk with auxK': { ...TOPK, auxK: AUX },
-  'topk with auxK of every dead feature': { ...TOPK, auxK: { ...AUX, k: 99 } },
-  'topk with auxK but nothing dead': { ...TOPK, auxK: { ...AUX, deadAfterTokens: 5000 } },
-}
-
-for (const [name, options] of Object.entries(CASES)) {
-  test(`saeStep's gradients are those of the loss written down plainly: ${name}`, async () => {
-    const s = setup(11)
-    const [sae, x] = [await plain(s.params), await k.readF32(s.x)]
-    const { auxK } = options
-    const dead = Array.from(
-      await k.read(s.fired),
-      (tokens) => auxK !== undefined && tokens >= auxK.deadAfterTokens,
-    )
-    const { total, residuals } = plainSaeLoss(sae, x, options, dead)
-    const stats = await step(s, options)
-    const sum =
-      stats.squaredError + options.l1Coefficient * stats.l1 + (auxK?.coefficient ?? 0) * stats.auxLoss
-    expectClose('loss', [sum], [total], 1e-5)
-    assert.equal(stats.dead, dead.filter(Boolean).length)
-    for (const key of KEYS) {
-      const loss = (): number => plainSaeLoss(sae, x, options, dead, residuals).total
-      const expected = await finiteDifferences(sae[key], loss, 1e-5)
-      expectClose(`gradient of ${key}`, await k.readF32(s.m[key]), expected, 1e-4)
-      expectClose(`unchanged ${key}`, await k.readF32(s.params[key]), sae[key], 0)
+test('codes and reconstructions are those of the equations, for every form', async () => {
+  for (const activation of ACTIVATIONS) {
+    for (const layout of [{}, { skip: true }, { dOut: 3 }, { dOut: 7, skip: true }]) {
+      const form = formOf(activation, layout.dOut === undefined)
+      const { training, x, y } = setup(k, 22, { form }, layout)
+      const { params } = training
+      const [xHat, decoded, losses] = [k.zeros(y.shape), k.zeros(y.shape), k.zeros([N])]
+      const codes = await encode(params, x, form)
+      k.saeDecode(decoded, params, codes, layout.skip ? x : null)
+      k.saeReconstruct(xHat, losses, params, x, y, form, training.packed)
+      const [xs, ys] = [await k.readF32(x), await k.readF32(y)]
+      const expected = plainForward(await plain(k, params), xs, ys, { form })
+      expectClose('codes', dense(codes).flat(), expected.f.flat(), 1e-5)
+      expectClose('xHat', await k.readF32(xHat), expected.xHats[0].flat(), 1e-5)
+      expectClose('decoded', await k.readF32(decoded), await k.readF32(xHat), 1e-6)
+      const squares = expected.y.map((row, n) =>
+        row.reduce((sum, value, c) => sum + (value - expected.xHats[0][n][c]) ** 2, 0),
+      )
+      expectClose('losses', await k.readF32(losses), squares, 1e-5)
     }
-  })
-}
-
-test('unitNormDecoder removes the gradient along each row before Adam and leaves rows of norm 1', async () => {
-  const [free, unit] = [setup(12), setup(12)]
-  await step(free, RELU)
-  const before = rows(await k.readF32(unit.params.wDec), D)
-  await step(unit, { ...RELU, unitNormDecoder: true })
-  const [gradient, projected] = [rows(await k.readF32(free.m.wDec), D), rows(await k.readF32(unit.m.wDec), D)]
-  const after = rows(await k.readF32(unit.params.wDec), D)
-  for (let j = 0; j < F; j++) {
-    const along = dot(gradient[j], before[j])
-    expectClose(
-      'projected',
-      projected[j],
-      gradient[j].map((g, c) => g - along * before[j][c]),
-      1e-5,
-    )
-    expectClose('norm', [Math.hypot(...after[j])], [1], 1e-6)
-    // learning rate 0: only the length changes
-    expectClose('direction', [dot(after[j], before[j])], [Math.hypot(...before[j])], 1e-6)
   }
 })
 
-test('a silent decoder row of norm 0 stays 0 instead of becoming NaN', async () => {
-  const s = setup(13)
-  k.fill(k.rows(s.params.wDec, 4, 1), 0)
-  k.fill(k.rows(s.params.bEnc, 4, 1), -100)
-  await step(s, { ...RELU, adam: TRAIN, unitNormDecoder: true })
-  const decoder = rows(await k.readF32(s.params.wDec), D)
-  assert.deepEqual(decoder[4], [0, 0, 0, 0])
-  for (const j of [0, 1, 2]) expectClose('norm', [Math.hypot(...decoder[j])], [1], 1e-6)
-})
-
-test('Adam moves features that are silent too, as their moments decay', async () => {
-  const s = setup(14)
-  k.fill(k.rows(s.params.bEnc, 3, 1), -100)
-  k.fill(k.rows(s.m.wEnc, 3, 1), 1)
-  k.fill(k.rows(s.v.wEnc, 3, 1), 4)
-  const before = rows(await k.readF32(s.params.wEnc), D)[3]
-  await step(s, { ...RELU, adam: TRAIN })
-  expectClose('m', rows(await k.readF32(s.m.wEnc), D)[3], [0.9, 0.9, 0.9, 0.9], 1e-6)
-  const moved = 0.05 * (9 / Math.sqrt(3.96 / 0.01))
-  expectClose(
-    'p',
-    rows(await k.readF32(s.params.wEnc), D)[3],
-    before.map((p) => p - moved),
-    1e-5,
-  )
-})
-
-test('tokensSinceFired is 0 for what fired in the batch, grows by N for the rest, and saturates', async () => {
-  const s = setup(15)
-  k.fill(k.rows(s.params.bEnc, 5, 2), -100)
-  k.write(k.rows(s.fired, 6, 1), Int32Array.of(2 ** 30 - 2))
-  const before = await k.read(s.fired)
-  const codes = await k.saeEncode(s.params, s.x, TOPK.activation)
-  await step(s, TOPK)
-  const after = await k.read(s.fired)
-  const expected = Array.from(before, (tokens, j) => (codes.featureIds.includes(j) ? 0 : tokens + N))
-  expected[6] = 2 ** 30
-  assert.deepEqual([...after], expected)
-})
-
-test('saeStep reports the batch as it was before the update', async () => {
-  const s = setup(16)
-  const losses = k.zeros([N])
-  k.saeReconstruct(k.zeros([N, D]), losses, s.params, s.x, RELU.activation)
-  const codes = await k.saeEncode(s.params, s.x, RELU.activation)
-  const stats = await step(s, { ...RELU, adam: TRAIN })
-  const mean = (values: Float32Array): number => values.reduce((sum, value) => sum + value, 0) / N
-  expectClose('squaredError', [stats.squaredError], [mean(await k.readF32(losses))], 1e-5)
-  expectClose('l1', [stats.l1], [mean(codes.values)], 1e-5)
-  assert.equal(stats.l0, codes.values.length / N)
-  assert.equal(stats.auxLoss, 0)
-  assert.equal(stats.dead, 0)
-})
-
-test('an auxiliary target without spread gives no auxiliary loss and no gradient', async () => {
-  const [one, without] = [setup(17, 1), setup(17, 1)]
-  const stats = await step(one, { ...TOPK, auxK: AUX })
-  await step(without, TOPK)
-  assert.equal(stats.auxLoss, 0)
-  assert.ok(stats.dead > 0)
-  for (const key of KEYS) assert.deepEqual(await k.read(one.m[key]), await k.read(without.m[key]))
-})
-
-test('training lowers the error', async () => {
-  for (const base of [RELU, { ...TOPK, auxK: AUX }]) {
-    const s = setup(18)
-    const errors: number[] = []
-    for (let i = 1; i <= 60; i++) {
-      const options = { ...base, l1Coefficient: 0, unitNormDecoder: true, adam: { ...TRAIN, step: i } }
-      errors.push((await step(s, options)).squaredError)
-    }
-    assert.ok(errors[59] < 0.2 * errors[0], `${errors[0]} to ${errors[59]}`)
+test('a reconstruction may overwrite its input, skip connection included', async () => {
+  for (const activation of ACTIVATIONS) {
+    const form = formOf(activation)
+    const { training, x, y } = setup(k, 30, { form }, { skip: true })
+    const xHat = k.zeros([N, D])
+    k.saeReconstruct(xHat, null, training.params, x, y, form, null)
+    k.saeReconstruct(x, null, training.params, x, y, form, null)
+    assert.deepEqual(await k.read(x), await k.read(xHat))
   }
 })
 
 test('topk keeps exactly k features per token, the largest, with ids ascending', async () => {
-  const s = setup(19)
-  k.fill(s.params.bEnc, 50)
-  const all = await k.saeEncode(s.params, s.x, { kind: 'relu' })
+  const { training, x } = setup(k, 19, { form: RELU_FORM })
+  k.fill(training.params.bEnc, 50)
+  const all = await encode(training.params, x, RELU_FORM)
   assert.equal(all.values.length, N * F)
-  const codes = await k.saeEncode(s.params, s.x, { kind: 'topk', k: 4 })
+  const codes = await encode(training.params, x, topkForm(4))
   assert.deepEqual([...codes.rowOffsets], [0, 4, 8, 12, 16, 20, 24])
-  rows(codes.featureIds, 4).forEach((ids, n) => {
+  rowsOf(codes.featureIds, 4).forEach((ids, n) => {
     assert.deepEqual(
       ids,
       [...ids].sort((a, b) => a - b),
     )
-    const pre = rows(all.values, F)[n]
+    const pre = rowsOf(all.values, F)[n]
     const threshold = [...pre].sort((a, b) => b - a)[3]
     assert.deepEqual(
       ids,
       pre.map((_, j) => j).filter((j) => pre[j] >= threshold),
     )
     assert.deepEqual(
-      rows(codes.values, 4)[n],
+      rowsOf(codes.values, 4)[n],
       ids.map((j) => pre[j]),
     )
   })
 })
 
 test('topk keeps fewer than k features when fewer are positive, and none for a silent token', async () => {
-  const s = setup(20)
-  k.write(s.params.bEnc, Float32Array.of(-99, -99, 50, -99, -99, -99, 60, -99, -99))
-  const codes = await k.saeEncode(s.params, s.x, { kind: 'topk', k: 5 })
+  const { training, x } = setup(k, 20, { form: RELU_FORM })
+  k.write(training.params.bEnc, Float32Array.of(-99, -99, 50, -99, -99, -99, 60, -99, -99))
+  const codes = await encode(training.params, x, topkForm(5))
   assert.deepEqual([...codes.featureIds.subarray(0, 4)], [2, 6, 2, 6])
-  k.fill(s.params.bEnc, -99)
-  const silent = await k.saeEncode(s.params, s.x, { kind: 'relu' })
+  k.fill(training.params.bEnc, -99)
+  const silent = await encode(training.params, x, RELU_FORM)
   assert.deepEqual([...silent.rowOffsets], [0, 0, 0, 0, 0, 0, 0])
 })
 
 test('among equal pre-activations the lower feature ids win, and 0 is not active', async () => {
-  const s = setup(21)
-  k.fill(s.params.wEnc, 0)
-  k.write(s.params.bEnc, Float32Array.of(0, 1, 2, 1, 2, 1, 2, 0, -1))
+  const { training, x } = setup(k, 21, { form: RELU_FORM })
+  k.fill(training.params.wEnc, 0)
+  k.write(training.params.bEnc, Float32Array.of(0, 1, 2, 1, 2, 1, 2, 0, -1))
   const top = async (count: number): Promise<number[]> => {
-    const codes = await k.saeEncode(s.params, k.rows(s.x, 0, 1), { kind: 'topk', k: count })
+    const codes = await encode(training.params, k.rows(x, 0, 1), topkForm(count))
     return [...codes.featureIds]
   }
   assert.deepEqual(await top(2), [2, 4])
@@ -235,25 +116,68 @@ test('among equal pre-activations the lower feature ids win, and 0 is not active
   assert.deepEqual(await top(9), [1, 2, 3, 4, 5, 6])
 })
 
-test('decoding the codes gives the reconstruction, and losses are its squared errors', async () => {
-  for (const { activation } of [RELU, TOPK]) {
-    const s = setup(22)
-    const [xHat, decoded, losses] = [k.zeros([N, D]), k.zeros([N, D]), k.zeros([N])]
-    k.saeDecode(decoded, s.params, await k.saeEncode(s.params, s.x, activation))
-    k.saeReconstruct(xHat, losses, s.params, s.x, activation)
-    const sae = await plain(s.params)
-    const { residuals } = plainSaeLoss(sae, await k.readF32(s.x), { ...RELU, activation }, [])
-    const x = await k.readF32(s.x)
-    expectClose(
-      'xHat',
-      await k.readF32(xHat),
-      x.map((value, i) => value - residuals[i]),
-      1e-5,
-    )
-    expectClose('decoded', await k.readF32(decoded), await k.readF32(xHat), 1e-6)
-    const squares = rows(residuals, D).map((row) => dot(row, row))
-    expectClose('losses', await k.readF32(losses), squares, 1e-5)
-    k.saeReconstruct(s.x, null, s.params, s.x, activation)
-    assert.deepEqual(await k.read(s.x), await k.read(xHat))
+test('batchtopk keeps the N k largest of the batch, among equals those of earlier tokens and lower ids', async () => {
+  const { training, x } = setup(k, 31, { form: RELU_FORM })
+  const codes = dense(await encode(training.params, x, RELU_FORM)).flat()
+  const batch = dense(await encode(training.params, x, formOf({ kind: 'batchtopk', k: 2 }))).flat()
+  const cut = [...codes].sort((a, b) => b - a)[2 * N - 1]
+  assert.deepEqual(
+    batch,
+    codes.map((value) => (value >= cut ? value : 0)),
+  )
+  const perToken = rowsOf(batch, F).map((row) => row.filter((value) => value > 0).length)
+  assert.ok(new Set(perToken).size > 1, String(perToken))
+
+  k.fill(training.params.wEnc, 0)
+  k.write(training.params.bEnc, Float32Array.of(0, 1, 2, 1, 2, 1, 1, 0, -1))
+  const equal = await encode(training.params, x, formOf({ kind: 'batchtopk', k: 3 }))
+  // 12 twos and 6 of the ones: 4 of the first token, 2 of the second
+  assert.deepEqual([...equal.rowOffsets], [0, 6, 10, 12, 14, 16, 18])
+  assert.deepEqual([...equal.featureIds.subarray(6, 12)], [1, 2, 3, 4, 2, 4])
+})
+
+test('jumprelu is strict: a pre-activation of exactly theta is inactive', async () => {
+  const form = formOf({ kind: 'jumprelu' }, false)
+  const { training, x } = setup(k, 32, { form })
+  k.fill(training.params.wEnc, 0)
+  k.fill(training.params.threshold!, 0.5)
+  k.write(training.params.bEnc, Float32Array.of(0.5, 0.625, 0.375, 0, -1, 0.5, 2, 0.5, 0.5))
+  const codes = await encode(training.params, k.rows(x, 0, 1), form)
+  assert.deepEqual([...codes.featureIds], [1, 6])
+  assert.deepEqual([...codes.values], [0.625, 2])
+})
+
+test('saeEncodeFeatures gives the asked features in the asked order, topk without its selection', async () => {
+  const ids = Int32Array.of(7, 0, 3, 3, F - 1)
+  for (const activation of ACTIVATIONS) {
+    const form = formOf(activation)
+    const plainForm = 'k' in activation ? RELU_FORM : form
+    const { training, x } = setup(k, 33, { form })
+    const out = k.zeros([N, ids.length])
+    k.saeEncodeFeatures(out, training.params, x, ids, form)
+    const codes = dense(await encode(training.params, x, plainForm))
+    const expected = codes.map((row) => Array.from(ids, (id) => row[id]))
+    expectClose('features', await k.readF32(out), expected.flat(), 1e-6)
   }
+})
+
+test('a packed W_enc changes nothing here, whatever precision was asked for', async () => {
+  const { training, x } = setup(k, 34, { form: RELU_FORM })
+  const { params } = training
+  const packed = k.saePack(params.wEnc, 'int8', k.tensor(new Float32Array(D).fill(2), [D]))
+  assert.equal(packed.precision, 'fp32')
+  k.scaleInPlace(params.wEnc, 2)
+  k.saeRepack(packed, params.wEnc)
+  assert.deepEqual(
+    await k.saeEncode(params, x, RELU_FORM, packed),
+    await k.saeEncode(params, x, RELU_FORM, null),
+  )
+})
+
+test('mixInPlace moves a tensor a part of the way to another of as many elements', async () => {
+  const y = k.tensor(Float32Array.of(0, 1, 2, 3), [2, 2])
+  k.mixInPlace(y, k.tensor(Float32Array.of(4, 1, 0, -1), [4]), 0.25)
+  assert.deepEqual([...(await k.readF32(y))], [1, 1, 1.5, 2])
+  k.mixInPlace(y, k.tensor(Float32Array.of(5, 6, 7, 8), [4]), 1)
+  assert.deepEqual([...(await k.readF32(y))], [5, 6, 7, 8])
 })

@@ -4,14 +4,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { loadCheckpoint } from '../../src/formats/checkpoint.js'
+import { eventFileName } from '../../src/formats/tensorboard.js'
 import type { Kernels } from '../../src/kernels/kernels.js'
 import { loadKernels } from '../../src/kernels/load.js'
 import { type StageContext, silentProgress } from '../../src/progress/progress.js'
 import type { ActivationSource } from '../../src/sae/activation-source.js'
+import { resolveSaeConfig } from '../../src/sae/resolve-config.js'
 import { loadSae } from '../../src/sae/sae.js'
-import { type SaeConfig, saeConfigSchema } from '../../src/sae/sae-config.js'
+import { architectureNames, type SaeConfig, saeConfigSchema } from '../../src/sae/sae-config.js'
 import { rowNorm } from '../../src/sae/sae-params.js'
 import { runSaeStage } from '../../src/sae/sae-stage.js'
+import { loadTrainState } from '../../src/sae/train-state.js'
+import { parseEvents } from '../formats/parse-events.js'
 import { meanMaxCosine, syntheticSource } from './synthetic-source.js'
 
 let directory: string
@@ -22,6 +26,7 @@ before(async () => {
 })
 after(() => rm(directory, { recursive: true }))
 
+/** Options under which the dictionary is found and some features die, in seconds. */
 const quick = (values: Partial<SaeConfig> = {}): SaeConfig =>
   saeConfigSchema.parse({
     features: 16,
@@ -33,10 +38,10 @@ const quick = (values: Partial<SaeConfig> = {}): SaeConfig =>
     deadAfterTokens: 64,
     resampleAt: [0.25, 0.5],
     logEverySteps: 7,
-    l1Coefficient: 0.5,
     learningRate: 3e-3,
     k: 3,
     auxK: 4,
+    ...(values.architecture === undefined || values.architecture === 'relu' ? { l1Coefficient: 0.5 } : {}),
     ...values,
   })
 
@@ -46,7 +51,7 @@ const run = (
   name: string,
   config: SaeConfig,
   source: ActivationSource,
-  context: Partial<StageContext> = {},
+  context: Partial<StageContext & { kernels: Kernels }> = {},
 ) =>
   runSaeStage(
     config,
@@ -61,10 +66,13 @@ const lines = async (name: string) =>
     .split('\n')
     .map((line) => JSON.parse(line))
 
+/** What a run computes: the other files hold durations, or hashes of files that do. */
+const computed = ['sae_weights.safetensors', 'sparsity.safetensors', 'metrics.jsonl', 'cfg.json']
+
 /** A source that calls back before batch `index` is given out. */
 function watched(source: ActivationSource, index: number, callback: () => void): ActivationSource {
   return {
-    d: source.d,
+    ...source,
     async *batches(options) {
       let i = options.skip
       for await (const batch of source.batches(options)) {
@@ -75,8 +83,20 @@ function watched(source: ActivationSource, index: number, callback: () => void):
   }
 }
 
-for (const architecture of ['relu', 'topk'] as const) {
-  test(`${architecture} recovers a known dictionary`, async () => {
+/** What each architecture takes to find the dictionary of the test in a few hundred steps. */
+const settings: Record<(typeof architectureNames)[number], Partial<SaeConfig>> = {
+  relu: { l1Coefficient: 1 },
+  'relu-norm': { l1Coefficient: 1 },
+  gated: { l1Coefficient: 3 },
+  jumprelu: { l0Coefficient: 1, bandwidth: 0.3, initialThreshold: 0.1 },
+  'jumprelu-tanh': { l0Coefficient: 0.7, bandwidth: 0.5 },
+  topk: {},
+  batchtopk: { k: 2 },
+  matryoshka: { k: 2, prefixes: [24] },
+}
+
+for (const architecture of architectureNames) {
+  test(`${architecture} recovers a known dictionary, with decoder rows of norm 1`, async () => {
     const d = 12
     const source = syntheticSource(kernels, { d, features: 24, density: 0.06, seed: 2, bias: 0.3 })
     const config = quick({
@@ -85,36 +105,31 @@ for (const architecture of ['relu', 'topk'] as const) {
       trainTokens: 128 * 900,
       batchSize: 128,
       learningRate: 1e-2,
-      l1Coefficient: 1,
-      k: 3,
       deadAfterTokens: 2000,
       auxK: 8,
       measureTokens: 2048,
+      ...settings[architecture],
     })
-    await run(`known-${architecture}`, config, source)
-    const sae = await loadSae(kernels, join(directory, `known-${architecture}`))
-    const cosine = meanMaxCosine(source.dictionary, await kernels.readF32(sae.params.wDec), d)
+    const name = `known-${architecture}`
+    await run(name, config, source)
+    const sae = await loadSae(kernels, join(directory, name))
+    const wDec = await kernels.readF32(sae.params.wDec)
+    const cosine = meanMaxCosine(source.dictionary, wDec, d)
     assert.ok(cosine > 0.9, `mean max cosine ${cosine}`)
-    const log = await lines(`known-${architecture}`)
+    for (let j = 0; j < sae.features; j++)
+      assert.ok(Math.abs(rowNorm(wDec.subarray(j * d, (j + 1) * d)) - 1) < 1e-5, `row ${j}`)
+    const log = await lines(name)
     assert.ok(
       log.at(-1).squaredError < 0.25 * log[0].squaredError,
       `${log[0].squaredError} to ${log.at(-1).squaredError}`,
     )
-    const metrics = JSON.parse(String(await bytes(`known-${architecture}`, 'metrics.json')))
-    assert.ok(metrics.explainedVariance > 0.85, JSON.stringify(metrics))
-  })
-
-  test(`${architecture}: decoder rows have unit norm after training`, async () => {
-    await run(`norm-${architecture}`, quick({ architecture }), smallSource())
-    const sae = await loadSae(kernels, join(directory, `norm-${architecture}`))
-    const wDec = await kernels.readF32(sae.params.wDec)
-    for (let j = 0; j < 16; j++)
-      assert.ok(Math.abs(rowNorm(wDec.subarray(j * sae.d, (j + 1) * sae.d)) - 1) < 1e-5, `row ${j}`)
+    const metrics = JSON.parse(String(await bytes(name, 'metrics.json')))
+    assert.ok(metrics.explainedVariance > 0.85 && metrics.l0 < 6, JSON.stringify(metrics))
   })
 
   // 2 batches of 64 for the start; then interrupted in the middle, and again right before the second resampling
   test(`${architecture}: a run that is interrupted twice ends bit-identical to one left alone`, async () => {
-    const config = quick({ architecture })
+    const config = quick({ architecture, deadFeatures: 'resample', emaDecay: 0.9 })
     await run(`whole-${architecture}`, config, smallSource())
     for (const index of [9, 24]) {
       const abort = new AbortController()
@@ -124,7 +139,7 @@ for (const architecture of ['relu', 'topk'] as const) {
       })
     }
     await run(`parts-${architecture}`, config, smallSource())
-    for (const file of ['sae_weights.safetensors', 'sparsity.safetensors', 'metrics.jsonl', 'cfg.json'])
+    for (const file of computed)
       assert.deepEqual(
         await bytes(`parts-${architecture}`, file),
         await bytes(`whole-${architecture}`, file),
@@ -147,6 +162,7 @@ test('the units of the activations do not matter: scaled data gives the same aut
     d: 8,
     async *batches(options) {
       for await (const batch of smallSource().batches(options)) {
+        assert.ok(!('x' in batch))
         kernels.scaleInPlace(batch, 256)
         yield batch
       }
@@ -193,6 +209,7 @@ test('a finished directory holds a SAELens autoencoder, its metrics and no check
     'metrics.jsonl',
     'sae_weights.safetensors',
     'sparsity.safetensors',
+    'timings.jsonl',
   ])
   const cfg = JSON.parse(String(await bytes('finished', 'cfg.json')))
   assert.equal(cfg.architecture, 'standard')
@@ -202,6 +219,12 @@ test('a finished directory holds a SAELens autoencoder, its metrics and no check
     (await lines('finished')).map(({ step }) => step),
     [7, 14, 21, 28, 35, 40],
   )
+  const [line] = await lines('finished')
+  const loss = line.squaredError + line.sparsityCoefficient * line.sparsity
+  assert.ok(Math.abs(line.loss - loss) < 1e-9)
+  assert.ok(Math.abs(line.meanDensity - line.l0 / 16) < 1e-12 && line.maxDensity <= 1)
+  const { config } = JSON.parse(String(await bytes('finished', 'config.json')))
+  assert.deepEqual(config, resolveSaeConfig(quick(), 8))
   const metrics = JSON.parse(String(await bytes('finished', 'metrics.json')))
   assert.deepEqual(Object.keys(metrics).slice(0, 6), [
     'l0',
@@ -213,25 +236,55 @@ test('a finished directory holds a SAELens autoencoder, its metrics and no check
   ])
 })
 
-test('an activation that is not a number ends training, names the place and keeps the last checkpoint', async () => {
-  const spoil = (batch: Float32Array, index: number) => {
-    if (index === 20) batch[8 * 5 + 3] = Number.NaN
-  }
-  const source = syntheticSource(kernels, { d: 8, features: 12, density: 0.1, seed: 1, spoil })
-  const abort = new AbortController()
-  const interrupted = watched(source, 9, () => abort.abort())
-  await assert.rejects(run('nan', quick(), interrupted, { signal: abort.signal }), { code: 'interrupted' })
-  await assert.rejects(run('nan', quick(), source), { code: 'diverged', message: /activation 3 of row 5/ })
-  const checkpoint = await loadCheckpoint(join(directory, 'nan.partial'))
-  assert.equal((checkpoint?.state as { step: number } | undefined)?.step, 8)
-  const first = syntheticSource(kernels, {
+/** A NaN in row 5 of batch 20, and where it is. */
+const spoiled = (): ActivationSource => ({
+  ...syntheticSource(kernels, {
     d: 8,
     features: 12,
     density: 0.1,
     seed: 1,
-    spoil: (batch) => batch.fill(Number.POSITIVE_INFINITY),
+    spoil: (batch, index) => {
+      if (index === 20) batch[8 * 5 + 3] = Number.NaN
+    },
+  }),
+  locate: ({ batch, row, batchSize }) => `activation ${batch * batchSize + row} of shard 0`,
+})
+
+test('an activation that is not a number ends training, names the place and keeps the last checkpoint', async () => {
+  const abort = new AbortController()
+  const interrupted = watched(spoiled(), 9, () => abort.abort())
+  await assert.rejects(run('nan', quick(), interrupted, { signal: abort.signal }), { code: 'interrupted' })
+  await assert.rejects(run('nan', quick(), spoiled()), {
+    code: 'diverged',
+    message: /row 5 of batch 20 \(activation 1285 of shard 0\)/,
+    hint: /--bad-activations skip/,
   })
-  await assert.rejects(run('infinite', quick(), first), { code: 'diverged', message: /is Infinity/ })
+  const checkpoint = await loadCheckpoint(join(directory, 'nan.partial'))
+  assert.equal((checkpoint?.state as { step: number } | undefined)?.step, 8)
+  const spoil = (batch: Float32Array) => batch.fill(Number.POSITIVE_INFINITY)
+  const first = syntheticSource(kernels, { d: 8, features: 12, density: 0.1, seed: 1, spoil })
+  await assert.rejects(run('infinite', quick(), first), { code: 'diverged', message: /row 0 of batch 0/ })
+})
+
+test('with --bad-activations skip such rows are left out and counted, at the start, in training and after it', async () => {
+  const source = syntheticSource(kernels, {
+    d: 8,
+    features: 12,
+    density: 0.1,
+    seed: 1,
+    // 2 batches to start, 40 to train, 4 to measure
+    spoil: (batch, index) => {
+      if ([1, 20, 43].includes(index)) batch.fill(Number.NaN, 8 * 5, 8 * 7)
+      if (index === 30) batch.fill(Number.NaN)
+    },
+  })
+  await run('skipped', quick({ badActivations: 'skip' }), source)
+  const metrics = JSON.parse(String(await bytes('skipped', 'metrics.json')))
+  assert.equal(metrics.skippedRows, 2 + 2 + 64)
+  assert.equal(metrics.measuredTokens, 256 - 2)
+  assert.ok(metrics.explainedVariance > 0.1)
+  const counts = (await lines('skipped')).map(({ skippedRows }) => skippedRows)
+  assert.deepEqual(counts, [0, 0, 2, 0, 64, 0])
 })
 
 test('a learning rate that blows up is reported as divergence', async () => {
@@ -266,4 +319,93 @@ test('a checkpoint with a flipped bit is refused, and so is a source that ends',
     },
   }
   await assert.rejects(run('short', quick(), short), { code: 'missing', message: /ended after 1 batches/ })
+})
+
+test('a width that changes in mid-stream is refused', async () => {
+  const source: ActivationSource = {
+    d: 8,
+    async *batches({ batchSize, skip }) {
+      for (let index = skip; ; index++) {
+        const d = index < 10 ? 8 : 9
+        yield kernels.tensor(new Float32Array(batchSize * d).fill(1 + index), [batchSize, d])
+      }
+    },
+  }
+  await assert.rejects(run('width', quick(), source), {
+    code: 'shape',
+    message: /expected activations \[64, 8\] in batch 10 of the activation source, got \[64, 9\]/,
+  })
+})
+
+test('a checkpoint of another architecture is refused', async () => {
+  const abort = new AbortController()
+  const source = watched(smallSource(), 9, () => abort.abort())
+  await assert.rejects(run('other', quick(), source, { signal: abort.signal }), { code: 'interrupted' })
+  await assert.rejects(run('other', quick({ architecture: 'topk' }), smallSource()), {
+    code: 'config',
+    message: /config.architecture is "relu" there, "topk" was asked for/,
+  })
+  const config = resolveSaeConfig(quick({ architecture: 'topk' }), 8)
+  const partial = join(directory, 'other.partial')
+  await assert.rejects(loadTrainState(kernels, partial, config, { d: 8, dOut: 8 }, []), {
+    code: 'config',
+    message: /expected an autoencoder of architecture topk, got relu/,
+  })
+})
+
+test('a number format that the processor lacks is replaced, and that is said', async () => {
+  const notesOf = async (precision: SaeConfig['precision'], lacking: Kernels): Promise<string[]> => {
+    const notes: string[] = []
+    const context = {
+      kernels: lacking,
+      progress: { ...silentProgress, note: (text: string) => notes.push(text) },
+    }
+    await run(`precision-${precision}`, quick({ precision, deadFeatures: 'none' }), smallSource(), context)
+    return notes
+  }
+  const lacking: Kernels = {
+    ...kernels,
+    saePack: (wEnc) => kernels.saePack(wEnc, 'fp32', null),
+  }
+  assert.deepEqual(await notesOf('auto', lacking), [])
+  assert.deepEqual(await notesOf('fp32', lacking), [])
+  const [note] = await notesOf('int8', lacking)
+  assert.match(note, /precision int8 is not there with .*: encoding in fp32/)
+  const metrics = JSON.parse(String(await bytes('precision-int8', 'metrics.json')))
+  assert.equal(metrics.precision, 'fp32')
+})
+
+test('the moving average of the parameters is what is saved', async () => {
+  await run('last', quick(), smallSource())
+  await run('average', quick({ emaDecay: 0.99 }), smallSource())
+  const [last, average] = [
+    await loadSae(kernels, join(directory, 'last')),
+    await loadSae(kernels, join(directory, 'average')),
+  ]
+  assert.notDeepEqual(
+    await kernels.readF32(last.params.wEnc),
+    await kernels.readF32(average.params.wEnc),
+    'another autoencoder',
+  )
+  const wDec = await kernels.readF32(average.params.wDec)
+  for (let j = 0; j < 16; j++) assert.ok(Math.abs(rowNorm(wDec.subarray(j * 8, (j + 1) * 8)) - 1) < 1e-5)
+  assert.deepEqual(await lines('average'), await lines('last'), 'training itself is the same')
+})
+
+test('--tensorboard writes the figures of metrics.jsonl as an event file', async () => {
+  await run('events', quick({ tensorboard: true }), smallSource())
+  const scalars = parseEvents(await bytes('events', eventFileName))
+  const logged = await lines('events')
+  assert.equal(scalars.length, logged.length)
+  logged.forEach((line, i) => {
+    assert.equal(scalars[i].step, line.step)
+    assert.equal(scalars[i].values.get('l0'), Math.fround(line.l0))
+    assert.equal(scalars[i].values.get('dead'), line.dead)
+  })
+})
+
+test('gradients are clipped, and their norm is logged', async () => {
+  await run('clipped', quick({ gradientClip: 0.1 }), smallSource())
+  const [line] = await lines('clipped')
+  assert.ok(line.gradientNorm > 0.1)
 })

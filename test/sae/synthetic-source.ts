@@ -44,6 +44,44 @@ export function syntheticSource(
   }
 }
 
+/**
+ * Inputs as above, and targets that are another dictionary's sums for the same features plus a linear function of the input: what a
+ * transcoder is for.
+ */
+export function syntheticPairs(
+  kernels: Kernels,
+  options: SyntheticOptions & { dOut: number; linear: number },
+): ActivationSource & { dictionary: Float32Array; targets: Float32Array } {
+  const { d, dOut, features, density, seed, linear } = options
+  const random = Random.named(seed, 'pairs')
+  const [dictionary, targets] = [new Float32Array(features * d), new Float32Array(features * dOut)]
+  fillUnitRows(dictionary, d, () => random.normal())
+  fillUnitRows(targets, dOut, () => random.normal())
+  return {
+    d,
+    dOut,
+    dictionary,
+    targets,
+    async *batches({ batchSize, skip }) {
+      for (let index = skip; ; index++) {
+        const [x, y] = [new Float32Array(batchSize * d), new Float32Array(batchSize * dOut)]
+        const draw = Random.named(seed, `batch ${index}`)
+        for (let n = 0; n < batchSize; n++) {
+          for (let j = 0; j < features; j++) {
+            if (draw.uniform() >= density) continue
+            const strength = 1 + 2 * draw.uniform()
+            for (let c = 0; c < d; c++) x[n * d + c] += strength * dictionary[j * d + c]
+            for (let c = 0; c < dOut; c++) y[n * dOut + c] += 10 * strength * targets[j * dOut + c]
+          }
+          for (let c = 0; c < dOut; c++) y[n * dOut + c] += linear * x[n * d + (c % d)]
+        }
+        options.spoil?.(y, index)
+        yield { x: kernels.tensor(x, [batchSize, d]), y: kernels.tensor(y, [batchSize, dOut]) }
+      }
+    },
+  }
+}
+
 /** Mean over the rows of `truth` of the largest cosine with any row of `found`. */
 export function meanMaxCosine(truth: Float32Array, found: Float32Array, d: number): number {
   let sum = 0

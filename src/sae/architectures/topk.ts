@@ -1,8 +1,6 @@
-import type { SaeActivation } from '../kernels/kernels.js'
-import { adamOptions } from './adam-options.js'
+import type { ResolvedSaeConfig } from '../sae-config.js'
 import type { SaeArchitecture } from './architecture.js'
-import type { SaeConfig } from './sae-config.js'
-import { fillUnitRows } from './sae-params.js'
+import { commonStepOptions, randomDirections, subtractsDecoderBias } from './common.js'
 
 /**
  * The sparse autoencoder of Gao et al. 2024, "Scaling and evaluating sparse autoencoders" (https://arxiv.org/abs/2406.04093):
@@ -18,32 +16,31 @@ import { fillUnitRows } from './sae-params.js'
  * `deadAfterTokens` is an option; and epsilon of Adam is the usual 1e-8, because activations are scaled alike.
  */
 export const topK: SaeArchitecture = {
-  activation: topKActivation,
+  defaults: () => ({ deadFeatures: 'auxk' }),
 
-  initialise(config, bDec, random) {
-    const wDec = new Float32Array(config.features * bDec.length)
-    fillUnitRows(wDec, bDec.length, () => random.normal())
-    return { wEnc: wDec.slice(), bEnc: new Float32Array(config.features), wDec, bDec }
+  form: (config: ResolvedSaeConfig) => ({
+    activation: { kind: 'topk', k: config.k },
+    subtractDecoderBias: subtractsDecoderBias(config),
+  }),
+
+  featureStart: () => ({}),
+
+  initialise(config, statistics, random) {
+    return {
+      ...randomDirections(config, statistics, random, 1),
+      bEnc: new Float32Array(config.features),
+      bDec: statistics.median,
+    }
   },
 
   stepOptions(config, position) {
-    const auxK = {
-      k: Math.min(config.auxK, config.features),
-      coefficient: config.auxKCoefficient,
-      deadAfterTokens: config.deadAfterTokens,
-    }
     return {
-      activation: topKActivation(config),
-      l1Coefficient: 0,
-      adam: adamOptions(config, position),
+      ...commonStepOptions(config, position),
+      form: topK.form(config),
+      sparsity: { kind: 'none' },
       unitNormDecoder: true,
-      ...(auxK.coefficient > 0 ? { auxK } : {}),
     }
   },
 
-  resamples: false,
-}
-
-function topKActivation(config: SaeConfig): SaeActivation {
-  return { kind: 'topk', k: Math.min(config.k, config.features) }
+  toInference: (config, arrays) => ({ arrays, form: topK.form(config) }),
 }

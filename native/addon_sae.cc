@@ -1,0 +1,314 @@
+// The autoencoder's operations at the boundary. Optional parameters cross as null.
+#include "boundary.h"
+
+namespace monosem {
+namespace {
+
+// The eight parameter tensors, or their moments.
+struct SaeViews {
+  OptionalView wEnc, bEnc, wDec, bDec, threshold, rMag, bMag, wSkip;
+  SaePointers pointers() const {
+    return {wEnc.f32(), bEnc.f32(), wDec.f32(), bDec.f32(), threshold.f32(), rMag.f32(), bMag.f32(), wSkip.f32()};
+  }
+};
+
+SaeShape saeShape(Arguments& arguments) {
+  SaeShape shape;
+  shape.n = arguments.integer();
+  shape.d = arguments.integer();
+  shape.dOut = arguments.integer();
+  shape.f = arguments.integer();
+  if (shape.n < 1 || shape.d < 1 || shape.dOut < 1 || shape.f < 1) arguments.fail("positive sizes");
+  return shape;
+}
+
+SaeForm saeForm(Arguments& arguments) {
+  SaeForm form;
+  form.kind = static_cast<SaeKind>(arguments.integer());
+  form.k = arguments.integer();
+  form.logThreshold = arguments.boolean();
+  form.subtractDecoderBias = arguments.boolean();
+  bool top = form.kind == kTopK || form.kind == kBatchTopK;
+  if (form.kind < kRelu || form.kind > kBatchTopK || (top && form.k < 1)) arguments.fail("an activation");
+  return form;
+}
+
+SaeViews saeViews(Arguments& arguments, const SaeShape& s) {
+  int64_t f = s.f;
+  SaeViews views;
+  views.wEnc = optionalView(arguments, f * s.d);
+  views.bEnc = optionalView(arguments, f);
+  views.wDec = optionalView(arguments, f * s.dOut);
+  views.bDec = optionalView(arguments, s.dOut);
+  views.threshold = optionalView(arguments, f);
+  views.rMag = optionalView(arguments, f);
+  views.bMag = optionalView(arguments, f);
+  views.wSkip = optionalView(arguments, static_cast<int64_t>(s.d) * s.dOut);
+  if (!views.wEnc.present || !views.bEnc.present || !views.wDec.present || !views.bDec.present) arguments.fail("the parameters of an autoencoder");
+  return views;
+}
+
+// What a form needs is there; checked before anything is enqueued.
+void requireParameters(Arguments& arguments, const SaeForm& form, const SaeShape& s, const SaeViews& views) {
+  if (form.kind == kJumpRelu && !views.threshold.present) arguments.fail("thresholds");
+  if (form.kind == kGated && !(views.rMag.present && views.bMag.present)) arguments.fail("rMag and bMag");
+  if (form.subtractDecoderBias && s.d != s.dOut) arguments.fail("input and target of one width");
+}
+
+// W_enc as encoding reads it; shared by JavaScript and the operations in flight.
+struct Packed {
+  const KernelTable* table;
+  SaePacked packed{};
+  ~Packed() { table->saeReleasePacked(packed); }
+};
+
+using PackedHandle = std::shared_ptr<Packed>;
+
+PackedHandle packedHandle(Arguments& arguments, const SaeShape& s) {
+  Napi::Value value = arguments.value();
+  if (value.IsNull()) return nullptr;
+  if (!value.IsExternal()) arguments.fail("packed weights");
+  PackedHandle packed = *value.As<Napi::External<PackedHandle>>().Data();
+  if (!packed || packed->packed.f != s.f || packed->packed.d != s.d) arguments.fail("packed weights of the same W_enc");
+  return packed;
+}
+
+// saeHasPrecision(runtime, precision) -> boolean
+Napi::Value saeHasPrecision(const Napi::CallbackInfo& info) {
+  Arguments arguments(info, "saeHasPrecision");
+  Addon& addon = arguments.addon();
+  return Napi::Boolean::New(info.Env(), addon.runtime.table->saeHasPrecision(static_cast<SaePrecision>(arguments.integer())));
+}
+
+// saePack(runtime, wEnc, smoothing, f, d, precision) -> packed
+Napi::Value saePack(const Napi::CallbackInfo& info) {
+  Arguments arguments(info, "saePack");
+  Addon& addon = arguments.addon();
+  int f = info[3].ToNumber(), d = info[4].ToNumber(), precision = info[5].ToNumber();
+  View wEnc = arguments.view(static_cast<int64_t>(f) * d);
+  OptionalView smoothing = optionalView(arguments, d);
+  const KernelTable* table = addon.runtime.table;
+  if (precision < kFp32 || precision > kInt8Panels || !table->saeHasPrecision(static_cast<SaePrecision>(precision))) arguments.fail("a precision of this processor");
+  auto packed = std::make_shared<Packed>();
+  packed->table = table;
+  packed->packed.precision = static_cast<SaePrecision>(precision);
+  packed->packed.f = f;
+  packed->packed.d = d;
+  enqueue(addon, [=](Runtime& r) {
+    table->saeAllocatePacked(packed->packed);
+    if (smoothing.present) memcpy(packed->packed.smoothing, smoothing.f32(), sizeof(float) * d);
+    table->saePack(r.context, packed->packed, wEnc.f32());
+  });
+  return Napi::External<PackedHandle>::New(info.Env(), new PackedHandle(packed), [](Napi::Env, PackedHandle* handle) { delete handle; });
+}
+
+// saeRepack(runtime, packed, wEnc, f, d)
+void saeRepack(const Napi::CallbackInfo& info) {
+  Arguments arguments(info, "saeRepack");
+  Addon& addon = arguments.addon();
+  SaeShape shape{1, info[4].ToNumber(), 1, info[3].ToNumber()};
+  PackedHandle packed = packedHandle(arguments, shape);
+  View wEnc = arguments.view(static_cast<int64_t>(shape.f) * shape.d);
+  enqueue(addon, [=](Runtime& r) { r.table->saePack(r.context, packed->packed, wEnc.f32()); });
+}
+
+// saeFreePacked(runtime, packed): the memory goes when the operations in flight are done
+void saeFreePacked(const Napi::CallbackInfo& info) {
+  Arguments arguments(info, "saeFreePacked");
+  Addon& addon = arguments.addon();
+  Napi::Value value = arguments.value();
+  if (!value.IsExternal()) arguments.fail("packed weights");
+  PackedHandle packed = std::move(*value.As<Napi::External<PackedHandle>>().Data());
+  enqueue(addon, [packed = std::move(packed)](Runtime&) mutable { packed.reset(); });
+}
+
+Napi::Object statsObject(Napi::Env env, const SaeStepStats& stats) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("squaredError", stats.squaredError);
+  object.Set("prefixError", stats.prefixError);
+  object.Set("sparsity", stats.sparsity);
+  object.Set("l0", stats.l0);
+  object.Set("auxLoss", stats.auxLoss);
+  object.Set("preActLoss", stats.preActLoss);
+  object.Set("dead", stats.dead);
+  object.Set("maxDensity", stats.maxDensity);
+  object.Set("gradientNorm", stats.gradientNorm);
+  object.Set("badRow", stats.badRow);
+  object.Set("skippedRows", stats.skippedRows);
+  object.Set("precision", static_cast<int>(stats.precision));
+  object.Set("encodeMs", stats.encodeMs);
+  object.Set("decodeMs", stats.decodeMs);
+  object.Set("updateMs", stats.updateMs);
+  return object;
+}
+
+// saeStep(runtime, n, d, dOut, f, kind, k, logThreshold, subtractDecoderBias, params x8, m x8, v x8, packed, tokensSinceFired, running, x, y,
+//   penalty, coefficient, bandwidth, tanhScale, preAct, adam x6, unitNormDecoder, gradientClip, auxK, auxCoefficient, deadAfter, prefixes, skipBadRows)
+Napi::Value saeStep(const Napi::CallbackInfo& info) {
+  Arguments arguments(info, "saeStep");
+  Addon& addon = arguments.addon();
+  SaeStepArgs step{};
+  SaeShape shape = step.shape = saeShape(arguments);
+  step.form = saeForm(arguments);
+  SaeViews params = saeViews(arguments, shape), m = saeViews(arguments, shape), v = saeViews(arguments, shape);
+  requireParameters(arguments, step.form, shape, params);
+  requireParameters(arguments, step.form, shape, m);
+  requireParameters(arguments, step.form, shape, v);
+  PackedHandle packed = packedHandle(arguments, shape);
+  if (!packed) arguments.fail("packed weights");
+  View since = arguments.view(shape.f, kI32), running = arguments.view(8);
+  View x = arguments.view(static_cast<int64_t>(shape.n) * shape.d), y = arguments.view(static_cast<int64_t>(shape.n) * shape.dOut);
+  step.penalty = static_cast<SaePenalty>(arguments.integer());
+  step.coefficient = arguments.real();
+  step.bandwidth = arguments.real();
+  step.tanhScale = arguments.real();
+  step.preAct = arguments.real();
+  step.adam = adamOptions(arguments);
+  step.unitNormDecoder = arguments.boolean();
+  step.gradientClip = arguments.real();
+  step.auxCount = arguments.integer();
+  step.auxCoefficient = arguments.real();
+  step.deadAfterTokens = arguments.integer();
+  Napi::Int32Array ends = arguments.value().As<Napi::Int32Array>();
+  std::vector<int32_t> prefixes(ends.Data(), ends.Data() + ends.ElementLength());
+  step.skipBadRows = arguments.boolean();
+  for (size_t i = 0; i < prefixes.size(); i++)
+    if (prefixes[i] <= (i ? prefixes[i - 1] : 0)) arguments.fail("ascending prefixes");
+  if (prefixes.empty() || prefixes.back() != shape.f) arguments.fail("prefixes that end with all features");
+  return enqueuePromise(info.Env(), addon, info.Env().Undefined(), [=](Runtime& r, Completion& completion) mutable {
+    step.params = params.pointers();
+    step.m = m.pointers();
+    step.v = v.pointers();
+    step.packed = &packed->packed;
+    step.tokensSinceFired = since.i32();
+    step.running = running.f32();
+    step.x = x.f32();
+    step.y = y.f32();
+    step.prefixes = prefixes.data();
+    step.prefixCount = static_cast<int>(prefixes.size());
+    SaeStepStats stats;
+    r.table->saeStep(r.context, step, stats);
+    completion.result = [stats](Napi::Env env) -> Napi::Value { return statsObject(env, stats); };
+  });
+}
+
+// saeReconstruct(runtime, n, d, dOut, f, kind, k, logThreshold, subtractDecoderBias, params x8, packed, xHat, losses, x, y)
+void saeReconstruct(const Napi::CallbackInfo& info) {
+  Arguments arguments(info, "saeReconstruct");
+  Addon& addon = arguments.addon();
+  SaeShape shape = saeShape(arguments);
+  SaeForm form = saeForm(arguments);
+  SaeViews params = saeViews(arguments, shape);
+  requireParameters(arguments, form, shape, params);
+  PackedHandle packed = packedHandle(arguments, shape);
+  int64_t outputs = static_cast<int64_t>(shape.n) * shape.dOut;
+  View xHat = arguments.view(outputs);
+  OptionalView losses = optionalView(arguments, shape.n);
+  View x = arguments.view(static_cast<int64_t>(shape.n) * shape.d), y = arguments.view(outputs);
+  enqueue(addon, [=](Runtime& r) {
+    Codes codes;
+    std::vector<float> target;  // xHat may overwrite y before the losses are known
+    if (losses.present && y.f32() == xHat.f32()) target.assign(y.f32(), y.f32() + outputs);
+    r.table->saeEncode(r.context, params.pointers(), shape, x.f32(), form, packed ? &packed->packed : nullptr, codes);
+    r.table->saeDecode(r.context, xHat.f32(), params.pointers(), shape, codes, x.f32());
+    if (losses.present) r.table->saeSquaredErrors(r.context, losses.f32(), target.empty() ? y.f32() : target.data(), xHat.f32(), shape.n, shape.dOut);
+    releaseCodes(codes);
+  });
+}
+
+template <class Array, class Element>
+Array copyArray(Napi::Env env, const Element* data, size_t count) {
+  Array array = Array::New(env, count);
+  memcpy(array.Data(), data, count * sizeof(Element));
+  return array;
+}
+
+// saeEncode(runtime, n, d, dOut, f, kind, k, logThreshold, subtractDecoderBias, params x8, packed, x) -> { rowOffsets, featureIds, values }
+Napi::Value saeEncode(const Napi::CallbackInfo& info) {
+  Arguments arguments(info, "saeEncode");
+  Addon& addon = arguments.addon();
+  SaeShape shape = saeShape(arguments);
+  SaeForm form = saeForm(arguments);
+  SaeViews params = saeViews(arguments, shape);
+  requireParameters(arguments, form, shape, params);
+  PackedHandle packed = packedHandle(arguments, shape);
+  View x = arguments.view(static_cast<int64_t>(shape.n) * shape.d);
+  return enqueuePromise(info.Env(), addon, info.Env().Undefined(), [=](Runtime& r, Completion& completion) {
+    auto codes = std::shared_ptr<Codes>(new Codes, [](Codes* c) {
+      releaseCodes(*c);
+      delete c;
+    });
+    r.table->saeEncode(r.context, params.pointers(), shape, x.f32(), form, packed ? &packed->packed : nullptr, *codes);
+    completion.result = [codes](Napi::Env env) -> Napi::Value {
+      Napi::Object object = Napi::Object::New(env);
+      object.Set("rowOffsets", copyArray<Napi::Int32Array>(env, codes->rowOffsets, codes->rows + 1));
+      object.Set("featureIds", copyArray<Napi::Int32Array>(env, codes->featureIds, codes->count));
+      object.Set("values", copyArray<Napi::Float32Array>(env, codes->values, codes->count));
+      return object;
+    };
+  });
+}
+
+// saeDecode(runtime, n, d, dOut, f, params x8, xHat, x, rowOffsets, featureIds, values)
+void saeDecode(const Napi::CallbackInfo& info) {
+  Arguments arguments(info, "saeDecode");
+  Addon& addon = arguments.addon();
+  SaeShape shape = saeShape(arguments);
+  SaeViews params = saeViews(arguments, shape);
+  View xHat = arguments.view(static_cast<int64_t>(shape.n) * shape.dOut);
+  OptionalView x = optionalView(arguments, static_cast<int64_t>(shape.n) * shape.d);
+  if (params.wSkip.present && !x.present) arguments.fail("x, which the skip connection reads");
+  Napi::Int32Array offsets = arguments.value().As<Napi::Int32Array>(), ids = arguments.value().As<Napi::Int32Array>();
+  Napi::Float32Array values = arguments.value().As<Napi::Float32Array>();
+  std::vector<int32_t> rowOffsets(offsets.Data(), offsets.Data() + offsets.ElementLength());
+  std::vector<int32_t> featureIds(ids.Data(), ids.Data() + ids.ElementLength());
+  std::vector<float> codeValues(values.Data(), values.Data() + values.ElementLength());
+  bool valid = rowOffsets.size() == static_cast<size_t>(shape.n) + 1 && featureIds.size() == codeValues.size() &&
+               rowOffsets.front() == 0 && rowOffsets.back() == static_cast<int32_t>(featureIds.size()) &&
+               tokensInRange(featureIds.data(), static_cast<int>(featureIds.size()), 0, shape.f);
+  for (size_t i = 1; valid && i < rowOffsets.size(); i++) valid = rowOffsets[i] >= rowOffsets[i - 1];
+  if (!valid) arguments.fail("codes of n rows with feature ids below f");
+  enqueue(addon, [=, rowOffsets = std::move(rowOffsets), featureIds = std::move(featureIds), codeValues = std::move(codeValues)](Runtime& r) mutable {
+    Codes codes;
+    codes.rows = shape.n;
+    codes.count = static_cast<int64_t>(featureIds.size());
+    codes.rowOffsets = rowOffsets.data();
+    codes.featureIds = featureIds.data();
+    codes.values = codeValues.data();
+    r.table->saeDecode(r.context, xHat.f32(), params.pointers(), shape, codes, x.f32());
+  });
+}
+
+// saeEncodeFeatures(runtime, n, d, dOut, f, kind, k, logThreshold, subtractDecoderBias, params x8, out, x, ids)
+void saeEncodeFeatures(const Napi::CallbackInfo& info) {
+  Arguments arguments(info, "saeEncodeFeatures");
+  Addon& addon = arguments.addon();
+  SaeShape shape = saeShape(arguments);
+  SaeForm form = saeForm(arguments);
+  SaeViews params = saeViews(arguments, shape);
+  requireParameters(arguments, form, shape, params);
+  View out = arguments.any(), x = arguments.view(static_cast<int64_t>(shape.n) * shape.d);
+  Napi::Int32Array list = arguments.value().As<Napi::Int32Array>();
+  std::vector<int32_t> ids(list.Data(), list.Data() + list.ElementLength());
+  int count = static_cast<int>(ids.size());
+  if (out.dtype != kF32 || out.count != static_cast<int64_t>(shape.n) * count || !tokensInRange(ids.data(), count, 0, shape.f)) arguments.fail("feature ids, and out [n, ids]");
+  enqueue(addon, [=, ids = std::move(ids)](Runtime& r) {
+    r.table->saeEncodeFeatures(r.context, out.f32(), params.pointers(), shape, x.f32(), ids.data(), count, form);
+  });
+}
+
+}  // namespace
+
+void addSae(Napi::Env env, Napi::Object exports) {
+  addOperation(env, exports, "saeHasPrecision", saeHasPrecision);
+  addOperation(env, exports, "saePack", saePack);
+  addOperation(env, exports, "saeRepack", saeRepack);
+  addOperation(env, exports, "saeFreePacked", saeFreePacked);
+  addOperation(env, exports, "saeStep", saeStep);
+  addOperation(env, exports, "saeReconstruct", saeReconstruct);
+  addOperation(env, exports, "saeEncode", saeEncode);
+  addOperation(env, exports, "saeDecode", saeDecode);
+  addOperation(env, exports, "saeEncodeFeatures", saeEncodeFeatures);
+}
+
+}  // namespace monosem

@@ -1,0 +1,313 @@
+// Gradients by feature, Adam, renormalisation, repacking. All sums have an order fixed by the data, so the thread count does not change a bit.
+#include "sae_update.h"
+
+#include <stdlib.h>
+
+#include "elementwise.h"
+#include "gemm.h"
+#include "micro_kernel.h"
+
+namespace monosem {
+namespace MONOSEM_ISA {
+
+namespace {
+
+constexpr int kBlockRows = 128;  // rows of errors and inputs that stay in L2 while the features of a panel pass
+
+// What a pass over the features leaves behind, one of each per panel.
+struct PassTotals {
+  float* bias;  // [panels][dOut] gradient of b_dec through the encoder
+  double *squares, *penalty, *gap, *active;
+  int* largest;
+};
+
+PassTotals passTotals(const Context& context, int panels, int d) {
+  size_t words = static_cast<size_t>(panels) * d;
+  char* memory = scratchArray<char>(context, kSlotReduce, 32 + panels * (4 * sizeof(double) + sizeof(int)) + words * sizeof(float) + d * sizeof(float));
+  double* squares = reinterpret_cast<double*>(memory);
+  PassTotals totals{nullptr, squares, squares + panels, squares + 2 * panels, squares + 3 * panels, nullptr};
+  totals.bias = reinterpret_cast<float*>(squares + 4 * panels);
+  totals.largest = reinterpret_cast<int*>(totals.bias + words + d);
+  memset(memory, 0, panels * (4 * sizeof(double)) + (words + d) * sizeof(float) + panels * sizeof(int));
+  return totals;
+}
+
+// One pass over the features: whether it updates them, and by what gradients are multiplied.
+struct Pass {
+  bool update;
+  float scale;
+  AdamFactors adam;
+  PassTotals totals;
+};
+
+// Adds the pairs entries[i .. end-1] of one feature. The result does not depend on how pairs are grouped.
+template <bool gated>
+void addPairs(const PairRule& rule, const FeatureValues& v, const Entry* entries, int i, int end, const float* errors, const float* gateErrors,
+              const float* centred, const float* wDec, int d, int dOut, float* gDec, float* gEnc, FeatureSums& sums) {
+  auto four = [&](const float* base, int width, const float** rows, int count) {
+    for (int r = 0; r < count; r++) rows[r] = base + static_cast<size_t>(entries[i + r].row) * width;
+  };
+  const float *e[4], *g[4], *x[4];
+  float dError[4], dGate[4] = {}, f[4], dpre[4];
+  for (; i + 4 <= end; i += 4) {
+    four(errors, dOut, e, 4);
+    four(centred, d, x, 4);
+    dotRows<4>(dError, wDec, e, dOut);
+    if (gated) {
+      four(gateErrors, dOut, g, 4);
+      dotRows<4>(dGate, wDec, g, dOut);
+    }
+    for (int r = 0; r < 4; r++) dpre[r] = pairGradient(rule, v, entries[i + r].pre, dError[r], dGate[r], sums, f[r]);
+    axpy4(gDec, f, e[0], e[1], e[2], e[3], dOut);
+    axpy4(gEnc, dpre, x[0], x[1], x[2], x[3], d);
+  }
+  for (; i < end; i++) {
+    four(errors, dOut, e, 1);
+    four(centred, d, x, 1);
+    dotRows<1>(dError, wDec, e, dOut);
+    if (gated) {
+      four(gateErrors, dOut, g, 1);
+      dotRows<1>(dGate, wDec, g, dOut);
+    }
+    dpre[0] = pairGradient(rule, v, entries[i].pre, dError[0], dGate[0], sums, f[0]);
+    axpy(gDec, f[0], e[0], dOut);
+    axpy(gEnc, dpre[0], x[0], d);
+  }
+}
+
+void addMainPairs(const Step& step, int j, int begin, int end, float* gDec, float* gEnc, FeatureSums& sums) {
+  const SaeStepArgs& a = step.a;
+  const float* errors = step.errors + static_cast<size_t>(prefixOf(a, j)) * a.shape.n * a.shape.dOut;
+  const float* row = a.params.wDec + static_cast<size_t>(j) * a.shape.dOut;
+  auto add = step.gateErrors ? addPairs<true> : addPairs<false>;
+  add(step.rule, featureValues(step, j), step.main.entries, begin, end, errors, step.gateErrors, step.centred, row, a.shape.d, a.shape.dOut, gDec, gEnc, sums);
+}
+
+// AuxK's pairs reach the same parameters, but make no feature active.
+void addAuxiliaryPairs(const Step& step, int j, float* gDec, float* gEnc, FeatureSums& sums) {
+  if (!step.auxiliary.offsets) return;
+  const SaeStepArgs& a = step.a;
+  FeatureSums own;
+  PairRule plain{kRelu, kNoPenalty, 0, 0, 0, 0};
+  addPairs<false>(plain, featureValues(step, j), step.auxiliary.entries, step.auxiliary.offsets[j], step.auxiliary.offsets[j + 1], step.auxErrors, nullptr,
+                  step.centred, a.params.wDec + static_cast<size_t>(j) * a.shape.dOut, a.shape.d, a.shape.dOut, gDec, gEnc, own);
+  sums.pre += own.pre;
+  sums.bEnc += own.bEnc;
+}
+
+// The pre-activation penalty on all pairs below the threshold: on every pair, less what active pairs were let go of.
+void addPreActivationPenalty(const Step& step, int j, const FeatureValues& v, float* gEnc, FeatureSums& sums) {
+  const SaeStepArgs& a = step.a;
+  double n = a.shape.n, pull = step.rule.preAct * v.norm;
+  double below = n * (v.theta - v.bEnc) - dot(a.params.wEnc + static_cast<size_t>(j) * a.shape.d, step.columnSum, a.shape.d) - sums.gap;
+  axpy(gEnc, static_cast<float>(-pull), step.columnSum, a.shape.d);
+  sums.pre -= pull * n;
+  sums.bEnc -= pull * n;
+  sums.threshold += pull * (n - sums.active);
+  sums.norm += step.rule.preAct * below;
+  sums.gap = below * v.norm;  // from here on: what the penalty amounts to
+}
+
+double square(double x) { return x * x; }
+
+// Adam on everything that belongs to feature j, with Bricken et al.'s projection and renormalisation of the decoder row.
+void updateFeature(const Step& step, const Pass& pass, int j, const float* gDec, const float* gEnc, const FeatureSums& sums) {
+  const SaeStepArgs& a = step.a;
+  auto rows = [&](float* p, float* m, float* v, const float* g, int width) {
+    size_t at = static_cast<size_t>(j) * width;
+    adamRun(p + at, g, m + at, v + at, width, pass.scale, pass.adam);
+  };
+  auto scalar = [&](float* p, float* m, float* v, double gradient) {
+    float g = static_cast<float>(gradient);
+    if (p) adamRun(p + j, &g, m + j, v + j, 1, pass.scale, pass.adam);
+  };
+  rows(a.params.wDec, a.m.wDec, a.v.wDec, gDec, a.shape.dOut);
+  rows(a.params.wEnc, a.m.wEnc, a.v.wEnc, gEnc, a.shape.d);
+  scalar(a.params.bEnc, a.m.bEnc, a.v.bEnc, sums.bEnc);
+  scalar(a.params.threshold, a.m.threshold, a.v.threshold, sums.threshold);
+  scalar(a.params.rMag, a.m.rMag, a.v.rMag, sums.rMag);
+  scalar(a.params.bMag, a.m.bMag, a.v.bMag, sums.bMag);
+  if (a.params.threshold && !a.form.logThreshold && a.params.threshold[j] < 0) a.params.threshold[j] = 0;
+  if (!a.unitNormDecoder) return;
+  float* row = a.params.wDec + static_cast<size_t>(j) * a.shape.dOut;
+  float norm = sqrtf(dot(row, row, a.shape.dOut));
+  if (norm > 0)
+    for (int i = 0; i < a.shape.dOut; i++) row[i] *= 1.0f / norm;
+}
+
+// From the sums over a feature's pairs to its update (or, in the first pass of clipping, to its part of the norm).
+void finishFeature(const Step& step, const Pass& pass, int panel, int j, float* gDec, float* gEnc, FeatureSums& sums) {
+  const SaeStepArgs& a = step.a;
+  FeatureValues v = featureValues(step, j);
+  const float* row = a.params.wDec + static_cast<size_t>(j) * a.shape.dOut;
+  if (step.columnSum) addPreActivationPenalty(step, j, v, gEnc, sums);
+  if (v.norm > 0) axpy(gDec, static_cast<float>(sums.norm / v.norm), row, a.shape.dOut);
+  if (a.form.logThreshold) sums.threshold *= v.theta;
+  if (a.unitNormDecoder) axpy(gDec, -dot(gDec, row, a.shape.dOut), row, a.shape.dOut);
+  if (a.form.subtractDecoderBias)
+    axpy(pass.totals.bias + static_cast<size_t>(panel) * a.shape.dOut, static_cast<float>(-sums.pre), a.params.wEnc + static_cast<size_t>(j) * a.shape.d, a.shape.d);
+  if (!pass.update) {
+    pass.totals.squares[panel] += dot(gDec, gDec, a.shape.dOut) + dot(gEnc, gEnc, a.shape.d) + square(sums.bEnc) + square(sums.threshold) + square(sums.rMag) + square(sums.bMag);
+    return;
+  }
+  updateFeature(step, pass, j, gDec, gEnc, sums);
+  pass.totals.penalty[panel] += sums.penalty;
+  pass.totals.gap[panel] += step.columnSum ? sums.gap : 0;
+  pass.totals.active[panel] += sums.active;
+  if (sums.active > pass.totals.largest[panel]) pass.totals.largest[panel] = sums.active;
+  int32_t& since = a.tokensSinceFired[j];
+  since = sums.active ? 0 : (since > (1 << 30) - a.shape.n ? 1 << 30 : since + a.shape.n);
+}
+
+// The features of one panel from their pairs; by blocks of rows where a row is met often enough to be worth keeping near.
+void sparsePanel(const Step& step, const Pass& pass, int panel, int count, bool blocked, float* gradients) {
+  const SaeShape& s = step.a.shape;
+  int first = panel * NR, width = s.d + s.dOut;
+  const int32_t* offsets = step.main.offsets + first;
+  FeatureSums sums[NR];
+  int next[NR];
+  auto gDec = [&](int j) { return gradients + static_cast<size_t>(j) * width; };
+  auto finish = [&](int j) {
+    addAuxiliaryPairs(step, first + j, gDec(j), gDec(j) + s.dOut, sums[j]);
+    finishFeature(step, pass, panel, first + j, gDec(j), gDec(j) + s.dOut, sums[j]);
+  };
+  if (!blocked) {
+    for (int j = 0; j < count; j++) {
+      memset(gDec(j), 0, sizeof(float) * width);
+      addMainPairs(step, first + j, offsets[j], offsets[j + 1], gDec(j), gDec(j) + s.dOut, sums[j]);
+      finish(j);
+    }
+    return;
+  }
+  memset(gradients, 0, sizeof(float) * static_cast<size_t>(count) * width);
+  for (int j = 0; j < count; j++) next[j] = offsets[j];
+  for (int limit = kBlockRows; limit - kBlockRows < s.n; limit += kBlockRows)
+    for (int j = 0; j < count; j++) {
+      int end = next[j];
+      while (end < offsets[j + 1] && step.main.entries[end].row < limit) end++;
+      addMainPairs(step, first + j, next[j], end, gDec(j), gDec(j) + s.dOut, sums[j]);
+      next[j] = end;
+    }
+  for (int j = 0; j < count; j++) finish(j);
+}
+
+void sparsePass(const Step& step, const Pass& pass) {
+  const SaeStepArgs& a = step.a;
+  int f = a.shape.f;
+  size_t gradientBytes = sizeof(float) * static_cast<size_t>(NR) * (a.shape.d + a.shape.dOut);
+  bool blocked = step.main.offsets[f] > static_cast<int64_t>(a.shape.n) * f / 16;
+  parallelFor(step.context, ceilDiv(f, NR), [&](int panel, int worker) {
+    char* scratch = static_cast<char*>(scratchBytes(step.context.scratch, kSlotPerWorker + worker, gradientBytes + panelScratchBytes(a.shape.d)));
+    sparsePanel(step, pass, panel, f - panel * NR < NR ? f - panel * NR : NR, blocked, reinterpret_cast<float*>(scratch));
+    if (pass.update) packFeaturePanel(*a.packed, a.params.wEnc, panel, scratch + gradientBytes);
+  });
+}
+
+void densePass(Step& step, const Pass& pass) {
+  const SaeStepArgs& a = step.a;
+  int d = a.shape.d, dOut = a.shape.dOut;
+  float* gDec = scratchArray<float>(step.context, kSlotSaeGradients, static_cast<size_t>(kDenseFeatures) * (d + dOut));
+  float* gEnc = gDec + static_cast<size_t>(kDenseFeatures) * dOut;
+  FeatureSums* sums = static_cast<FeatureSums*>(malloc(sizeof(FeatureSums) * kDenseFeatures));
+  if (!sums) abort();
+  for (int first = 0; first < a.shape.f; first += kDenseFeatures) {
+    int count = a.shape.f - first < kDenseFeatures ? a.shape.f - first : kDenseFeatures;
+    denseGradients(step, first, count, gDec, gEnc, sums);
+    parallelFor(step.context, ceilDiv(count, NR), [&](int task, int worker) {
+      for (int j = task * NR; j < count && j < task * NR + NR; j++) {
+        float *dec = gDec + static_cast<size_t>(j) * dOut, *enc = gEnc + static_cast<size_t>(j) * d;
+        addAuxiliaryPairs(step, first + j, dec, enc, sums[j]);
+        finishFeature(step, pass, first / NR + task, first + j, dec, enc, sums[j]);
+      }
+      if (pass.update)
+        packFeaturePanel(*a.packed, a.params.wEnc, first / NR + task, scratchBytes(step.context.scratch, kSlotPerWorker + worker, panelScratchBytes(d)));
+    });
+  }
+  free(sums);
+}
+
+// d bDec = sum over rows of the error of the first prefix (which has all), less what went through the encoder's input.
+float* decoderBiasGradient(const Step& step, const PassTotals& totals, int panels) {
+  const SaeShape& s = step.a.shape;
+  float* gradient = totals.bias + static_cast<size_t>(panels) * s.dOut;
+  columnSums(step.context, gradient, totals.bias, panels, s.dOut, false);
+  columnSums(step.context, gradient, step.errors, s.n, s.dOut, true);
+  return gradient;
+}
+
+// d wSkip = x^T error
+float* skipGradient(const Step& step) {
+  const SaeShape& s = step.a.shape;
+  if (!step.a.params.wSkip) return nullptr;
+  float* gradient = scratchArray<float>(step.context, kSlotSaeSkip, static_cast<size_t>(s.d) * s.dOut);
+  gemm(step.context, {s.d, s.dOut, s.n, step.a.x, 1, s.d, step.errors, s.dOut, 1, gradient, s.dOut, nullptr, false});
+  return gradient;
+}
+
+}  // namespace
+
+ByFeature sortByFeature(const Context& context, const Codes& codes, int f) {
+  constexpr int kChunks = 8;  // does not depend on the threads
+  int n = codes.rows;
+  ByFeature sorted;
+  sorted.offsets = static_cast<int32_t*>(malloc(sizeof(int32_t) * (static_cast<size_t>(f) + 1)));
+  sorted.entries = static_cast<Entry*>(malloc(sizeof(Entry) * (codes.count + 1)));
+  if (!sorted.offsets || !sorted.entries) abort();
+  int32_t* next = scratchArray<int32_t>(context, kSlotSaeColumns, static_cast<size_t>(kChunks) * f);
+  memset(next, 0, sizeof(int32_t) * static_cast<size_t>(kChunks) * f);
+  const int32_t* offsets = codes.rowOffsets;
+  auto firstRow = [n](int chunk) { return static_cast<int>(static_cast<int64_t>(n) * chunk / kChunks); };
+  parallelFor(context, kChunks, [&](int chunk, int) {
+    int32_t* counts = next + static_cast<size_t>(chunk) * f;
+    for (int i = offsets[firstRow(chunk)]; i < offsets[firstRow(chunk + 1)]; i++) counts[codes.featureIds[i]]++;
+  });
+  int32_t total = 0;
+  for (int j = 0; j < f; j++) {
+    sorted.offsets[j] = total;
+    for (int chunk = 0; chunk < kChunks; chunk++) {
+      int32_t& slot = next[static_cast<size_t>(chunk) * f + j];
+      int32_t count = slot;
+      slot = total;
+      total += count;
+    }
+  }
+  sorted.offsets[f] = total;
+  parallelFor(context, kChunks, [&](int chunk, int) {
+    int32_t* slots = next + static_cast<size_t>(chunk) * f;
+    for (int row = firstRow(chunk); row < firstRow(chunk + 1); row++)
+      for (int i = offsets[row]; i < offsets[row + 1]; i++) sorted.entries[slots[codes.featureIds[i]]++] = {row, codes.values[i]};
+  });
+  return sorted;
+}
+
+void updateAll(Step& step, bool dense) {
+  const SaeStepArgs& a = step.a;
+  int panels = ceilDiv(a.shape.f, NR);
+  Pass pass{true, 1.0f, adamFactors(a.adam), passTotals(step.context, panels, a.shape.dOut)};
+  auto run = [&] { dense ? densePass(step, pass) : sparsePass(step, pass); };
+  if (a.gradientClip > 0) {
+    pass.update = false;
+    run();
+    float *bias = decoderBiasGradient(step, pass.totals, panels), *skip = skipGradient(step);
+    double squares = dot(bias, bias, a.shape.dOut);
+    if (skip) squares += dot(skip, skip, a.shape.d * a.shape.dOut);
+    for (int p = 0; p < panels; p++) squares += pass.totals.squares[p];
+    step.stats.gradientNorm = sqrt(squares);
+    if (step.stats.gradientNorm > a.gradientClip) pass.scale = static_cast<float>(a.gradientClip / step.stats.gradientNorm);
+    pass.update = true;
+    pass.totals = passTotals(step.context, panels, a.shape.dOut);
+  }
+  run();
+  if (float* skip = skipGradient(step)) adamRun(a.params.wSkip, skip, a.m.wSkip, a.v.wSkip, a.shape.d * a.shape.dOut, pass.scale, pass.adam);
+  adamRun(a.params.bDec, decoderBiasGradient(step, pass.totals, panels), a.m.bDec, a.v.bDec, a.shape.dOut, pass.scale, pass.adam);
+  double n = a.shape.n;
+  for (int p = 0; p < panels; p++) {
+    step.stats.sparsity += pass.totals.penalty[p] / n;
+    step.stats.preActLoss += pass.totals.gap[p] / n;
+    step.stats.l0 += pass.totals.active[p] / n;
+    if (pass.totals.largest[p] / n > step.stats.maxDensity) step.stats.maxDensity = pass.totals.largest[p] / n;
+  }
+}
+
+}  // namespace MONOSEM_ISA
+}  // namespace monosem

@@ -1,0 +1,154 @@
+import { MonosemError } from '../errors/monosem-error.js'
+import * as checkSae from './check-sae.js'
+import type {
+  Codes,
+  SaeForm,
+  SaeKernels,
+  SaePacked,
+  SaePrecision,
+  SaeSparsity,
+  SaeStepOptions,
+  SaeStepStats,
+  SaeTensors,
+  Tensor,
+} from './kernels.js'
+import { adamNumbers, type Boundary, enqueued } from './native-boundary.js'
+
+// Places in the enumerations of native/kernels.h.
+const KINDS = { relu: 0, jumprelu: 1, gated: 2, topk: 3, batchtopk: 4 } as const
+const PRECISIONS: readonly SaePrecision[] = ['fp32', 'bf16', 'int8']
+
+/** Packed weights that the addon owns. */
+class NativePacked implements SaePacked {
+  freed = false
+  constructor(
+    readonly precision: SaePrecision,
+    readonly handle: unknown,
+    /** [F, D] */
+    readonly shape: readonly number[],
+  ) {}
+}
+
+/** The eight parameters in the addon's order, null where the architecture has none. */
+const tensorsOf = (t: SaeTensors): (Tensor | null)[] => [
+  ...[t.wEnc, t.bEnc, t.wDec, t.bDec],
+  ...[t.threshold ?? null, t.rMag ?? null, t.bMag ?? null, t.wSkip ?? null],
+]
+
+/** n, d, dOut and f */
+const sizes = (params: SaeTensors, n: number): number[] => [
+  n,
+  params.wEnc.shape[1],
+  params.wDec.shape[1],
+  params.wEnc.shape[0],
+]
+
+const formOf = ({ activation, subtractDecoderBias }: SaeForm): unknown[] => [
+  KINDS[activation.kind],
+  'k' in activation ? activation.k : 0,
+  activation.kind === 'jumprelu' && activation.logThreshold === true,
+  subtractDecoderBias,
+]
+
+/** penalty, coefficient, bandwidth, scale of tanh, weight of the pre-activation penalty */
+function sparsityOf(sparsity: SaeSparsity): number[] {
+  switch (sparsity.kind) {
+    case 'none':
+      return [0, 0, 0, 0, 0]
+    case 'l1':
+      return [sparsity.byDecoderNorm ? 2 : 1, sparsity.coefficient, 0, 0, 0]
+    case 'l0':
+      return [3, sparsity.coefficient, sparsity.bandwidth, 0, 0]
+    case 'tanh':
+      return [4, sparsity.coefficient, sparsity.bandwidth, sparsity.scale, sparsity.preAct]
+  }
+}
+
+function stepNumbers(options: SaeStepOptions, features: number): unknown[] {
+  const { auxK } = options
+  return [
+    ...sparsityOf(options.sparsity),
+    ...adamNumbers(options.adam),
+    ...[options.unitNormDecoder, options.gradientClip ?? 0],
+    ...(auxK ? [auxK.k, auxK.coefficient, Math.min(auxK.deadAfterTokens, 2 ** 30)] : [0, 0, 0]),
+    Int32Array.from(options.prefixes ?? [features]),
+    options.badRows === 'skip',
+  ]
+}
+
+/** The handle of a live packed copy of this W_enc. */
+function packedHandle(op: string, packed: SaePacked | null, wEnc?: Tensor): unknown {
+  if (packed === null) return null
+  if (!(packed instanceof NativePacked))
+    throw new MonosemError('shape', `${op}: packed weights of other kernels were given to the native kernels`)
+  if (packed.freed) throw new MonosemError('shape', `${op}: packed weights were used after free`)
+  if (wEnc) checkSae.expectPackedShape(op, packed.shape, wEnc)
+  return packed.handle
+}
+
+/** The operations on autoencoders; see `SaeKernels`. */
+export function sae(b: Boundary): SaeKernels {
+  /** The best the processor has that is not beyond what was asked for. */
+  const granted = (wanted: SaePrecision): SaePrecision =>
+    b.call('saeHasPrecision', PRECISIONS.indexOf(wanted)) ? wanted : 'fp32'
+  return {
+    saePack(wEnc, precision, smoothing) {
+      checkSae.checkSaePack(wEnc, precision, smoothing)
+      const given = granted(precision)
+      const handle = b.call('saePack', wEnc, smoothing, ...wEnc.shape, PRECISIONS.indexOf(given))
+      return new NativePacked(given, handle, wEnc.shape)
+    },
+    saeRepack(packed, wEnc) {
+      b.call('saeRepack', packedHandle('saeRepack', packed, wEnc), wEnc, ...wEnc.shape)
+    },
+    saeFreePacked(packed) {
+      b.call('saeFreePacked', packedHandle('saeFreePacked', packed))
+      ;(packed as NativePacked).freed = true
+    },
+    saeStep(training, x, y, options) {
+      checkSae.checkSaeStep(training, x, y, options)
+      const { params, m, v, packed, tokensSinceFired, running } = training
+      const stats = b.promise<Omit<SaeStepStats, 'precision'> & { precision: number }>(
+        'saeStep',
+        ...[...sizes(params, x.shape[0]), ...formOf(options.form)],
+        ...[...tensorsOf(params), ...tensorsOf(m), ...tensorsOf(v)],
+        ...[packedHandle('saeStep', packed, params.wEnc), tokensSinceFired, running, x, y],
+        ...stepNumbers(options, params.wEnc.shape[0]),
+      )
+      return stats.then((found) => ({ ...found, precision: PRECISIONS[found.precision] }))
+    },
+    saeEncode(params, x, form, packed) {
+      checkSae.checkSaeEncode(params, x, form)
+      return b.promise<Codes>(
+        'saeEncode',
+        ...[...sizes(params, x.shape[0]), ...formOf(form), ...tensorsOf(params)],
+        ...[packedHandle('saeEncode', packed, params.wEnc), x],
+      )
+    },
+    saeDecode(xHat, params, codes, x) {
+      checkSae.checkSaeDecode(xHat, params, codes, x)
+      b.call(
+        'saeDecode',
+        ...[...sizes(params, xHat.shape[0]), ...tensorsOf(params), xHat, x],
+        ...[codes.rowOffsets, codes.featureIds, codes.values],
+      )
+    },
+    saeReconstruct(xHat, losses, params, x, y, form, packed) {
+      checkSae.checkSaeReconstruct(xHat, losses, params, x, y, form)
+      b.call(
+        'saeReconstruct',
+        ...[...sizes(params, x.shape[0]), ...formOf(form), ...tensorsOf(params)],
+        ...[packedHandle('saeReconstruct', packed, params.wEnc), xHat, losses, x, y],
+      )
+    },
+    saeEncodeFeatures(out, params, x, ids, form) {
+      checkSae.checkSaeEncodeFeatures(out, params, x, ids, form)
+      b.call(
+        'saeEncodeFeatures',
+        ...[...sizes(params, x.shape[0]), ...formOf(form), ...tensorsOf(params)],
+        ...[out, x, ids],
+      )
+    },
+    mixInPlace: enqueued(b, 'mixInPlace', checkSae.checkMixInPlace, (y, x, weight) => [y, x, weight]),
+  }
+}

@@ -1,0 +1,70 @@
+import type { SaeStepOptions } from '../../kernels/kernels.js'
+import type { Random } from '../../random/random.js'
+import { adamOptions } from '../adam-options.js'
+import type { InitialStatistics } from '../initial-statistics.js'
+import { isTranscoder, type ResolvedSaeConfig } from '../sae-config.js'
+import { fillUnitRows } from '../sae-params.js'
+import { warmUp } from '../schedule.js'
+import type { StepPosition } from './architecture.js'
+
+/** What every architecture's step has: the optimizer, clipping, AuxK where it was chosen, and what to do with bad rows. */
+export function commonStepOptions(
+  config: ResolvedSaeConfig,
+  position: StepPosition,
+): Pick<SaeStepOptions, 'adam' | 'gradientClip' | 'auxK' | 'badRows'> {
+  const usesAuxK = config.deadFeatures === 'auxk' && config.auxKCoefficient > 0
+  return {
+    adam: adamOptions(config, position),
+    ...(config.gradientClip > 0 && { gradientClip: config.gradientClip }),
+    ...(usesAuxK && {
+      auxK: {
+        k: Math.min(config.auxK, config.features),
+        coefficient: config.auxKCoefficient,
+        deadAfterTokens: config.deadAfterTokens,
+      },
+    }),
+    badRows: config.badActivations,
+  }
+}
+
+/** Share of the sparsity penalty that applies at a step: features find directions before they are made sparse. */
+export function sparsityShare(config: ResolvedSaeConfig, { step, totalSteps }: StepPosition): number {
+  return warmUp(step, config.sparsityWarmupFraction * totalSteps)
+}
+
+/** b_dec can only be subtracted from the input where it lives in the same space. */
+export function subtractsDecoderBias(config: ResolvedSaeConfig): boolean {
+  return !isTranscoder(config)
+}
+
+/**
+ * Decoder rows of norm 1 in random directions, and encoder rows in the same directions at norm `encoderNorm`. A transcoder's encoder
+ * lives in another space and gets random directions of its own.
+ */
+export function randomDirections(
+  config: ResolvedSaeConfig,
+  { d, dOut }: Pick<InitialStatistics, 'd' | 'dOut'>,
+  random: Random,
+  encoderNorm: number,
+): { wEnc: Float32Array; wDec: Float32Array } {
+  const wDec = new Float32Array(config.features * dOut)
+  fillUnitRows(wDec, dOut, () => random.normal())
+  if (!isTranscoder(config)) return { wEnc: wDec.map((w) => w * encoderNorm), wDec }
+  const wEnc = new Float32Array(config.features * d)
+  fillUnitRows(wEnc, d, () => random.normal())
+  return { wEnc: wEnc.map((w) => w * encoderNorm), wDec }
+}
+
+/**
+ * Norm of encoder rows, tied to unit decoder rows, at which x_hat is about x from the start when half of the F features fire: each
+ * row overlaps with 1/D of the input, so F/2 * norm / D = 1/2. At norm 1 the first x_hat would be F/D times too long.
+ */
+export const balancedEncoderNorm = (features: number, d: number): number => Math.min(1, d / features)
+
+/** b_enc [F] = -W_enc mean: pre-activations that are 0 on average although nothing is subtracted from x. */
+export function centredBias(wEnc: Float32Array, mean: Float32Array): Float32Array {
+  const d = mean.length
+  const bias = new Float32Array(wEnc.length / d)
+  for (let j = 0; j < bias.length; j++) for (let c = 0; c < d; c++) bias[j] -= wEnc[j * d + c] * mean[c]
+  return bias
+}

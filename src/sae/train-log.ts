@@ -1,0 +1,144 @@
+import { eventFileName, eventFileStart, scalarEvent } from '../formats/tensorboard.js'
+import type { SaeStepOptions, SaeStepStats } from '../kernels/kernels.js'
+import { saeRunning } from '../kernels/sae-kernels.js'
+import type { Json } from '../storage/stage.js'
+import { type AppendLog, openAppendLog } from './append-log.js'
+import type { ResolvedSaeConfig } from './sae-config.js'
+import { countDead, emptyWindow, type TrainCounters, type TrainWindow } from './train-state.js'
+
+/**
+ * The files that training appends lines to: metrics.jsonl holds what the training computes, the same to the byte whenever and however
+ * often it is interrupted; timings.jsonl how long it took; the event file is metrics.jsonl for TensorBoard.
+ */
+export interface TrainLog {
+  metrics: AppendLog
+  timings: AppendLog
+  events: AppendLog | null
+  /** since the last line */
+  clock: { since: number; steps: number; encodeMs: number; decodeMs: number; updateMs: number }
+}
+
+/** What a line of metrics needs besides the statistics of steps. */
+export interface StateAtLine {
+  /** [F] */
+  tokensSinceFired: ArrayLike<number>
+  /** [SAE_RUNNING] */
+  running: ArrayLike<number>
+}
+
+/** @throws MonosemError io */
+export async function openTrainLog(
+  directory: string,
+  config: ResolvedSaeConfig,
+  { logBytes }: TrainCounters,
+): Promise<TrainLog> {
+  const log: TrainLog = {
+    metrics: await openAppendLog(directory, 'metrics.jsonl', logBytes.metrics),
+    timings: await openAppendLog(directory, 'timings.jsonl', logBytes.timings),
+    events: config.tensorboard ? await openAppendLog(directory, eventFileName, logBytes.events) : null,
+    clock: newClock(),
+  }
+  if (log.events?.bytes === 0) await log.events.append(eventFileStart(Date.now() / 1000))
+  return log
+}
+
+const newClock = (): TrainLog['clock'] => ({
+  since: performance.now(),
+  steps: 0,
+  encodeMs: 0,
+  decodeMs: 0,
+  updateMs: 0,
+})
+
+/** Lengths of the files, for a checkpoint. */
+export const bytesOf = ({ metrics, timings, events }: TrainLog): TrainCounters['logBytes'] => ({
+  metrics: metrics.bytes,
+  timings: timings.bytes,
+  events: events?.bytes ?? 0,
+})
+
+/** Adds one step to the sums since the last line. */
+export function addToWindow(log: TrainLog, window: TrainWindow, stats: SaeStepStats): void {
+  window.steps++
+  for (const name of summed) window[name] += stats[name]
+  window.maxDensity = Math.max(window.maxDensity, stats.maxDensity)
+  log.clock.steps++
+  for (const name of ['encodeMs', 'decodeMs', 'updateMs'] as const) log.clock[name] += stats[name]
+}
+
+const summed = [
+  'squaredError',
+  'prefixError',
+  'sparsity',
+  'l0',
+  'auxLoss',
+  'preActLoss',
+  'gradientNorm',
+  'skippedRows',
+] as const
+
+/** Writes a line to each file, and starts new sums. */
+export async function writeLine(
+  log: TrainLog,
+  config: ResolvedSaeConfig,
+  counters: TrainCounters,
+  { options, stats, state }: { options: SaeStepOptions; stats: SaeStepStats; state: StateAtLine },
+): Promise<void> {
+  const { step } = options.adam
+  const position = { step, tokens: step * config.batchSize }
+  const line = { ...position, ...metricsOf(config, counters, options, state), precision: stats.precision }
+  await log.metrics.append(`${JSON.stringify(line)}\n`)
+  const { since, steps, ...phases } = log.clock
+  const seconds = (performance.now() - since) / 1000
+  const perStep = Object.entries(phases).map(([name, sum]) => [name, sum / steps])
+  const timing = {
+    ...position,
+    samplesPerSecond: (steps * config.batchSize) / seconds,
+    ...Object.fromEntries(perStep),
+  }
+  await log.timings.append(`${JSON.stringify(timing)}\n`)
+  await log.events?.append(scalarEvent(Date.now() / 1000, step, numbersOf(line)))
+  log.clock = newClock()
+  counters.window = emptyWindow()
+}
+
+/** What metrics.jsonl says about the steps since the last line: means, before each update. */
+function metricsOf(
+  config: ResolvedSaeConfig,
+  { window, variance }: TrainCounters,
+  { adam, sparsity, auxK, form, ...options }: SaeStepOptions,
+  { tokensSinceFired, running }: StateAtLine,
+): Record<string, Json> {
+  const mean = (name: (typeof summed)[number]): number => window[name] / window.steps
+  const squaredError = mean('squaredError')
+  const coefficient = sparsity.kind === 'none' ? 0 : sparsity.coefficient
+  const preAct = sparsity.kind === 'tanh' ? sparsity.preAct : 0
+  const auxiliary = auxK?.coefficient ?? (form.activation.kind === 'gated' ? 1 : 0)
+  const penalties = coefficient * mean('sparsity') + preAct * mean('preActLoss') + auxiliary * mean('auxLoss')
+  return {
+    learningRate: adam.learningRate,
+    loss: mean('prefixError') + penalties,
+    squaredError,
+    ...(options.prefixes && { prefixError: mean('prefixError') }),
+    explainedVariance: 1 - squaredError / variance,
+    sparsityCoefficient: coefficient,
+    sparsity: mean('sparsity'),
+    auxLoss: mean('auxLoss'),
+    ...(sparsity.kind === 'tanh' && { preActLoss: mean('preActLoss') }),
+    l0: mean('l0'),
+    meanDensity: mean('l0') / config.features,
+    maxDensity: window.maxDensity,
+    dead: countDead(tokensSinceFired, config.deadAfterTokens),
+    ...(options.gradientClip !== undefined && { gradientNorm: mean('gradientNorm') }),
+    ...(form.activation.kind === 'batchtopk' && { threshold: running[saeRunning.threshold] }),
+    ...(running[saeRunning.recallChecked] > 0 && {
+      recall: 1 - running[saeRunning.recallMissed] / running[saeRunning.recallChecked],
+    }),
+    skippedRows: window.skippedRows,
+  }
+}
+
+const numbersOf = (line: Record<string, Json>): Record<string, number> =>
+  Object.fromEntries(
+    Object.entries(line).filter((entry): entry is [string, number] => typeof entry[1] === 'number'),
+  )

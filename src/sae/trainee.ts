@@ -1,0 +1,264 @@
+import { MonosemError } from '../errors/monosem-error.js'
+import type { Kernels, SaeForm, SaePrecision, SaeStepOptions, SaeStepStats } from '../kernels/kernels.js'
+import { saeRunning } from '../kernels/sae-kernels.js'
+import type { Progress } from '../progress/progress.js'
+import { Random } from '../random/random.js'
+import type { ActivationSource } from './activation-source.js'
+import type { Inference } from './architectures/architecture.js'
+import { architectures } from './architectures/index.js'
+import { updateAverage } from './average.js'
+import { badActivation } from './bad-activations.js'
+import type { Batch, BatchStream } from './batch-stream.js'
+import { normaliseDecoderRows } from './fold.js'
+import type { InitialStatistics } from './initial-statistics.js'
+import { precisionNote } from './precision.js'
+import { resampleDeadFeatures } from './resample.js'
+import type { ResolvedSaeConfig } from './sae-config.js'
+import { readSae, type SaeArrays, type SaeParamName } from './sae-params.js'
+import { addToWindow, bytesOf, openTrainLog, type TrainLog, writeLine } from './train-log.js'
+import {
+  countDead,
+  freeTrainState,
+  loadTrainState,
+  newTrainState,
+  saveTrainState,
+  type TrainState,
+} from './train-state.js'
+
+/** A step whose statistics have not been looked at yet: the next one is enqueued first, so that the kernels never wait. */
+interface PendingStep {
+  batch: number
+  options: SaeStepOptions
+  stats: Promise<SaeStepStats>
+  /** tokensSinceFired and running after the step, only where a line of metrics is due */
+  reads: Promise<ArrayLike<number>[]> | null
+}
+
+/** One autoencoder that is being trained, in one directory. */
+export interface Trainee {
+  kernels: Kernels
+  source: ActivationSource
+  config: ResolvedSaeConfig
+  directory: string
+  progress: Progress
+  state: TrainState
+  log: TrainLog
+  totalSteps: number
+  /** 0-based steps before which dead features are resampled */
+  resampleSteps: Set<number>
+  pending: PendingStep | null
+  /** of the last step whose statistics were looked at */
+  figures: { l0: number; explainedVariance: number; precision: SaePrecision } | null
+}
+
+export interface TraineeRequest {
+  config: ResolvedSaeConfig
+  directory: string
+}
+
+/** Goes on from the checkpoint in a directory; null when there is none. @throws MonosemError config, corrupt, io */
+export async function resumeTrainee(
+  kernels: Kernels,
+  source: ActivationSource,
+  { config, directory }: TraineeRequest,
+  progress: Progress,
+): Promise<Trainee | null> {
+  const optional = Object.keys(architectures[config.architecture].featureStart(config)) as SaeParamName[]
+  if (config.skip) optional.push('wSkip')
+  const shape = { d: source.d, dOut: source.dOut ?? source.d }
+  const state = await loadTrainState(kernels, directory, config, shape, optional)
+  return state && openTrainee(kernels, source, { config, directory }, progress, state)
+}
+
+/** Begins with the start values of the architecture. */
+export async function startTrainee(
+  kernels: Kernels,
+  source: ActivationSource,
+  request: TraineeRequest,
+  progress: Progress,
+  { statistics, batchesTaken }: { statistics: InitialStatistics; batchesTaken: number },
+): Promise<Trainee> {
+  const { scales, variance, skippedRows, smoothing } = statistics
+  const arrays = startArrays(request.config, statistics)
+  const start = { batchesTaken, scales, variance, skippedRows, smoothing }
+  const state = newTrainState(kernels, request.config, arrays, start)
+  return openTrainee(kernels, source, request, progress, state)
+}
+
+function startArrays(config: ResolvedSaeConfig, statistics: InitialStatistics): SaeArrays {
+  const architecture = architectures[config.architecture]
+  const random = Random.named(config.seed, 'sae parameters')
+  const perFeature = Object.entries(architecture.featureStart(config)).map(([name, value]) => [
+    name,
+    new Float32Array(config.features).fill(value),
+  ])
+  return {
+    ...architecture.initialise(config, statistics, random),
+    ...Object.fromEntries(perFeature),
+    ...(config.skip && { wSkip: new Float32Array(statistics.d * statistics.dOut) }),
+  }
+}
+
+async function openTrainee(
+  kernels: Kernels,
+  source: ActivationSource,
+  { config, directory }: TraineeRequest,
+  progress: Progress,
+  state: TrainState,
+): Promise<Trainee> {
+  const totalSteps = Math.ceil(config.trainTokens / config.batchSize)
+  const resampleAt = config.deadFeatures === 'resample' ? config.resampleAt : []
+  const note = precisionNote(kernels, config.precision, state.packed)
+  if (note) progress.note(note)
+  return {
+    kernels,
+    source,
+    config,
+    directory,
+    progress,
+    state,
+    log: await openTrainLog(directory, config, state.counters),
+    totalSteps,
+    resampleSteps: new Set(resampleAt.map((fraction) => Math.round(fraction * totalSteps))),
+    pending: null,
+    figures: null,
+  }
+}
+
+const positionOf = ({ state, totalSteps }: Trainee) => ({ step: state.counters.step, totalSteps })
+
+/** Whether it has steps left. */
+export const isTraining = ({ state, totalSteps }: Trainee): boolean => state.counters.step < totalSteps
+
+/** Enqueues one step, then looks at the statistics of the one before. @throws MonosemError diverged, io */
+export async function takeStep(trainee: Trainee, { x, y, index }: Batch): Promise<void> {
+  const { kernels, config, state, totalSteps } = trainee
+  const options = architectures[config.architecture].stepOptions(config, positionOf(trainee))
+  const stats = kernels.saeStep(state, x, y, options)
+  if (state.average) updateAverage(kernels, state.average, state.params, config.emaDecay, state.counters.step)
+  const { step } = options.adam
+  const logged = step % config.logEverySteps === 0 || step === totalSteps
+  const reads = logged
+    ? Promise.all([kernels.read(state.tokensSinceFired), kernels.read(state.running)])
+    : null
+  // whoever awaits them sees an error; these only keep one that comes earlier from ending the process
+  stats.catch(() => {})
+  reads?.catch(() => {})
+  const before = trainee.pending
+  trainee.pending = { batch: index, options, stats, reads }
+  state.counters.step++
+  state.counters.batchesTaken = index + 1
+  if (before) await record(trainee, before)
+}
+
+/** Waits for everything enqueued. @throws MonosemError diverged, io */
+export async function settle(trainee: Trainee): Promise<void> {
+  const last = trainee.pending
+  trainee.pending = null
+  if (last) await record(trainee, last)
+}
+
+/** Checks a step's statistics, adds them up, and writes a line of metrics when it is due. */
+async function record(trainee: Trainee, { batch, options, stats, reads }: PendingStep): Promise<void> {
+  const { config, log, source } = trainee
+  const { counters } = trainee.state
+  const { batchSize } = config
+  const found = await stats
+  if (found.badRow >= 0 && config.badActivations === 'stop')
+    throw badActivation(source, { batch, row: found.badRow, batchSize })
+  counters.skippedRows += found.skippedRows
+  if (found.skippedRows < batchSize) {
+    requireHealthy(found, source.dOut ?? source.d, options.adam.step)
+    addToWindow(log, counters.window, found)
+    const explainedVariance = 1 - found.squaredError / counters.variance
+    trainee.figures = { l0: found.l0, explainedVariance, precision: found.precision }
+  } else counters.window.skippedRows += found.skippedRows
+  if (!reads) return
+  const [tokensSinceFired, running] = await reads
+  await writeLine(log, config, counters, { options, stats: found, state: { tokensSinceFired, running } })
+}
+
+/** How many times the squared norm of the targets an error may be: the start values stay far below, a run that diverges does not. */
+const hopeless = 1e6
+
+/** @param d width of the targets, and so the square of their mean norm */
+function requireHealthy(stats: SaeStepStats, d: number, step: number): void {
+  const { squaredError, sparsity, auxLoss, preActLoss } = stats
+  const finite = [sparsity, auxLoss, preActLoss].every(Number.isFinite)
+  if (finite && squaredError < hopeless * d) return
+  throw new MonosemError(
+    'diverged',
+    `sae: expected a squared error near the squared norm ${d} of the activations, got ${squaredError} in step ${step}`,
+    {
+      hint: 'the last checkpoint is kept; start again in another directory with a lower --learning-rate',
+    },
+  )
+}
+
+/** Resamples dead features when it is time to. The batches that it looks at are those of the steps to come. */
+export async function resampleIfDue(trainee: Trainee, stream: BatchStream): Promise<void> {
+  const { kernels, config, state } = trainee
+  const { step } = state.counters
+  if (!trainee.resampleSteps.has(step)) return
+  await settle(trainee)
+  const architecture = architectures[config.architecture]
+  const options = architecture.stepOptions(config, positionOf(trainee))
+  const { sparsity } = options
+  const ahead = stream.peek(Math.ceil(config.resampleTokens / config.batchSize))
+  const count = await resampleDeadFeatures(kernels, state, ahead, {
+    deadAfterTokens: config.deadAfterTokens,
+    form: perToken(options.form),
+    l1Coefficient: sparsity.kind === 'l1' && !sparsity.byDecoderNorm ? sparsity.coefficient : 0,
+    unitNormDecoder: options.unitNormDecoder,
+    featureStart: architecture.featureStart(config),
+    random: Random.named(config.seed, `resample before step ${step}`),
+  })
+  if (count > 0) trainee.progress.note(`step ${step}: resampled ${count} of ${config.features} features`)
+}
+
+/** A forward pass in which tokens do not depend on one another: topk in place of batchtopk. */
+function perToken(form: SaeForm): SaeForm {
+  const { activation } = form
+  return activation.kind === 'batchtopk' ? { ...form, activation: { kind: 'topk', k: activation.k } } : form
+}
+
+/** Writes a checkpoint, once everything enqueued is done. @throws MonosemError diverged, io */
+export async function saveTrainee(trainee: Trainee): Promise<void> {
+  await settle(trainee)
+  trainee.state.counters.logBytes = bytesOf(trainee.log)
+  await saveTrainState(trainee.kernels, trainee.state, trainee.directory)
+}
+
+/** Gives the memory back. */
+export function freeTrainee({ kernels, state }: Trainee): void {
+  freeTrainState(kernels, state)
+}
+
+/** What is left of an autoencoder when its training is over. Activations are still scaled. */
+export interface Trained extends Inference {
+  config: ResolvedSaeConfig
+  counters: TrainState['counters']
+  /** share of the features that did not fire in the last `deadAfterTokens` tokens */
+  deadFraction: number
+  /** number format in which the last step looked for active features */
+  precision: SaePrecision
+}
+
+/** Reads what was trained (the moving average where one is kept) in the form for inference. */
+export async function readTrained(trainee: Trainee): Promise<Trained> {
+  const { kernels, config, state } = trainee
+  await settle(trainee)
+  const architecture = architectures[config.architecture]
+  const arrays = await readSae(kernels, state.average ?? state.params)
+  if (state.average && architecture.stepOptions(config, positionOf(trainee)).unitNormDecoder)
+    normaliseDecoderRows(arrays)
+  const running = await kernels.read(state.running)
+  const dead = countDead(await kernels.read(state.tokensSinceFired), config.deadAfterTokens)
+  return {
+    ...architecture.toInference(config, arrays, running[saeRunning.threshold]),
+    config,
+    counters: state.counters,
+    deadFraction: dead / config.features,
+    precision: trainee.figures?.precision ?? state.packed.precision,
+  }
+}
