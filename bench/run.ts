@@ -1,11 +1,13 @@
 import { benchDemo } from './demo.js'
 import { benchGemm } from './gemm.js'
+import { benchSae } from './sae.js'
 import { benchTransformer } from './transformer.js'
 
 /** `npm run bench -- NAME [--json]`: one benchmark, or all of them. */
 const benchmarks: Record<string, () => Promise<unknown>> = {
   gemm: () => benchGemm(),
   transformer: () => benchTransformer(),
+  sae: benchSae,
   demo: benchDemo,
 }
 
