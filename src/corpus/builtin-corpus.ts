@@ -8,10 +8,11 @@ import { findNodeModules } from './package-files.js'
 import { packageTexts } from './package-texts.js'
 
 /**
- * Parts of the corpus by share of its bytes. The kinds of the case studies are about one percent each: enough to learn, and rare enough
- * that the model has less reason to give them neurons of their own (in Bricken et al. 2023 Arabic is 0.13% of the tokens).
+ * Sizes of the parts relative to `sizeMb`. The kinds of the case studies are about one percent each: enough to learn, and rare enough
+ * that the model has less reason to give them neurons of their own (in Bricken et al. 2023 Arabic is 0.13% of the tokens). As much
+ * hexadecimal as base64: otherwise one neuron for random characters is as good as a feature for base64.
  */
-const SHARES = { docs: 0.18, code: 0.325, messages: 0.12, icu: 0.344, dna: 0.01, base64: 0.012, hex: 0.009 }
+const SHARES = { docs: 0.18, code: 0.325, messages: 0.12, icu: 0.344, dna: 0.0075, base64: 0.016, hex: 0.016 }
 
 /**
  * The built-in corpus, which needs no network: documentation and sources of the installed packages, multilingual text from

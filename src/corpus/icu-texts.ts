@@ -6,8 +6,8 @@ import { type Grammar, type LocalePhrases, localeGrammars, localePhrases } from 
 
 /** Share of each language in the multilingual part. Arabic and Hebrew are the only languages of their scripts. */
 const WEIGHTS: Readonly<Record<string, number>> = {
-  ar: 1.6,
-  he: 1.6,
+  ar: 1.2,
+  he: 1.2,
   en: 5,
   ru: 5,
   hi: 4.5,

@@ -11,7 +11,7 @@ export const modelConfigSchema = z.object({
   trainTokens: z
     .int()
     .min(0)
-    .default(6_000_000)
+    .default(5_000_000)
     .describe('tokens to train on; 0 for one pass over the training split'),
   learningRate: z.number().gt(0).max(1).default(5e-3).describe('peak learning rate of AdamW'),
   warmupSteps: z.int().min(0).default(100).describe('steps in which the learning rate rises from zero'),
