@@ -57,28 +57,28 @@ export const saeConfigSchema = z.strictObject({
     .nonnegative()
     .optional()
     .describe(
-      'relu, relu-norm, gated: weight of the L1 penalty, for activations scaled to a mean norm of sqrt(D) (default: 3.5; relu-norm: 5)',
+      'relu, relu-norm, gated: weight of the L1 penalty, for activations scaled to a mean norm of sqrt(D) (default: relu 3.5, relu-norm 5, gated 7)',
     ),
   l0Coefficient: z
     .number()
     .nonnegative()
     .optional()
     .describe(
-      'jumprelu, jumprelu-tanh: weight of the penalty on the number of active features, or on its smooth stand-in (default: jumprelu 0.0006 D; jumprelu-tanh 20)',
+      'jumprelu, jumprelu-tanh: weight of the penalty on the number of active features, or on its smooth stand-in (default: jumprelu 0.002 D, jumprelu-tanh 5)',
     ),
   bandwidth: z
     .number()
     .positive()
     .optional()
     .describe(
-      'jumprelu, jumprelu-tanh: width of the window around the threshold in which it learns (default: jumprelu 0.001 sqrt(D); jumprelu-tanh 2)',
+      'jumprelu, jumprelu-tanh: width of the window around the threshold in which it learns (default: jumprelu 0.02 sqrt(D), jumprelu-tanh 2)',
     ),
   initialThreshold: z
     .number()
     .positive()
     .optional()
     .describe(
-      'jumprelu, jumprelu-tanh: threshold of every feature at the start (default: jumprelu 0.001 sqrt(D); jumprelu-tanh 0.1)',
+      'jumprelu, jumprelu-tanh: threshold of every feature at the start (default: jumprelu 0.05 sqrt(D), jumprelu-tanh 0.1)',
     ),
   tanhScale: z
     .number()

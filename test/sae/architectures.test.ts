@@ -50,8 +50,8 @@ test('architectures with a unit decoder start with one, and with the median as d
   }
 })
 
-test('relu, gated and jumprelu start with a small encoder along the decoder; topk with the decoder itself', () => {
-  for (const architecture of ['relu', 'gated', 'jumprelu']) {
+test('relu and gated start with a small encoder along the decoder; topk with the decoder itself', () => {
+  for (const architecture of ['relu', 'gated']) {
     const { wEnc, wDec } = startOf({ architecture })
     wDec.forEach((value, i) => {
       assert.ok(close(wEnc[i], (value * d) / features), architecture)
@@ -69,6 +69,28 @@ test('relu-norm starts with rows of norm 0.1, the same in encoder and decoder, a
   assert.ok(norms(wDec, d).every((norm) => close(norm, 0.1)))
   assert.deepEqual(wEnc, wDec)
   assert.deepEqual([bEnc, bDec], [new Float32Array(features), new Float32Array(d)])
+})
+
+test('jumprelu starts with D/4 features above the threshold, however many there are and wherever the mean is', async () => {
+  const kernels = createReferenceKernels()
+  const [width, n] = [32, 200]
+  const about = {
+    ...statistics,
+    d: width,
+    dOut: width,
+    mean: normals(width).map((value) => 3 * value),
+    median: normals(width),
+  }
+  for (const count of [256, 1024]) {
+    const asked = saeConfigSchema.parse({ architecture: 'jumprelu', features: count })
+    const config = resolveSaeConfig(asked, width)
+    const arrays = architectures.jumprelu.initialise(config, about, new Random(2))
+    arrays.threshold = new Float32Array(count).fill(config.initialThreshold)
+    const parts = createSaeParts(kernels, arrays, architectures.jumprelu.form(config))
+    const x = normals(n * width).map((value, i) => value + about.mean[i % width])
+    const l0 = (await encode(parts, kernels.tensor(x, [n, width]))).values.length / n
+    assert.ok(Math.abs(l0 / (width / 4) - 1) < 0.2, `${l0} of ${count}`)
+  }
 })
 
 test('a feature of jumprelu-tanh fires on the share of tokens that it starts for', async () => {

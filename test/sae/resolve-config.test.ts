@@ -30,7 +30,7 @@ test('every architecture has its own defaults, and what was given wins', () => {
   const tanh = resolve({ architecture: 'jumprelu-tanh' })
   assert.deepEqual(
     [tanh.l0Coefficient, tanh.tanhScale, tanh.preActCoefficient, tanh.bandwidth, tanh.initialThreshold],
-    [20, 4, 3e-6, 2, 0.1],
+    [5, 4, 3e-6, 2, 0.1],
   )
   assert.equal(tanh.sparsityWarmupFraction, 1)
 })

@@ -127,25 +127,26 @@ for (const architecture of architectureNames) {
     assert.ok(metrics.explainedVariance > 0.85 && metrics.l0 < 6, JSON.stringify(metrics))
   })
 
-  // 2 batches of 64 for the start; then interrupted in the middle, and again right before the second resampling
-  test(`${architecture}: a run that is interrupted twice ends bit-identical to one left alone`, async () => {
-    const config = quick({ architecture, deadFeatures: 'resample', emaDecay: 0.9 })
-    await run(`whole-${architecture}`, config, smallSource())
-    for (const index of [9, 24]) {
-      const abort = new AbortController()
-      const source = watched(smallSource(), index, () => abort.abort())
-      await assert.rejects(run(`parts-${architecture}`, config, source, { signal: abort.signal }), {
-        code: 'interrupted',
-      })
-    }
-    await run(`parts-${architecture}`, config, smallSource())
-    for (const file of computed)
-      assert.deepEqual(
-        await bytes(`parts-${architecture}`, file),
-        await bytes(`whole-${architecture}`, file),
-        file,
-      )
-  })
+  test(`${architecture}: a run that is interrupted twice ends bit-identical to one left alone`, () =>
+    assertResumesExactly(architecture, quick({ architecture, deadFeatures: 'resample', emaDecay: 0.9 })))
+}
+
+test('int8: a run that is interrupted twice ends bit-identical to one left alone', () =>
+  assertResumesExactly('int8', quick({ precision: 'int8' })))
+
+/** 2 batches of 64 for the start; then interrupted in the middle, and again right before the second resampling. */
+async function assertResumesExactly(name: string, config: SaeConfig): Promise<void> {
+  await run(`whole-${name}`, config, smallSource())
+  for (const index of [9, 24]) {
+    const abort = new AbortController()
+    const source = watched(smallSource(), index, () => abort.abort())
+    await assert.rejects(run(`parts-${name}`, config, source, { signal: abort.signal }), {
+      code: 'interrupted',
+    })
+  }
+  await run(`parts-${name}`, config, smallSource())
+  for (const file of computed)
+    assert.deepEqual(await bytes(`parts-${name}`, file), await bytes(`whole-${name}`, file), file)
 }
 
 test('another seed gives other parameters', async () => {

@@ -68,3 +68,10 @@ export function centredBias(wEnc: Float32Array, mean: Float32Array): Float32Arra
   for (let j = 0; j < bias.length; j++) for (let c = 0; c < d; c++) bias[j] -= wEnc[j * d + c] * mean[c]
   return bias
 }
+
+/** z with P(Z > z) = p <= 1/2 for a standard normal Z, to 4.5e-4 (Abramowitz & Stegun 1964, 26.2.23). */
+export function upperQuantile(p: number): number {
+  const t = Math.sqrt(-2 * Math.log(p))
+  const numerator = 2.515517 + t * (0.802853 + t * 0.010328)
+  return t - numerator / (1 + t * (1.432788 + t * (0.189269 + t * 0.001308)))
+}

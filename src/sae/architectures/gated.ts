@@ -22,7 +22,7 @@ import {
  * rows; r_mag, b_mag and b_gate start at 0; dead features are resampled. Ours: the encoder starts as in `relu.ts`, and lambda rises.
  */
 export const gated: SaeArchitecture = {
-  defaults: () => ({ l1Coefficient: 3.5, deadFeatures: 'resample' }),
+  defaults: () => ({ l1Coefficient: 7, deadFeatures: 'resample' }),
 
   form: (config) => ({ activation: { kind: 'gated' }, subtractDecoderBias: subtractsDecoderBias(config) }),
 

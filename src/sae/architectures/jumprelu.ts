@@ -1,3 +1,4 @@
+import type { ResolvedSaeConfig } from '../sae-config.js'
 import type { SaeArchitecture } from './architecture.js'
 import {
   balancedEncoderNorm,
@@ -5,6 +6,7 @@ import {
   commonStepOptions,
   randomDirections,
   sparsityShare,
+  upperQuantile,
 } from './common.js'
 
 /**
@@ -18,18 +20,20 @@ import {
  *   loss  = ||x - x_hat||^2 + lambda sum_j H(pre_j - theta_j)
  *
  * theta has a gradient through a window of width `bandwidth` around it (eqs. 11 and 12, rectangle kernel). Unit decoder rows, nothing is
- * subtracted from x. The paper's numbers are for activations of mean square norm 1: bandwidth and first threshold 0.001,
- * lambda 6e-4 for an L0 of about 70 (Lieberum et al. 2024, "Gemma Scope"). Here activations are sqrt(D) times as long, which
- * multiplies the first two by sqrt(D) and lambda by D.
+ * subtracted from x.
  *
- * Ours: theta itself is learned, where the paper learns its logarithm; the start is centred, with b_dec at the geometric median and
- * b_enc = -W_enc (mean x), and the encoder is scaled as in `relu.ts`, because runs are short.
+ * Ours: theta itself is learned, where the paper learns its logarithm, and the start is made for short runs. Adam moves a threshold by
+ * no more than the learning rate in a step, and the paper's first thresholds (0.001 for activations of mean square norm 1)
+ * need billions of tokens to get where they belong: on the demo's model L0 was still above 400 after 300 steps. So thresholds start at
+ * 0.05 and have a bandwidth of 0.02; here activations are sqrt(D) times as long, which multiplies both by sqrt(D), and
+ * lambda, 0.002, by D. The start is centred, with b_dec at the geometric median and b_enc = -W_enc (mean x), and encoder
+ * rows are as long as it takes for x_hat to be about x at first, see `startNorm`.
  */
 export const jumpRelu: SaeArchitecture = {
   defaults: (d) => ({
-    l0Coefficient: 6e-4 * d,
-    bandwidth: 0.001 * Math.sqrt(d),
-    initialThreshold: 0.001 * Math.sqrt(d),
+    l0Coefficient: 0.002 * d,
+    bandwidth: 0.02 * Math.sqrt(d),
+    initialThreshold: 0.05 * Math.sqrt(d),
     deadFeatures: 'none',
   }),
 
@@ -38,7 +42,7 @@ export const jumpRelu: SaeArchitecture = {
   featureStart: (config) => ({ threshold: config.initialThreshold }),
 
   initialise(config, statistics, random) {
-    const encoderNorm = balancedEncoderNorm(config.features, statistics.d)
+    const encoderNorm = startNorm(config, statistics.d)
     const { wEnc, wDec } = randomDirections(config, statistics, random, encoderNorm)
     return { wEnc, bEnc: centredBias(wEnc, statistics.mean), wDec, bDec: statistics.median }
   },
@@ -54,4 +58,14 @@ export const jumpRelu: SaeArchitecture = {
   },
 
   toInference: (config, arrays) => ({ arrays, form: jumpRelu.form(config) }),
+}
+
+/**
+ * Norm of encoder rows at which pre-activations, whose standard deviation is about that norm, pass the first threshold for D/4 features
+ * at a time, or 1 in 16 if that is less; between the norm that suits a threshold of 0 and 1.
+ */
+function startNorm({ features, initialThreshold }: ResolvedSaeConfig, d: number): number {
+  const share = Math.min(1 / 16, d / (4 * features))
+  const norm = initialThreshold / upperQuantile(share)
+  return Math.min(1, Math.max(balancedEncoderNorm(features, d), norm))
 }
