@@ -51,7 +51,7 @@ export type SaeActivation =
   | { kind: 'gated' }
   /** the k largest of a token that are positive; the lower id first among equals */
   | { kind: 'topk'; k: number }
-  /** the N k largest of a whole batch that are positive; the lower (token, id) first among equals. For training only. */
+  /** the N k largest of a whole batch that are positive; the lower (token, id) first among equals. For training: a token's codes depend on the batch */
   | { kind: 'batchtopk'; k: number }
 
 /** The forward pass. */
