@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kMaxPanels = 16;        // row panels per task: their rows stay in L2 while all features pass
 constexpr float kDeviations = 4;      // candidates of a cut may be off by so many standard deviations
-constexpr int kExtraBf16 = 8, kExtraInt8 = 32;  // candidates of a top k beyond k
+constexpr int kExtraBf16 = 8, kExtraInt8 = 16;  // candidates of a top k beyond k
 
 struct Candidate {
   int32_t row, id;
@@ -86,7 +86,7 @@ struct Encoding {
   }
   void prefetch(int32_t id) const {
     const float* row = wEnc + static_cast<size_t>(id) * job.d;
-    for (int i = 0; i < job.d; i += 16) __builtin_prefetch(row + i);
+    for (int i = 0; i < job.d; i += 16) __builtin_prefetch(row + i, 0, 2);
   }
   int32_t idOf(int index) const { return job.features.ids ? job.features.ids[index] : index; }
 };
@@ -103,7 +103,7 @@ void rescore(const Encoding& e, int row, TopK& top, int k) {
     uint64_t key = top.keys[i];
     if (valueOfKey(key) >= least - doubt * e.job.weightError[idOfKey(key)]) top.keys[kept++] = key;
   }
-  constexpr int kAhead = 3;  // weights are spread over memory: fetch them before they are needed
+  constexpr int kAhead = 8;  // weights are spread over memory: fetch them before they are needed
   for (int i = 0; i < kAhead && i < kept; i++) e.prefetch(idOfKey(top.keys[i]));
   top.count = 0;
   for (int i = 0; i < kept; i++) {
