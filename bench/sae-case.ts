@@ -11,6 +11,7 @@ import type {
 import { createNativeKernels } from '../src/kernels/native.js'
 import { SAE_RUNNING } from '../src/kernels/sae-kernels.js'
 import { Random } from '../src/random/random.js'
+import { upperQuantile } from '../src/sae/architectures/common.js'
 
 /** One measurement: an architecture at a shape in a precision. */
 export interface SaeCase {
@@ -128,7 +129,7 @@ async function startTraining(kernels: Kernels, given: SaeCase): Promise<SaeTrain
   const { d, f } = shape
   const { activation, sparsity } = ARCHITECTURES[architecture]
   const { kind } = activation(1)
-  const quantile = normalQuantile(1 - density)
+  const quantile = upperQuantile(density)
   const zeros = (): SaeTensors => ({
     wEnc: kernels.zeros([f, d]),
     bEnc: kernels.zeros([f]),
@@ -158,26 +159,6 @@ function fillRows(kernels: Kernels, { wEnc, wDec }: SaeTensors, f: number, d: nu
     kernels.write(kernels.rows(wEnc, first, count), data)
     kernels.write(kernels.rows(wDec, first, count), data)
   }
-}
-
-/** The p-quantile of the standard normal distribution, by bisection of its distribution function (Abramowitz & Stegun 7.1.26). */
-export function normalQuantile(p: number): number {
-  let [low, high] = [-8, 8]
-  for (let i = 0; i < 60; i++) {
-    const middle = (low + high) / 2
-    if (normalDistribution(middle) < p) low = middle
-    else high = middle
-  }
-  return (low + high) / 2
-}
-
-function normalDistribution(x: number): number {
-  const t = 1 / (1 + (0.3275911 * Math.abs(x)) / Math.SQRT2)
-  const tail =
-    t *
-    (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429)))) *
-    Math.exp((-x * x) / 2)
-  return x < 0 ? tail / 2 : 1 - tail / 2
 }
 
 // As a process of its own, so that memory is that of one case: node sae-case.js '<SaeCase as JSON>'

@@ -55,6 +55,22 @@ void requireParameters(Arguments& arguments, const SaeForm& form, const SaeShape
   if (form.subtractDecoderBias && s.d != s.dOut) arguments.fail("input and target of one width");
 }
 
+// What every operation on a forward pass begins with.
+struct SaeForward {
+  SaeShape shape;
+  SaeForm form;
+  SaeViews params;
+};
+
+SaeForward saeForward(Arguments& arguments) {
+  SaeForward forward;
+  forward.shape = saeShape(arguments);
+  forward.form = saeForm(arguments);
+  forward.params = saeViews(arguments, forward.shape);
+  requireParameters(arguments, forward.form, forward.shape, forward.params);
+  return forward;
+}
+
 // W_enc as encoding reads it; shared by JavaScript and the operations in flight.
 struct Packed {
   const KernelTable* table;
@@ -196,10 +212,7 @@ Napi::Value saeStep(const Napi::CallbackInfo& info) {
 void saeReconstruct(const Napi::CallbackInfo& info) {
   Arguments arguments(info, "saeReconstruct");
   Addon& addon = arguments.addon();
-  SaeShape shape = saeShape(arguments);
-  SaeForm form = saeForm(arguments);
-  SaeViews params = saeViews(arguments, shape);
-  requireParameters(arguments, form, shape, params);
+  auto [shape, form, params] = saeForward(arguments);
   PackedHandle packed = packedHandle(arguments, shape);
   int64_t outputs = static_cast<int64_t>(shape.n) * shape.dOut;
   View xHat = arguments.view(outputs);
@@ -227,10 +240,7 @@ Array copyArray(Napi::Env env, const Element* data, size_t count) {
 Napi::Value saeEncode(const Napi::CallbackInfo& info) {
   Arguments arguments(info, "saeEncode");
   Addon& addon = arguments.addon();
-  SaeShape shape = saeShape(arguments);
-  SaeForm form = saeForm(arguments);
-  SaeViews params = saeViews(arguments, shape);
-  requireParameters(arguments, form, shape, params);
+  auto [shape, form, params] = saeForward(arguments);
   PackedHandle packed = packedHandle(arguments, shape);
   View x = arguments.view(static_cast<int64_t>(shape.n) * shape.d);
   return enqueuePromise(info.Env(), addon, info.Env().Undefined(), [=](Runtime& r, Completion& completion) {
@@ -283,10 +293,7 @@ void saeDecode(const Napi::CallbackInfo& info) {
 void saeEncodeFeatures(const Napi::CallbackInfo& info) {
   Arguments arguments(info, "saeEncodeFeatures");
   Addon& addon = arguments.addon();
-  SaeShape shape = saeShape(arguments);
-  SaeForm form = saeForm(arguments);
-  SaeViews params = saeViews(arguments, shape);
-  requireParameters(arguments, form, shape, params);
+  auto [shape, form, params] = saeForward(arguments);
   View out = arguments.any(), x = arguments.view(static_cast<int64_t>(shape.n) * shape.d);
   Napi::Int32Array list = arguments.value().As<Napi::Int32Array>();
   std::vector<int32_t> ids(list.Data(), list.Data() + list.ElementLength());

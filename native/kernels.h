@@ -96,7 +96,6 @@ struct SaePacked {
   float* scale;      // int8: [panels * width] what one unit of a weight is worth
   float* error;      // [panels * width] standard deviation of a pre-activation's error per unit of ||x|| (0 for fp32)
   float* smoothing;  // int8: [d]
-  size_t bytes;
 };
 
 struct SaeStepArgs {

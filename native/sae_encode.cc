@@ -224,18 +224,24 @@ int choosePanelsPerTask(int panels, int threads) {
   return perTask < 1 ? 1 : perTask;
 }
 
-// Keeps the `wanted` largest pairs; among equals the lower (row, id).
-void keepLargest(Codes& codes, int64_t wanted) {
-  if (codes.count <= wanted) return;
+// The value with `rank` larger ones before it; 0 where there are not as many.
+float valueAtRank(const Codes& codes, int64_t rank) {
+  if (rank >= codes.count) return 0;
   float* values = static_cast<float*>(malloc(sizeof(float) * codes.count));
   if (!values) abort();
   memcpy(values, codes.values, sizeof(float) * codes.count);
-  std::nth_element(values, values + wanted - 1, values + codes.count, [](float a, float b) { return a > b; });
-  float threshold = values[wanted - 1];
-  int64_t above = 0;
-  for (int64_t i = 0; i < wanted; i++) above += values[i] > threshold;
+  std::nth_element(values, values + rank, values + codes.count, [](float a, float b) { return a > b; });
+  float value = values[rank];
   free(values);
-  int64_t ties = wanted - above, kept = 0;
+  return value;
+}
+
+// Keeps the `wanted` largest pairs; among equals the lower (row, id).
+void keepLargest(Codes& codes, int64_t wanted) {
+  if (codes.count <= wanted) return;
+  float threshold = valueAtRank(codes, wanted - 1);
+  int64_t ties = wanted, kept = 0;
+  for (int64_t i = 0; i < codes.count; i++) ties -= codes.values[i] > threshold;
   for (int row = 0, i = 0; row < codes.rows; row++) {
     int end = codes.rowOffsets[row + 1];
     for (; i < end; i++) {
@@ -247,17 +253,6 @@ void keepLargest(Codes& codes, int64_t wanted) {
     codes.rowOffsets[row + 1] = static_cast<int32_t>(kept);
   }
   codes.count = kept;
-}
-
-float quantileOf(const Codes& codes, int64_t rank) {
-  if (rank >= codes.count) return 0;
-  float* values = static_cast<float*>(malloc(sizeof(float) * codes.count));
-  if (!values) abort();
-  memcpy(values, codes.values, sizeof(float) * codes.count);
-  std::nth_element(values, values + rank, values + codes.count, [](float a, float b) { return a > b; });
-  float value = values[rank];
-  free(values);
-  return value;
 }
 
 // batchtopk: everything above a guess, lowered until enough is found; then the exact selection, which the guess does not touch.
@@ -275,7 +270,7 @@ void findBatchTopK(const Context& context, Encoding& e, float guess, Codes& code
     sample.panelsPerTask = 1;
     Codes few;
     findAll(context, sample, few);
-    guess = quantileOf(few, static_cast<int64_t>(sample.job.n) * e.form.k);
+    guess = valueAtRank(few, static_cast<int64_t>(sample.job.n) * e.form.k);
     releaseCodes(few);
   }
   guess *= 0.9f;
@@ -320,7 +315,7 @@ void centreRows(const Context& context, float* centred, const float* x, const fl
 void encodeSupport(const Context& context, const SaePointers& params, SaeShape shape, const float* centred, FeatureList features, const SaeForm& form,
                    const FeatureConstants& constants, const SaePacked* packed, float runningThreshold, Codes& codes) {
   int n = shape.n, d = shape.d, panels = ceilDiv(n, MR);
-  SaePacked inFp32{kFp32, shape.f, d, nullptr, nullptr, nullptr, nullptr, 0};
+  SaePacked inFp32{kFp32, shape.f, d, nullptr, nullptr, nullptr, nullptr};
   PackedRows rows = packBatch(context, centred, n, d, packed ? *packed : inFp32);
   Encoding e{};
   e.job = {rows.precision, rows.panels, packed ? packed->panels : packForCall(context, params.wEnc, features, d), n, d, features, params.bEnc,

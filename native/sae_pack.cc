@@ -86,15 +86,13 @@ size_t panelScratchBytes(int d) { return sizeof(uint32_t) * (static_cast<size_t>
 
 void saeAllocatePacked(SaePacked& packed) {
   size_t features = static_cast<size_t>(panelsOf(packed.f)) * NR;
-  packed.bytes = sizeof(uint32_t) * features * groupsOf(packed.precision, packed.d);
-  packed.panels = allocateAligned(packed.bytes);
+  packed.panels = allocateAligned(sizeof(uint32_t) * features * groupsOf(packed.precision, packed.d));
   packed.scale = static_cast<float*>(allocateAligned(sizeof(float) * features));
   packed.error = static_cast<float*>(allocateAligned(sizeof(float) * features));
   if (!packed.smoothing) {
     packed.smoothing = static_cast<float*>(allocateAligned(sizeof(float) * packed.d));
     for (int i = 0; i < packed.d; i++) packed.smoothing[i] = 1.0f;
   }
-  packed.bytes += sizeof(float) * (2 * features + packed.d);
 }
 
 void saeReleasePacked(SaePacked& packed) {

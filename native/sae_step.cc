@@ -43,7 +43,7 @@ struct CleanBatch {
 bool takeGoodRows(const Context& context, SaeStepArgs& a, SaeStepStats& stats, CleanBatch& clean) {
   int n = a.shape.n, d = a.shape.d, dOut = a.shape.dOut;
   uint8_t* good = scratchArray<uint8_t>(context, kSlotSaeRows, n);
-  forRows(context, n, [&](int row) { good[row] = isFinite(a.x + static_cast<size_t>(row) * d, d) && isFinite(a.y + static_cast<size_t>(row) * dOut, dOut); });
+  forRows(context, n, [&](int row) { good[row] = isFinite(a.x + static_cast<size_t>(row) * d, d) && (a.y == a.x || isFinite(a.y + static_cast<size_t>(row) * dOut, dOut)); });
   int kept = 0;
   for (int row = 0; row < n; row++) {
     if (!good[row] && stats.badRow < 0) stats.badRow = row;

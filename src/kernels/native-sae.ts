@@ -50,6 +50,13 @@ const formOf = ({ activation, subtractDecoderBias }: SaeForm): unknown[] => [
   subtractDecoderBias,
 ]
 
+/** What every operation on a forward pass begins with. */
+const forwardOf = (params: SaeTensors, x: Tensor, form: SaeForm): unknown[] => [
+  ...sizes(params, x.shape[0]),
+  ...formOf(form),
+  ...tensorsOf(params),
+]
+
 /** penalty, coefficient, bandwidth, scale of tanh, weight of the pre-activation penalty */
 function sparsityOf(sparsity: SaeSparsity): number[] {
   switch (sparsity.kind) {
@@ -121,7 +128,7 @@ export function sae(b: Boundary): SaeKernels {
       checkSae.checkSaeEncode(params, x, form)
       return b.promise<Codes>(
         'saeEncode',
-        ...[...sizes(params, x.shape[0]), ...formOf(form), ...tensorsOf(params)],
+        ...forwardOf(params, x, form),
         ...[packedHandle('saeEncode', packed, params.wEnc), x],
       )
     },
@@ -137,17 +144,13 @@ export function sae(b: Boundary): SaeKernels {
       checkSae.checkSaeReconstruct(xHat, losses, params, x, y, form)
       b.call(
         'saeReconstruct',
-        ...[...sizes(params, x.shape[0]), ...formOf(form), ...tensorsOf(params)],
+        ...forwardOf(params, x, form),
         ...[packedHandle('saeReconstruct', packed, params.wEnc), xHat, losses, x, y],
       )
     },
     saeEncodeFeatures(out, params, x, ids, form) {
       checkSae.checkSaeEncodeFeatures(out, params, x, ids, form)
-      b.call(
-        'saeEncodeFeatures',
-        ...[...sizes(params, x.shape[0]), ...formOf(form), ...tensorsOf(params)],
-        ...[out, x, ids],
-      )
+      b.call('saeEncodeFeatures', ...forwardOf(params, x, form), ...[out, x, ids])
     },
     mixInPlace: enqueued(b, 'mixInPlace', checkSae.checkMixInPlace, (y, x, weight) => [y, x, weight]),
   }

@@ -1,11 +1,6 @@
 import type { SaeArchitecture } from './architecture.js'
-import {
-  balancedEncoderNorm,
-  commonStepOptions,
-  randomDirections,
-  sparsityShare,
-  subtractsDecoderBias,
-} from './common.js'
+import { commonStepOptions, sparsityShare, subtractsDecoderBias } from './common.js'
+import { relu } from './relu.js'
 
 /**
  * The gated autoencoder of Rajamanoharan et al. 2024, "Improving Dictionary Learning with Gated Sparse Autoencoders"
@@ -28,14 +23,7 @@ export const gated: SaeArchitecture = {
 
   featureStart: () => ({ rMag: 0, bMag: 0 }),
 
-  initialise(config, statistics, random) {
-    const encoderNorm = balancedEncoderNorm(config.features, statistics.d)
-    return {
-      ...randomDirections(config, statistics, random, encoderNorm),
-      bEnc: new Float32Array(config.features),
-      bDec: statistics.median,
-    }
-  },
+  initialise: relu.initialise,
 
   stepOptions(config, position) {
     const lambda = config.l1Coefficient * sparsityShare(config, position)
