@@ -23,7 +23,8 @@ const allowed: Record<string, readonly string[]> = {
   eval: analysis,
   features: [...analysis, 'eval'],
   interp: [...analysis, 'eval', 'features'],
-  cli: [...analysis, 'eval', 'features', 'interp'],
+  explain: [...analysis, 'eval', 'features', 'interp'],
+  cli: [...analysis, 'eval', 'features', 'interp', 'explain'],
 }
 
 interface Import {

@@ -31,11 +31,16 @@ export function findNodeModules(from = dirname(fileURLToPath(import.meta.url))):
   }
 }
 
-/** Packages that are installed on some platforms only: the corpus must not depend on them. */
-const PLATFORM =
-  /(^|[-_/.])(linux|darwin|win32|windows|macos|android|freebsd|openbsd|netbsd|sunos|aix|wasm32|musl|gnu)([-_/.]|$)/
+/** Packages whose text the corpus is made of, named so that a new dependency changes neither the corpus nor what the demo finds. */
+const PACKAGES = new Set(
+  (
+    '@biomejs/biome @duckdb/node-api @duckdb/node-bindings @huggingface/tokenizers @isaacs/fs-minipass @types/node abbrev chownr ' +
+    'commander detect-libc env-paths exponential-backoff fdir graceful-fs isexe minipass minizlib node-addon-api node-gyp nopt ' +
+    'picomatch proc-log semver tar tinyglobby typescript undici undici-types which yallist zod'
+  ).split(' '),
+)
 
-/** All text files of the installed packages, sorted by name. */
+/** All text files of those packages that are installed, sorted by name. */
 export async function listPackageFiles(nodeModules: string): Promise<PackageFile[]> {
   const files: PackageFile[] = []
   const walk = async (directory: string, prefix: string, owner: string): Promise<void> => {
@@ -46,7 +51,7 @@ export async function listPackageFiles(nodeModules: string): Promise<PackageFile
       if (entry.isDirectory()) {
         const isScope = owner === '' && entry.name.startsWith('@')
         const inner = owner || (isScope ? '' : name)
-        if (owner === '' && PLATFORM.test(name)) continue
+        if (inner !== '' && !PACKAGES.has(inner)) continue
         await walk(join(directory, entry.name), `${name}/`, inner)
       } else if (entry.isFile() && owner !== '') {
         const kind = fileKind(name)

@@ -92,28 +92,29 @@ async function nodeModules(t: TestContext, files: Record<string, string | Buffer
 const lines = (word: string, count: number): string =>
   Array.from({ length: count }, (_, i) => `this is line ${i} about ${word} and more`).join('\n')
 
-test('package texts leave out repeated, binary, minified and platform-bound files', async (t) => {
+test('package texts leave out repeated, binary and minified files, and packages not named', async (t) => {
   const directory = await nodeModules(t, {
-    'a/README.md': lines('a', 20),
-    'a/LICENSE': lines('licence', 20),
-    'b/LICENSE': lines('licence', 20),
-    'a/index.js': lines('code', 30),
-    'a/index.cjs': `'use strict'\n${lines('code', 30)}`,
-    'a/bundle.js': `var x = 1;${'y();'.repeat(1000)}\n`,
-    'a/data.js': Buffer.concat([Buffer.from(lines('data', 10)), Buffer.of(0)]),
-    'a/latin1.md': Buffer.concat([Buffer.from(lines('latin', 10)), Buffer.of(0xe9)]),
-    '@scope/tool-linux-x64/README.md': lines('linux', 20),
-    '@scope/tool/README.md': lines('tool', 20),
-    'a/.hidden/README.md': lines('hidden', 20),
+    'zod/README.md': lines('a', 20),
+    'zod/LICENSE': lines('licence', 20),
+    'semver/LICENSE': lines('licence', 20),
+    'zod/index.js': lines('code', 30),
+    'zod/index.cjs': `'use strict'\n${lines('code', 30)}`,
+    'zod/bundle.js': `var x = 1;${'y();'.repeat(1000)}\n`,
+    'zod/data.js': Buffer.concat([Buffer.from(lines('data', 10)), Buffer.of(0)]),
+    'zod/latin1.md': Buffer.concat([Buffer.from(lines('latin', 10)), Buffer.of(0xe9)]),
+    '@duckdb/node-bindings-linux-x64/README.md': lines('linux', 20),
+    '@duckdb/node-api/README.md': lines('tool', 20),
+    'left-pad/README.md': lines('another package', 20),
+    'zod/.hidden/README.md': lines('hidden', 20),
   })
   const budget = { docs: 1e6, code: 1e6, messages: 1e6 }
   const documents = await packageTexts(directory, budget, 0, async () => {})
   const sources = documents.map((document) => document.source).sort()
   assert.equal(sources.filter((source) => source.endsWith('LICENSE')).length, 1)
-  assert.equal(sources.filter((source) => source.startsWith('a/index')).length, 1)
+  assert.equal(sources.filter((source) => source.startsWith('zod/index')).length, 1)
   assert.deepEqual(
     sources.filter((source) => source.endsWith('.md')),
-    ['@scope/tool/README.md', 'a/README.md'],
+    ['@duckdb/node-api/README.md', 'zod/README.md'],
   )
   assert.equal(documents.length, 4)
 })
@@ -132,7 +133,7 @@ test('node_modules is found beside the package or where it was hoisted to', asyn
 })
 
 test('pieces of one package file share a group', async (t) => {
-  const directory = await nodeModules(t, { 'a/README.md': lines('long', 1500) })
+  const directory = await nodeModules(t, { 'zod/README.md': lines('long', 1500) })
   const documents = await packageTexts(directory, { docs: 1e6, code: 0, messages: 0 }, 0, async () => {})
   assert.ok(documents.length > 2)
   assert.equal(new Set(documents.map((document) => document.group)).size, 1)
