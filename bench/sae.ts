@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { SaePrecision } from '../src/kernels/kernels.js'
+import { fractionOfPeak } from '../src/sae/fraction-of-peak.js'
 import { machine } from './machine.js'
 import { ARCHITECTURES, type ArchitectureName, type SaeCase, type SaeCaseResult } from './sae-case.js'
 
@@ -29,7 +30,6 @@ const SHAPES = [
   [4096, 768, 24576, 32],
   [4096, 768, 4096, 25],
 ] as const
-const SPEEDUP: Record<SaePrecision, number> = { fp32: 1, bf16: 2, int8: 4 }
 const CASE = fileURLToPath(new URL('./sae-case.js', import.meta.url))
 // This file runs from dist/bench.
 const PEER = fileURLToPath(new URL('../../bench/peers/dense_step.py', import.meta.url))
@@ -85,10 +85,10 @@ function summary(
   { ms, precision, peak, rssMiB }: SaeCaseResult,
   pytorchMs: number | null,
 ): SaeBenchResult {
-  const floor = (2 * shape.b * shape.d * shape.f * 1000) / (peak * SPEEDUP[precision])
+  const fraction = fractionOfPeak({ n: shape.b, d: shape.d, f: shape.f }, { ms, precision, peak })
   return {
     ...{ architecture, precision, shape, ms, samplesPerSecond: (shape.b * 1000) / ms },
-    ...{ fractionOfPeak: floor / ms, rssMiB, pytorchMs, ratio: pytorchMs === null ? null : pytorchMs / ms },
+    ...{ fractionOfPeak: fraction, rssMiB, pytorchMs, ratio: pytorchMs === null ? null : pytorchMs / ms },
   }
 }
 

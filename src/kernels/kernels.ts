@@ -43,6 +43,11 @@ export interface Kernels extends SaeKernels {
   /** one line for logs, e.g. "native avx512, 4 threads" */
   readonly description: string
   readonly threads: number
+  /**
+   * What the processor can do at best: fp32 operations per second of all threads in multiply-adds on data that never leaves the L1 cache
+   * (best of five, an eighth of a second in all). 0 where that says nothing (the reference).
+   */
+  measurePeak(): Promise<number>
 
   // ---- memory ----
   zeros(shape: readonly number[], dtype?: DType): Tensor

@@ -41,6 +41,7 @@ export function createReferenceKernels(): Kernels {
     name: 'reference',
     description: 'reference kernels in plain TypeScript, 1 thread (slow)',
     threads: 1,
+    measurePeak: async () => 0,
     ...memory(queue),
     ...elementwiseOperations(queue),
     ...transformerOperations(queue),

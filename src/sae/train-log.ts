@@ -3,6 +3,7 @@ import type { SaeStepOptions, SaeStepStats } from '../kernels/kernels.js'
 import { saeRunning } from '../kernels/sae-kernels.js'
 import type { Json } from '../storage/stage.js'
 import { type AppendLog, openAppendLog } from './append-log.js'
+import { fractionOfPeak } from './fraction-of-peak.js'
 import type { ResolvedSaeConfig } from './sae-config.js'
 import { countDead, emptyWindow, type TrainCounters, type TrainWindow } from './train-state.js'
 
@@ -24,6 +25,14 @@ export interface StateAtLine {
   tokensSinceFired: ArrayLike<number>
   /** [SAE_RUNNING] */
   running: ArrayLike<number>
+}
+
+/** What the speed of a step is compared with. */
+export interface Limits {
+  /** D */
+  d: number
+  /** fp32 operations per second, 0 when not known */
+  peak: number
 }
 
 /** @throws MonosemError io */
@@ -82,7 +91,12 @@ export async function writeLine(
   log: TrainLog,
   config: ResolvedSaeConfig,
   counters: TrainCounters,
-  { options, stats, state }: { options: SaeStepOptions; stats: SaeStepStats; state: StateAtLine },
+  {
+    options,
+    stats,
+    state,
+    limits,
+  }: { options: SaeStepOptions; stats: SaeStepStats; state: StateAtLine; limits: Limits },
 ): Promise<void> {
   const { step } = options.adam
   const position = { step, tokens: step * config.batchSize }
@@ -95,11 +109,23 @@ export async function writeLine(
     ...position,
     samplesPerSecond: (steps * config.batchSize) / seconds,
     ...Object.fromEntries(perStep),
+    fractionOfPeak: shareOfPeak(config, stats, limits),
   }
   await log.timings.append(`${JSON.stringify(timing)}\n`)
   await log.events?.append(scalarEvent(Date.now() / 1000, step, numbersOf(line)))
   log.clock = newClock()
   counters.window = emptyWindow()
+}
+
+/** `fractionOfPeak` of one step, its work on the processor only; null where the peak is not known. */
+export function shareOfPeak(
+  { batchSize, features }: ResolvedSaeConfig,
+  { precision, encodeMs, decodeMs, updateMs }: SaeStepStats,
+  { d, peak }: Limits,
+): number | null {
+  if (peak === 0) return null
+  const shape = { n: batchSize, d, f: features }
+  return fractionOfPeak(shape, { ms: encodeMs + decodeMs + updateMs, precision, peak })
 }
 
 /** What metrics.jsonl says about the steps since the last line: means, before each update. */

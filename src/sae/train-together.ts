@@ -251,10 +251,12 @@ async function measureEach(run: Run, batch: Batch): Promise<void> {
 function report(run: Run, { index }: Batch, batchSize: number): void {
   const figures = traineesOf(run).flatMap((trainee) => trainee.figures ?? [])
   if (figures.length === 0) return
+  const shares = figures.flatMap(({ ofPeak }) => ofPeak ?? [])
   const range = (values: number[]): string =>
     [...new Set([Math.min(...values), Math.max(...values)].map((value) => value.toFixed(1)))].join('–')
   run.task.update((index + 1 - run.firstBatch) * batchSize, {
     L0: range(figures.map(({ l0 }) => l0)),
     EV: `${range(figures.map(({ explainedVariance }) => 100 * explainedVariance))}%`,
+    ...(shares.length > 0 && { 'of peak': `${range(shares.map((share) => 100 * share))}%` }),
   })
 }

@@ -15,7 +15,15 @@ import { precisionNote } from './precision.js'
 import { resampleDeadFeatures } from './resample.js'
 import type { ResolvedSaeConfig } from './sae-config.js'
 import { readSae, type SaeArrays, type SaeParamName } from './sae-params.js'
-import { addToWindow, bytesOf, openTrainLog, type TrainLog, writeLine } from './train-log.js'
+import {
+  addToWindow,
+  bytesOf,
+  type Limits,
+  openTrainLog,
+  shareOfPeak,
+  type TrainLog,
+  writeLine,
+} from './train-log.js'
 import {
   countDead,
   freeTrainState,
@@ -43,12 +51,14 @@ export interface Trainee {
   progress: Progress
   state: TrainState
   log: TrainLog
+  /** what its speed is compared with */
+  limits: Limits
   totalSteps: number
   /** 0-based steps before which dead features are resampled */
   resampleSteps: Set<number>
   pending: PendingStep | null
   /** of the last step whose statistics were looked at */
-  figures: { l0: number; explainedVariance: number; precision: SaePrecision } | null
+  figures: { l0: number; explainedVariance: number; precision: SaePrecision; ofPeak: number | null } | null
 }
 
 export interface TraineeRequest {
@@ -118,6 +128,7 @@ async function openTrainee(
     progress,
     state,
     log: await openTrainLog(directory, config, state.counters),
+    limits: { d: source.d, peak: await kernels.measurePeak() },
     totalSteps,
     resampleSteps: new Set(resampleAt.map((fraction) => Math.round(fraction * totalSteps))),
     pending: null,
@@ -160,7 +171,7 @@ export async function settle(trainee: Trainee): Promise<void> {
 
 /** Checks a step's statistics, adds them up, and writes a line of metrics when it is due. */
 async function record(trainee: Trainee, { batch, options, stats, reads }: PendingStep): Promise<void> {
-  const { config, log, source } = trainee
+  const { config, log, source, limits } = trainee
   const { counters } = trainee.state
   const { batchSize } = config
   const found = await stats
@@ -171,11 +182,13 @@ async function record(trainee: Trainee, { batch, options, stats, reads }: Pendin
     requireHealthy(found, source.dOut ?? source.d, options.adam.step)
     addToWindow(log, counters.window, found)
     const explainedVariance = 1 - found.squaredError / counters.variance
-    trainee.figures = { l0: found.l0, explainedVariance, precision: found.precision }
+    const ofPeak = shareOfPeak(config, found, limits)
+    trainee.figures = { l0: found.l0, explainedVariance, precision: found.precision, ofPeak }
   } else counters.window.skippedRows += found.skippedRows
   if (!reads) return
   const [tokensSinceFired, running] = await reads
-  await writeLine(log, config, counters, { options, stats: found, state: { tokensSinceFired, running } })
+  const state = { tokensSinceFired, running }
+  await writeLine(log, config, counters, { options, stats: found, state, limits })
 }
 
 /** How many times the squared norm of the targets an error may be: the start values stay far below, a run that diverges does not. */

@@ -376,6 +376,19 @@ test('a number format that the processor lacks is replaced, and that is said', a
   assert.equal(metrics.precision, 'fp32')
 })
 
+test('timings say how near to the peak a step is, where the kernels know the peak', async () => {
+  const knowing: Kernels = { ...kernels, measurePeak: async () => 1e9 }
+  await run('with-peak', quick(), smallSource(), { kernels: knowing, progress: silentProgress })
+  const lines = String(await bytes('with-peak', 'timings.jsonl'))
+    .trim()
+    .split('\n')
+  for (const line of lines) {
+    const { encodeMs, decodeMs, updateMs, fractionOfPeak } = JSON.parse(line)
+    assert.ok(encodeMs + decodeMs + updateMs > 0)
+    assert.ok(fractionOfPeak > 0, line)
+  }
+})
+
 test('the moving average of the parameters is what is saved', async () => {
   await run('last', quick(), smallSource())
   await run('average', quick({ emaDecay: 0.99 }), smallSource())
