@@ -9,6 +9,7 @@ import {
   doublingsFor,
   histogramBins,
 } from './activation-histogram.js'
+import type { FeatureSums } from './co-activation.js'
 import type { ContextShape } from './context.js'
 import type { CodedStretch } from './example-slots.js'
 import type { FeaturesConfig } from './features-config.js'
@@ -24,15 +25,9 @@ import { createTopExamples, offerTopExample, type TopExamples } from './top-exam
  * What one pass over text gathers about each of F features. Its size depends on F, never on the length of the
  * text.
  */
-export interface FeatureCollector {
+export interface FeatureCollector extends FeatureSums {
   split: TokenSplit
   contextSize: number
-  /** text positions seen */
-  tokens: number
-  /** [F] tokens on which the feature fired */
-  fires: Float64Array
-  /** [F] sum of its activations */
-  sum: Float64Array
   /** [F] */
   max: Float32Array
   histograms: ActivationHistograms
@@ -57,6 +52,7 @@ export function createCollector(
     tokens: 0,
     fires: new Float64Array(features),
     sum: new Float64Array(features),
+    squares: new Float64Array(features),
     max: new Float32Array(features),
     histograms: createHistograms(features),
     top: createTopExamples(features, config.topExamples, shape),
@@ -88,13 +84,14 @@ export function collect(collector: FeatureCollector, encoded: EncodedBatch): voi
 }
 
 function collectRow(collector: FeatureCollector, stretch: CodedStretch, row: number, token: number): void {
-  const { histograms, fires, sum, max, windowMax } = collector
+  const { histograms, fires, sum, squares, max, windowMax } = collector
   const { rowOffsets, featureIds, values } = stretch.codes
   for (let e = rowOffsets[row]; e < rowOffsets[row + 1]; e++) {
     const feature = featureIds[e]
     const activation = values[e]
     fires[feature]++
     sum[feature] += activation
+    squares[feature] += activation * activation
     if (activation > max[feature]) {
       max[feature] = activation
       for (let n = doublingsFor(histograms, feature, activation); n > 0; n--) {
