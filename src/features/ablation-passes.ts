@@ -2,7 +2,7 @@ import type { WindowBatch } from '../corpus/windows.js'
 import type { EvaluateInputs } from '../eval/evaluate.js'
 import { type PerBatchSize, perBatchSize } from '../eval/per-batch-size.js'
 import { textRows } from '../eval/sample-windows.js'
-import type { Codes, Tensor } from '../kernels/kernels.js'
+import type { Tensor } from '../kernels/kernels.js'
 import {
   attentionFollows,
   createWorkspace,
@@ -11,8 +11,9 @@ import {
   hooksToStartAt,
   type Workspace,
 } from '../model/transformer.js'
-import { encode } from '../sae/sae.js'
+import { encode, encodeRows, type Sae } from '../sae/sae.js'
 import type { AblationPass, Layout } from './ablation-packing.js'
+import { activationOf } from './example-slots.js'
 
 /** Everything that forward passes with and without features need, made once. */
 export interface AblationRunner {
@@ -68,32 +69,55 @@ export function freeAblationRunner(runner: AblationRunner): void {
 export interface UntouchedPass {
   batch: WindowBatch
   workspace: Workspace
-  codes: Codes
-  /** [B*T] row of the codes; -1 for <|endoftext|> */
-  codeRow: Int32Array
+  /** activation of one of the features asked for in a row of the batch; 0 on <|endoftext|> */
+  activationAt: (row: number, feature: number) => number
 }
 
-/** Runs the model as it is and encodes what is at the hook point. @param windows how many the batch holds */
+/**
+ * Runs the model as it is and encodes what is at the hook point.
+ * @param windows how many the batch holds
+ * @param features those whose activations will be asked for
+ */
 export async function runUntouched(
   runner: AblationRunner,
   batch: WindowBatch,
   windows: number,
+  features: ReadonlySet<number>,
 ): Promise<UntouchedPass> {
   const { model, sae, endOfText } = runner.inputs
   const { kernels } = model
   const workspace = runner.untouched.get(windows)
   forward(model, workspace, batch, { stopAfter: beforeLogits })
   const text = textRows(batch.tokens, endOfText)
-  const codeRow = new Int32Array(batch.tokens.length).fill(-1)
+  const textRow = new Int32Array(batch.tokens.length).fill(-1)
   text.forEach((row, i) => {
-    codeRow[row] = i
+    textRow[row] = i
   })
   const ids = kernels.tensor(text, [text.length])
   const x = kernels.zeros([text.length, sae.d])
   kernels.gatherRows(x, workspace.activations[sae.hookName], ids)
-  const codes = await encode(sae, x)
+  const inText = await activationsOf(sae, x, features)
   for (const tensor of [ids, x]) kernels.free(tensor)
-  return { batch, workspace, codes, codeRow }
+  const activationAt = (row: number, feature: number) =>
+    textRow[row] < 0 ? 0 : inText(textRow[row], feature)
+  return { batch, workspace, activationAt }
+}
+
+/** Activations of some features on x [n, D]. Only among the k largest does it take all the others to know one. */
+async function activationsOf(
+  sae: Sae,
+  x: Tensor,
+  features: ReadonlySet<number>,
+): Promise<(row: number, feature: number) => number> {
+  if ('k' in sae.form.activation) {
+    const codes = await encode(sae, x)
+    return (row, feature) => activationOf(codes, row, feature)
+  }
+  const columns = new Map(Array.from(features, (feature, column) => [feature, column]))
+  const out = encodeRows(sae, x, Int32Array.from(features))
+  const values = await sae.kernels.readF32(out)
+  sae.kernels.free(out)
+  return (row, feature) => values[row * columns.size + (columns.get(feature) as number)]
 }
 
 /** Runs one pass with features taken out. @returns loss in nats of each prediction that counts */

@@ -15,7 +15,6 @@ import {
   type UntouchedPass,
   untouchedLosses,
 } from './ablation-passes.js'
-import { activationOf } from './example-slots.js'
 
 /** What taking a feature out of an example's context does to the model's predictions. */
 export interface AblationEffect {
@@ -103,7 +102,9 @@ interface BatchWork {
 async function ablateBatch(work: BatchWork): Promise<void> {
   const { runner, windows, wanted } = work
   const contextSize = runner.inputs.model.config.context
-  const untouched = await runUntouched(runner, fillWindows(work.split, contextSize, windows), windows.length)
+  const batch = fillWindows(work.split, contextSize, windows)
+  const features = new Set(wanted.map((i) => work.examples[i].feature))
+  const untouched = await runUntouched(runner, batch, windows.length, features)
   const removals = wanted.map((example) => removalOf(work, untouched, example))
   const passes = packPasses(removals, runner.layout, untouched.batch.targets)
   const rows = Int32Array.from(new Set(passes.flatMap(({ predicted }) => Array.from(predicted.source))))
@@ -123,7 +124,7 @@ async function ablateBatch(work: BatchWork): Promise<void> {
 /** Where an example's feature fires in its context. */
 function removalOf(work: BatchWork, untouched: UntouchedPass, index: number): Removal {
   const { feature, token, position } = work.examples[index]
-  const { batch, codes, codeRow } = untouched
+  const { batch, activationAt } = untouched
   const contextSize = work.runner.inputs.model.config.context
   const window = Math.floor(token / contextSize)
   const windowStart = work.windows.indexOf(window) * contextSize
@@ -143,7 +144,7 @@ function removalOf(work: BatchWork, untouched: UntouchedPass, index: number): Re
   const [first, end] =
     work.options.where === 'token' ? [own, own + 1] : [Math.max(windowStart, own - position), contextEnd]
   for (let row = first; row < end; row++) {
-    const activation = codeRow[row] < 0 ? 0 : activationOf(codes, codeRow[row], feature)
+    const activation = activationAt(row, feature)
     if (activation <= 0) continue
     removal.rows.push(row)
     removal.activations.push(activation)
