@@ -7,7 +7,7 @@ export const mapConfigSchema = z.object({
     .min(2)
     .max(200)
     .default(15)
-    .describe('nearest features kept for each, by cosine of decoder rows; also n_neighbors of UMAP'),
+    .describe('nearest features kept for each, by cosine of decoder rows; n_neighbors of UMAP'),
   minDist: z
     .number()
     .min(0)
@@ -18,7 +18,7 @@ export const mapConfigSchema = z.object({
     .number()
     .positive()
     .max(1000)
-    .default(1)
+    .default(4)
     .describe('of the clusters: larger gives more and smaller ones'),
   includeDead: z
     .boolean()

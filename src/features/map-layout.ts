@@ -1,9 +1,9 @@
 import { UndirectedGraph } from 'graphology'
 import louvainModule, { type LouvainOptions } from 'graphology-communities-louvain'
-import { UMAP } from 'umap-js'
 import { Random } from '../random/random.js'
 import type { Neighbours } from './decoder-neighbours.js'
 import type { MapConfig } from './map-config.js'
+import { type NeighbourDistances, umap } from './umap.js'
 
 /** Where n features lie. */
 export interface MapLayout {
@@ -41,9 +41,9 @@ export function layoutMap(
   const { cluster, clusters } = findClusters(neighbours, n, options)
   progress('clusters', n, n)
   return {
-    x: Float32Array.from(plane, ([x]) => x),
-    y: Float32Array.from(plane, ([, y]) => y),
-    order: ranks(line.map(([place]) => place)),
+    x: Float32Array.from({ length: n }, (_, i) => plane[2 * i]),
+    y: Float32Array.from({ length: n }, (_, i) => plane[2 * i + 1]),
+    order: ranks(line),
     cluster,
     clusters,
   }
@@ -56,36 +56,21 @@ function embed(
   dimensions: 1 | 2,
   { minDist, seed }: LayoutOptions,
   progress: (done: number, total: number) => void,
-): number[][] {
-  if (n < fewestPoints) return Array.from({ length: n }, (_, i) => [i, 0].slice(0, dimensions))
+): Float64Array {
+  if (n < fewestPoints)
+    return Float64Array.from({ length: n * dimensions }, (_, i) =>
+      i % dimensions === 0 ? i / dimensions : 0,
+    )
   const random = Random.named(seed, dimensions === 2 ? 'features.map' : 'features.order')
-  const { indices, distances } = umapNeighbours(neighbours, n)
-  const umap = new UMAP({
-    nComponents: dimensions,
-    nNeighbors: indices[0].length,
-    minDist,
-    random: () => random.uniform(),
-  })
-  umap.setPrecomputedKNN(indices, distances)
-  // With the neighbours given, only the number of points is read.
-  const epochs = umap.initializeFit(Array.from({ length: n }, () => []))
-  for (let epoch = 1; epoch <= epochs; epoch++) {
-    umap.step()
-    progress(epoch, epochs)
-  }
-  return umap.getEmbedding()
+  return umap(umapNeighbours(neighbours, n), { dimensions, minDist, random }, progress)
 }
 
-/** As UMAP counts, a point is the first of its own neighbours. */
-function umapNeighbours({ rows, cosines, k }: Neighbours, n: number) {
-  const others = Math.min(k, n - 2)
-  const indices: number[][] = []
-  const distances: number[][] = []
-  for (let i = 0; i < n; i++) {
-    indices.push([i, ...rows.subarray(i * k, i * k + others)])
-    distances.push([0, ...Array.from(cosines.subarray(i * k, i * k + others), (c) => Math.max(0, 1 - c))])
-  }
-  return { indices, distances }
+/** As UMAP counts, a point is one of its own neighbours: of k, it gets k - 1 others. */
+function umapNeighbours({ k, rows, cosines }: Neighbours, n: number): NeighbourDistances {
+  const others = Math.max(2, k - 1)
+  const keep = (_: unknown, i: number) => i % k < others
+  const distances = cosines.filter(keep).map((cosine) => Math.max(0, 1 - cosine))
+  return { n, k: others, rows: rows.filter(keep), distances }
 }
 
 /** Communities of the neighbour graph, each edge weighted by its cosine, numbered from the largest. */
@@ -121,8 +106,8 @@ function numberBySize(community: Int32Array): { cluster: Int32Array; clusters: n
 }
 
 /** Place of each value when all are sorted; among equals the earlier first. */
-function ranks(values: readonly number[]): Int32Array {
-  const sorted = values.map((_, i) => i).sort((a, b) => values[a] - values[b] || a - b)
+function ranks(values: Float64Array): Int32Array {
+  const sorted = Int32Array.from(values, (_, i) => i).sort((a, b) => values[a] - values[b] || a - b)
   const rank = new Int32Array(values.length)
   sorted.forEach((i, place) => {
     rank[i] = place
