@@ -17,6 +17,7 @@ type Message =
   | { layout: MapLayout }
 
 const labels = { map: 'lay out the map', order: 'order the list', clusters: 'find clusters' }
+const units = { map: 'epochs', order: 'epochs', clusters: 'features' }
 
 /**
  * `layoutMap` in a thread of its own, so that progress and Ctrl-C stay alive.
@@ -28,7 +29,7 @@ export async function mapInWorker(input: WorkerInput, context: StageContext): Pr
   const tasks = new Map<string, ProgressTask>()
   const show = (message: Exclude<Message, { layout: MapLayout }>): void => {
     const { step, done, total } = message
-    const task = tasks.get(step) ?? context.progress.start(labels[step], total, 'epochs')
+    const task = tasks.get(step) ?? context.progress.start(labels[step], total, units[step])
     tasks.set(step, task)
     task.update(done)
     if (done === total) task.end()

@@ -38,6 +38,7 @@ export function layoutMap(
 ): MapLayout {
   const plane = embed(neighbours, n, 2, options, (done, total) => progress('map', done, total))
   const line = embed(neighbours, n, 1, options, (done, total) => progress('order', done, total))
+  progress('clusters', 0, n)
   const { cluster, clusters } = findClusters(neighbours, n, options)
   progress('clusters', n, n)
   return {

@@ -25,6 +25,7 @@ export function renderClusters(
   options: MapRenderOptions,
 ): string {
   const { width = 100, clusters = 20 } = options
+  if (map.summary.clusters === 0) return 'no feature has a place on the map'
   const tokenOf = new Map(features.map((row) => [row.feature, strongestToken(row, options)]))
   const members = Array.from({ length: map.summary.clusters }, (): number[] => [])
   for (const { feature, cluster } of map.rows) if (cluster !== null) members[cluster].push(feature)
@@ -54,8 +55,12 @@ export function renderClusters(
   const rest = members.slice(clusters)
   if (rest.length === 0) return table
   const left = rest.reduce((sum, own) => sum + own.length, 0)
-  return `${table}\n… and ${rest.length} smaller clusters with ${left.toLocaleString('en-US')} features`
+  return `${table}\n… and ${counted(rest.length, 'smaller cluster')} with ${counted(left, 'feature')}`
 }
+
+/** "1 feature", "2,000 features" */
+const counted = (n: number, noun: string): string =>
+  `${n.toLocaleString('en-US')} ${noun}${n === 1 ? '' : 's'}`
 
 /** The token of a feature's strongest example as it can be read; null where there is none. */
 function strongestToken({ topExample }: FeatureRow, { tokenizer }: MapRenderOptions): string | null {
