@@ -45,9 +45,13 @@ export { type AnalysisPaths, readEvalReport, runEvalStage } from './eval/eval-st
 export { type EvaluateInputs, evaluate } from './eval/evaluate.js'
 
 // features: what each feature responds to
+export { type AblationConfig, ablationConfigSchema } from './features/ablation-config.js'
+export { type Ablation, readAblation, runAblationStage } from './features/ablation-stage.js'
+export { type FeatureMap, readFeatureMap, runMapStage } from './features/feature-map.js'
 export * from './features/feature-store.js'
 export { type FeaturesConfig, featuresConfigSchema } from './features/features-config.js'
 export { runFeaturesStage } from './features/features-stage.js'
+export { type MapConfig, mapConfigSchema } from './features/map-config.js'
 
 // interp: how specific features are
 export { readCaseStudies, runCaseStudiesStage } from './interp/case-studies.js'

@@ -8,6 +8,8 @@ import { runFeaturesStage } from '../features/features-stage.js'
 import { type RenderOptions, renderFeature, renderFeatureList } from '../features/render-feature.js'
 import type { Json } from '../storage/stage.js'
 import { addCommand } from './command.js'
+import { addAblate } from './features-ablate.js'
+import { addFeatureMap } from './features-map.js'
 import { madeOrReused, renderJson } from './outcome.js'
 import { addPaths, readPaths } from './run-paths.js'
 import type { Session } from './session.js'
@@ -19,6 +21,8 @@ export function addFeatures(program: Command): void {
   addBuild(features)
   addList(features)
   addShow(features)
+  addFeatureMap(features)
+  addAblate(features)
 }
 
 function addBuild(features: Command): void {

@@ -186,6 +186,38 @@ function requireHook(config: TransformerConfig, name: string): void {
     })
 }
 
+/** Within a block: what else a forward pass reads that starts at a hook point. */
+const READ_BESIDE: Record<string, readonly string[]> = {
+  'ln1.hook_normalized': ['hook_resid_pre'],
+  'attn.hook_q': ['hook_resid_pre', 'ln1.hook_normalized'],
+  'attn.hook_k': ['hook_resid_pre', 'ln1.hook_normalized', 'attn.hook_q'],
+  'attn.hook_v': ['hook_resid_pre', 'attn.hook_q', 'attn.hook_k'],
+  'attn.hook_z': ['hook_resid_pre'],
+  hook_attn_out: ['hook_resid_pre'],
+  'ln2.hook_normalized': ['hook_resid_mid'],
+  'mlp.hook_pre': ['hook_resid_mid'],
+  'mlp.hook_post': ['hook_resid_mid'],
+  hook_mlp_out: ['hook_resid_mid'],
+}
+
+/**
+ * The hook points that a forward pass with `startAt` reads: that one first, then those whose activations pass it by.
+ * @throws MonosemError config (no such hook point; or the attention pattern, where no pass can start)
+ */
+export function hooksToStartAt(config: TransformerConfig, name: string): string[] {
+  hookWidth(config, name)
+  if (name === 'hook_pos_embed') return [name, 'hook_embed']
+  const [, block = '', point = name] = /^(blocks\.\d+\.)(.+)$/.exec(name) ?? []
+  return [name, ...(READ_BESIDE[point] ?? []).map((other) => `${block}${other}`)]
+}
+
+/** Whether a change at a hook point can reach other tokens: is there attention after it? */
+export function attentionFollows(config: TransformerConfig, name: string): boolean {
+  requireHook(config, name)
+  const names = hookNames(config)
+  return names.indexOf(name) <= names.indexOf(`blocks.${config.layers - 1}.attn.hook_pattern`)
+}
+
 // ---- workspace ----
 
 /**
@@ -323,6 +355,11 @@ export interface ForwardOptions {
   hooks?: Record<string, Hook>
   /** ends the pass right after this hook point (its hook included); what comes later keeps its content */
   stopAfter?: string
+  /**
+   * begins the pass at this hook point: nothing before it is computed and no hook before it called. The workspace's `buffers` must
+   * hold the activations of `hooksToStartAt`. There is no backward pass after it.
+   */
+  startAt?: string
 }
 
 /**
@@ -346,20 +383,46 @@ export function forward(
   const hooks = options.hooks ?? {}
   for (const name of Object.keys(hooks)) requireHook(model.config, name)
   if (options.stopAfter !== undefined) requireHook(model.config, options.stopAfter)
+  if (options.startAt !== undefined) requireStart(model.config, options.startAt, Object.keys(hooks))
+  let started = options.startAt === undefined
   writeBatch(model, workspace, batch)
   workspace.state = 'stopped'
   Object.assign(workspace.activations, workspace.buffers)
-  const steps = forwardSteps(model, workspace, hooks)
+  const running = started ? model : { ...model, kernels: heldBack(model.kernels, () => started) }
+  const steps = forwardSteps(running, workspace, hooks)
   let step = steps.next()
   while (!step.done) {
     const [name, tensor] = step.value
-    const activation = hooks[name]?.(tensor, name) ?? tensor
+    started ||= name === options.startAt
+    const activation = (started && hooks[name]?.(tensor, name)) || tensor
     requireSameShape(name, activation, tensor)
     workspace.activations[name] = activation
     if (name === options.stopAfter) return
     step = steps.next(activation)
   }
-  workspace.state = 'logits'
+  if (options.startAt === undefined) workspace.state = 'logits'
+}
+
+function requireStart(config: TransformerConfig, startAt: string, hooks: readonly string[]): void {
+  hooksToStartAt(config, startAt)
+  const names = hookNames(config)
+  const early = hooks.find((name) => names.indexOf(name) < names.indexOf(startAt))
+  if (early !== undefined)
+    throw new MonosemError(
+      'config',
+      `model/forward: a pass that starts at ${startAt} does not reach ${early}`,
+    )
+}
+
+/** The same kernels, on which nothing is enqueued before `started()`. */
+function heldBack(kernels: Kernels, started: () => boolean): Kernels {
+  return new Proxy(kernels, {
+    get: (target, name) => {
+      const operation = Reflect.get(target, name)
+      if (typeof operation !== 'function') return operation
+      return started() ? operation.bind(target) : () => {}
+    },
+  })
 }
 
 function* forwardSteps(model: Transformer, workspace: Workspace, hooks: Record<string, Hook>): Steps<void> {

@@ -4,6 +4,7 @@ import type { WindowBatch } from '../../src/corpus/windows.js'
 import { MonosemError } from '../../src/errors/monosem-error.js'
 import { loadKernels } from '../../src/kernels/load.js'
 import {
+  attentionFollows,
   backward,
   createTransformer,
   createWorkspace,
@@ -12,6 +13,7 @@ import {
   freeWorkspace,
   type Hook,
   hookNames,
+  hooksToStartAt,
   hookWidth,
   loss,
   parameterCount,
@@ -279,4 +281,47 @@ test('misuse is refused by name', async () => {
   assert.throws(() => hookWidth(TINY, 'blocks.0.attn.hook_pattern'), isError('config', /no width/))
   assert.equal(hookWidth(TINY, 'blocks.1.mlp.hook_post'), 12)
   assert.equal(hookWidth(TINY, 'blocks.1.hook_mlp_out'), 8)
+})
+
+test('a pass that starts at any hook point, from what it reads, ends as a whole pass does', async () => {
+  const model = await tinyModel(kernels)
+  const batch = tinyBatch()
+  const whole = createWorkspace(model, 2, TINY.context)
+  forward(model, whole, batch)
+  const expected = await kernels.readF32(whole.logits)
+  for (const startAt of hookNames(TINY).filter((name) => !name.endsWith('hook_pattern'))) {
+    const workspace = createWorkspace(model, 2, TINY.context)
+    for (const name of hooksToStartAt(TINY, startAt))
+      kernels.copy(workspace.buffers[name], whole.activations[name])
+    const called: string[] = []
+    const look: Hook = (_, name) => {
+      called.push(name)
+    }
+    forward(model, workspace, batch, {
+      startAt,
+      hooks: { [startAt]: look, 'ln_final.hook_normalized': look },
+    })
+    assert.deepEqual(await kernels.readF32(workspace.logits), expected, startAt)
+    assert.deepEqual(called, [...new Set([startAt, 'ln_final.hook_normalized'])])
+    assert.throws(() => loss(model, workspace), isError('config', /complete forward pass/))
+  }
+})
+
+test('a pass cannot start at a pattern, nowhere, or after one of its hooks', async () => {
+  const model = await tinyModel(kernels)
+  const workspace = createWorkspace(model, 2, TINY.context)
+  const start = (startAt: string, hooks: Record<string, Hook> = {}) =>
+    forward(model, workspace, tinyBatch(), { startAt, hooks })
+  assert.throws(() => start('blocks.0.attn.hook_pattern'), isError('config', /no width/))
+  assert.throws(() => start('blocks.9.hook_resid_pre'), isError('config', /no hook point/))
+  assert.throws(
+    () => start('blocks.1.hook_resid_pre', { 'blocks.0.hook_resid_mid': () => {} }),
+    isError('config', /does not reach blocks\.0\.hook_resid_mid/),
+  )
+})
+
+test('attention follows every hook point but those after the last mixing of values', () => {
+  const last = hookNames(TINY).filter((name) => !attentionFollows(TINY, name))
+  assert.equal(last[0], 'blocks.1.attn.hook_z')
+  assert.deepEqual(last, hookNames(TINY).slice(hookNames(TINY).indexOf(last[0])))
 })
