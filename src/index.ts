@@ -25,8 +25,14 @@ export * from './corpus/windows.js'
 // model: the transformer
 export { type ModelConfig, modelConfigSchema } from './model/model-config.js'
 export { loadTransformer, type ModelMetrics, runModelStage } from './model/model-stage.js'
-export { type SampleContext, sample } from './model/sample.js'
-export { type SampleConfig, sampleConfigSchema } from './model/sample-config.js'
+export * from './model/generate.js'
+export { sample } from './model/sample.js'
+export {
+  type GenerateConfig,
+  generateConfigSchema,
+  type SampleConfig,
+  sampleConfigSchema,
+} from './model/sample-config.js'
 export * from './model/transformer.js'
 
 // activations and sae: the autoencoder and what it is trained on
