@@ -105,7 +105,7 @@ function steeringHooks(
   const read = (activation: Tensor) => {
     const ids = chosen && kernels.tensor(chosen, [chosen.length])
     const x = ids ? gather(activation, ids) : activation
-    const planned = { ids, delta: changeOf(x), replacement: base && base(x) }
+    const planned = { ids, delta: changeOf(x), replacement: base?.(x) ?? null }
     if (ids) kernels.free(x)
     return planned
   }
