@@ -59,3 +59,23 @@ export { runFeaturesStage } from './features/features-stage.js'
 export { readCaseStudies, runCaseStudiesStage } from './interp/case-studies.js'
 export { type CaseStudiesConfig, caseStudiesConfigSchema } from './interp/case-studies-config.js'
 export { type CaseStudy, studyPredicates } from './interp/study-predicates.js'
+export { choosePredicates, type Predicate } from './interp/predicates.js'
+
+// steer and attribution: what features do
+export { type AttributeOptions, type Attribution, attribute } from './attribution/attribute.js'
+export { type Metric, singleToken } from './attribution/metric.js'
+export { promptTokens } from './model/prompt-tokens.js'
+export { type EditOptions, featureEdits } from './steer/feature-edits.js'
+export { conceptFeatures, tryFeatures } from './steer/find-feature.js'
+export { type Influence, type InfluenceOptions, measureInfluence } from './steer/influence.js'
+export { judgeTexts, type TextJudgement } from './steer/judge-texts.js'
+export { neutralPrompts } from './steer/neutral-prompts.js'
+export { type NextTokenChange, nextTokenChange } from './steer/next-token.js'
+export {
+  createSteering,
+  type FeatureEdit,
+  type Steering,
+  type SteeringOptions,
+  type TokenScope,
+} from './steer/steering.js'
+export { type SteerInputs, strengthSweep } from './steer/strength-sweep.js'

@@ -48,6 +48,12 @@ export function readPaths<R extends Role>(
   return paths as Record<R, string> & { out: string }
 }
 
+/** A directory of the run, for commands that only use it where it is there; null without a run. */
+export function runDirectory(command: Command, role: Role): string | null {
+  const run: string | undefined = command.getOptionValue('run') ?? runArgument(command)
+  return run === undefined ? null : join(run, role)
+}
+
 /** What was given for `[run]`, of commands that have it. */
 function runArgument(command: Command): string | undefined {
   return command.registeredArguments[0]?.name() === 'run' ? command.args[0] : undefined

@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { addFlags, readFlags } from '../config/flags.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import { requireSaeFits } from '../eval/sae-on-model.js'
-import { openFeatureStore } from '../features/feature-store.js'
+import { type FeatureStore, openFeatureStore } from '../features/feature-store.js'
+import { readCaseStudies } from '../interp/case-studies.js'
 import { choosePredicates, type Predicate } from '../interp/predicates.js'
 import { continueTexts } from '../model/generate.js'
 import { loadTransformer } from '../model/model-stage.js'
@@ -10,6 +12,7 @@ import { promptTokens } from '../model/prompt-tokens.js'
 import type { GenerateConfig } from '../model/sample-config.js'
 import { loadSae } from '../sae/sae.js'
 import { featureEdits, parseFeatureList } from '../steer/feature-edits.js'
+import { conceptFeatures, tryFeatures } from '../steer/find-feature.js'
 import { measureInfluence } from '../steer/influence.js'
 import { judgeTexts } from '../steer/judge-texts.js'
 import { neutralPrompts } from '../steer/neutral-prompts.js'
@@ -23,8 +26,10 @@ import {
   renderNextToken,
   renderSideBySide,
   renderSweep,
+  renderTrials,
 } from '../steer/render-steer.js'
 import {
+  type InfluenceConfig,
   influenceConfigSchema,
   parseStrengths,
   type SteerConfig,
@@ -34,7 +39,7 @@ import { createSteering, type TokenScope } from '../steer/steering.js'
 import { type SteerInputs, strengthSweep } from '../steer/strength-sweep.js'
 import type { Json } from '../storage/stage.js'
 import { addCommand } from './command.js'
-import { addPaths, addRunArgument, readPaths } from './run-paths.js'
+import { addPaths, addRunArgument, readPaths, runDirectory } from './run-paths.js'
 import type { Outcome, Session } from './session.js'
 
 /** `monosem steer` */
@@ -65,28 +70,12 @@ export function addInfluence(program: Command): void {
     {
       description:
         'Measure how much steering a feature raises the share of a concept in continuations of neutral prompts.',
-      example: 'monosem influence --run runs/demo --feature 42 --concept arabic --strength 5',
+      example: 'monosem influence --run runs/demo --concept arabic --strength 5',
     },
     async (session, command) => {
       const config = readFlags(command, influenceConfigSchema)
-      const { feature, concept, mode, unit, strength, prompts, samples, resamples } = config
-      return withInputs(session, command, async (inputs) => {
-        const edits = await featureEdits(inputs.store, parseFeatureList(feature), { mode, unit, strength })
-        const influence = await measureInfluence(
-          inputs,
-          {
-            ...{ edits, samples, resamples, scope: scopeOf(config), keepError: mode !== 'replace' },
-            concept: conceptOf(concept),
-            prompts: prompts.length > 0 ? prompts : neutralPrompts,
-            writing: writingOf(config),
-          },
-          session.context,
-        )
-        return {
-          json: influence as unknown as Json,
-          text: `${renderEdits(edits)}\n\n${renderInfluence(influence, session)}`,
-        }
-      })
+      const studies = runDirectory(command, 'case-studies')
+      return withInputs(session, command, (inputs) => influence(session, inputs, config, studies))
     },
   )
   addFlags(addPaths(addRunArgument(command), ['model', 'sae', 'features']), influenceConfigSchema)
@@ -96,7 +85,7 @@ export function addInfluence(program: Command): void {
 async function withInputs(
   session: Session,
   command: Command,
-  use: (inputs: SteerInputs) => Promise<Outcome>,
+  use: (inputs: SteerInputs & { store: FeatureStore }) => Promise<Outcome>,
 ): Promise<Outcome> {
   const paths = readPaths(command, ['model', 'sae', 'features'])
   const kernels = await session.kernels()
@@ -164,8 +153,58 @@ async function sweep(session: Session, inputs: SteerInputs, config: SteerConfig)
   const heading = `${JSON.stringify(prompt)} · feature${features.length > 1 ? 's' : ''} ${features.join(', ')} · ${samples} texts each`
   return {
     json: points as unknown as Json,
-    text: `${heading}\n\n${renderSweep(points, session)}\n${judgementLegend(session)}`,
+    text: `${heading}\n\n${renderSweep(points, { ...session, tokenizer: inputs.tokenizer })}\n${judgementLegend(session)}`,
   }
+}
+
+/** Steers with the features that were named, or finds one that serves. @param studies directory of case studies, where there is one */
+async function influence(
+  session: Session,
+  inputs: SteerInputs & { store: FeatureStore },
+  config: InfluenceConfig,
+  studies: string | null,
+): Promise<Outcome> {
+  const { mode, unit, strength, samples, resamples } = config
+  const common = {
+    scope: scopeOf(config),
+    concept: conceptOf(config.concept),
+    prompts: config.prompts.length > 0 ? config.prompts : neutralPrompts,
+    writing: writingOf(config),
+  }
+  const named = config.feature === '' ? null : parseFeatureList(config.feature)
+  const candidates = named ? [] : await candidatesFor(inputs, common.concept, studies, config.candidates)
+  const trials = named
+    ? []
+    : await tryFeatures(inputs, { ...common, mode, unit, strength, candidates }, session.context)
+  const features = named ?? [trials[0].feature]
+  const edits = await featureEdits(inputs.store, features, { mode, unit, strength })
+  const options = { ...common, edits, samples, resamples, keepError: mode !== 'replace' }
+  const found = await measureInfluence(inputs, options, session.context)
+  const tried = named ? [] : [renderTrials(trials, common.concept.name)]
+  return {
+    json: { ...found, trials } as unknown as Json,
+    text: [
+      ...tried,
+      renderEdits(edits),
+      renderInfluence(found, { ...session, tokenizer: inputs.tokenizer }),
+    ].join('\n\n'),
+  }
+}
+
+/** Features by their output tokens, and those that the run's case studies found to track the concept. */
+async function candidatesFor(
+  { store, tokenizer }: SteerInputs & { store: FeatureStore },
+  concept: Predicate,
+  studies: string | null,
+  limit: number,
+): Promise<number[]> {
+  const known = studies && existsSync(studies) ? await readCaseStudies(studies) : []
+  const tracked = known.find(({ name }) => name === concept.name)?.candidates ?? []
+  const found = [
+    ...tracked.map(({ feature }) => feature),
+    ...(await conceptFeatures(store, tokenizer, concept)),
+  ]
+  return [...new Set(found)].slice(0, limit)
 }
 
 /** A built-in predicate by its name, or the user's own. */

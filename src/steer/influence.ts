@@ -30,7 +30,7 @@ export interface Influence {
   steeredTexts: number
   unsteeredTexts: number
   /** the first prompts with both continuations */
-  examples: { prompt: string; unsteered: string; steered: string }[]
+  examples: { prompt: string; unsteered: Continuation; steered: Continuation }[]
 }
 
 export interface InfluenceOptions {
@@ -68,7 +68,7 @@ export async function measureInfluence(
   try {
     const task = context.progress.start('influence', 2 * prompts.length, 'texts')
     const write = (done: number, hooks?: Steering['hooks']) =>
-      writeAll(inputs, prompts, options, { signal: context.signal, hooks }, (count) =>
+      writeAll(inputs, prompts, options.writing, { signal: context.signal, hooks }, (count) =>
         task.update(done + count),
       )
     const unsteered = await write(0)
@@ -85,8 +85,8 @@ export async function measureInfluence(
       unsteeredTexts: shareWithAny(counts.unsteered),
       examples: Array.from({ length: Math.min(shownExamples, options.prompts.length) }, (_, i) => ({
         prompt: options.prompts[i],
-        unsteered: unsteered[i * options.samples].text,
-        steered: steered[i * options.samples].text,
+        unsteered: unsteered[i * options.samples],
+        steered: steered[i * options.samples],
       })),
     }
   } finally {
@@ -94,12 +94,13 @@ export async function measureInfluence(
   }
 }
 
-async function writeAll(
-  { model, tokenizer }: Omit<SteerInputs, 'store'>,
+/** Continues prompts in batches, each with random numbers of its own. @throws MonosemError as `generate` */
+export async function writeAll(
+  { model, tokenizer }: Pick<SteerInputs, 'model' | 'tokenizer'>,
   prompts: readonly string[],
-  { writing }: InfluenceOptions,
+  writing: InfluenceOptions['writing'],
   context: { signal?: AbortSignal; hooks?: Steering['hooks'] },
-  report: (done: number) => void,
+  report: (done: number) => void = () => {},
 ): Promise<Continuation[]> {
   const written: Continuation[] = []
   for (let i = 0; i < prompts.length; i += textsAtOnce) {

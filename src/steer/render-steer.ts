@@ -4,6 +4,7 @@ import { fitToWidth } from '../terminal/display-width.js'
 import { decimals, percent } from '../terminal/figures.js'
 import { renderTable } from '../terminal/table.js'
 import { renderTextColumns, wrapToWidth } from '../terminal/text-columns.js'
+import type { Trial } from './find-feature.js'
 import type { Influence, Interval } from './influence.js'
 import type { TextJudgement } from './judge-texts.js'
 import type { Mover, NextTokenChange } from './next-token.js'
@@ -14,6 +15,11 @@ export interface RenderSteerOptions {
   color: boolean
   /** columns */
   width: number
+}
+
+/** For what shows the model's own text. */
+interface Texts {
+  tokenizer: Pick<Tokenizer, 'tokenBytes'>
 }
 
 const style =
@@ -27,9 +33,6 @@ export function readableText(tokens: readonly number[], tokenizer: Pick<Tokenize
 }
 
 const breakAtLineEnds = (text: string): string => text.replace(/↵+(?!$)/g, '$&\n')
-
-/** The same of text. */
-const readable = (text: string): string => breakAtLineEnds(readableBytes(Buffer.from(text, 'utf8')))
 
 /** feature 12 clamped to 16.2, 345 raised by 3 */
 export function renderEdits(edits: readonly FeatureEdit[]): string {
@@ -106,7 +109,7 @@ export const judgementLegend = (options: RenderSteerOptions): string =>
     .join('\n')
 
 /** One line for each strength, with the start of its first text. */
-export function renderSweep(points: readonly SweepPoint[], options: RenderSteerOptions): string {
+export function renderSweep(points: readonly SweepPoint[], options: RenderSteerOptions & Texts): string {
   const withConcept = points.some(({ concept }) => concept !== null)
   const figures = points.map(({ strength, loss, klDivergence, activity, concept }) => [
     String(strength),
@@ -125,7 +128,7 @@ export function renderSweep(points: readonly SweepPoint[], options: RenderSteerO
     { heading: 'first text', align: 'left' as const },
   ]
   const example = ({ example }: SweepPoint): string =>
-    fitToWidth(readable(example).replaceAll('\n', ''), room).trimEnd()
+    fitToWidth(readableText(example.tokens, options.tokenizer).replaceAll('\n', ''), room).trimEnd()
   return renderTable(
     columns,
     points.map((point, i) => [...figures[i], example(point)]),
@@ -138,7 +141,7 @@ const intervalText = (interval: Interval | null): string =>
     : `${percent(interval.value)}  [${percent(interval.low)}, ${percent(interval.high)}]`
 
 /** The shares with their intervals, and some of the texts. */
-export function renderInfluence(influence: Influence, options: RenderSteerOptions): string {
+export function renderInfluence(influence: Influence, options: RenderSteerOptions & Texts): string {
   const { concept, texts, examples } = influence
   const rows = [
     ['without steering', intervalText(influence.unsteered), percent(influence.unsteeredTexts, 0)],
@@ -151,8 +154,20 @@ export function renderInfluence(influence: Influence, options: RenderSteerOption
     { heading: 'texts with any' },
   ]
   const shown = examples.map(({ prompt, unsteered, steered }) => {
-    const both = { unsteered: readable(unsteered), steered: readable(steered) }
+    const both = {
+      unsteered: readableText(unsteered.tokens, options.tokenizer),
+      steered: readableText(steered.tokens, options.tokenizer),
+    }
     return `${style('1', options)(JSON.stringify(prompt))}\n${renderSideBySide(both, options)}`
   })
   return [renderTable(columns, rows), ...shown].join('\n\n')
+}
+
+const shownTrials = 8
+
+/** The features that were tried, the best first. */
+export function renderTrials(trials: readonly Trial[], concept: string): string {
+  const rows = trials.slice(0, shownTrials).map(({ feature, share }) => [String(feature), percent(share)])
+  const columns = [{ heading: 'feature' }, { heading: `${concept}, share of characters` }]
+  return `tried ${trials.length} features, the best of them:\n${renderTable(columns, rows)}`
 }

@@ -65,7 +65,13 @@ export type SteerConfig = z.infer<typeof steerConfigSchema>
 
 /** Options of `influence`. */
 export const influenceConfigSchema = z.object({
-  feature,
+  feature: z
+    .string()
+    .default('')
+    .describe(
+      "numbers of the features, separated by commas; without, the best of those whose output tokens (or the run's case studies) speak for the concept",
+    ),
+  candidates: z.int().min(1).max(10_000).default(32).describe('features to try at most, where none is named'),
   concept: z
     .string()
     .min(1)

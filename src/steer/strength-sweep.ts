@@ -1,7 +1,7 @@
 import type { Tokenizer } from '../corpus/tokenizer.js'
 import type { FeatureStore } from '../features/feature-store.js'
 import type { Predicate } from '../interp/predicates.js'
-import { continueTexts } from '../model/generate.js'
+import { type Continuation, continueTexts } from '../model/generate.js'
 import { promptTokens } from '../model/prompt-tokens.js'
 import type { GenerateConfig } from '../model/sample-config.js'
 import type { Transformer } from '../model/transformer.js'
@@ -26,7 +26,7 @@ export interface SweepPoint extends TextJudgement {
   /** share of the characters that are of the concept; null without a concept */
   concept: number | null
   /** the first of the texts, without the prompt */
-  example: string
+  example: Continuation
 }
 
 export interface SweepOptions extends Omit<EditOptions, 'strength'> {
@@ -86,7 +86,7 @@ async function sweepPoint(
       strength,
       ...(await judgeTexts(model, sae, texts, steering)),
       concept: concept && conceptShare(written.map(({ text }) => countConcept(concept, text))),
-      example: written[0].text,
+      example: written[0],
     }
   } finally {
     steering.free()
