@@ -154,6 +154,22 @@ void attentionBackwardOp(const Napi::CallbackInfo& info) {
   });
 }
 
+// attentionCachedForward(runtime, z, pattern, q, keys, values, sequences, lengths, n, h, s, b, dh)
+void attentionCachedForwardOp(const Napi::CallbackInfo& info) {
+  Arguments arguments(info, "attentionCachedForward");
+  Addon& addon = arguments.addon();
+  int n = info[8].ToNumber(), h = info[9].ToNumber(), s = info[10].ToNumber(), b = info[11].ToNumber(), dh = info[12].ToNumber();
+  int64_t rows = static_cast<int64_t>(n) * h * dh, cache = static_cast<int64_t>(b) * s * h * dh;
+  View z = arguments.view(rows), pattern = arguments.view(static_cast<int64_t>(n) * h * s), q = arguments.view(rows);
+  View keys = arguments.view(cache), values = arguments.view(cache);
+  View sequences = arguments.view(n, kI32), lengths = arguments.view(n, kI32);
+  enqueue(addon, [=](Runtime& r) {
+    if (!tokensInRange(sequences.i32(), n, 0, b)) throw std::out_of_range("attentionCachedForward: a sequence is not in the cache");
+    if (!tokensInRange(lengths.i32(), n, 1, static_cast<int64_t>(s) + 1)) throw std::out_of_range("attentionCachedForward: a length is not in 1..S");
+    r.table->attentionCachedForward(r.context, z.f32(), pattern.f32(), q.f32(), keys.f32(), values.f32(), sequences.i32(), lengths.i32(), n, h, s, dh);
+  });
+}
+
 // crossEntropyForward(runtime, losses, logits, targets, n, v)
 void crossEntropyForwardOp(const Napi::CallbackInfo& info) {
   Arguments arguments(info, "crossEntropyForward");
@@ -203,6 +219,7 @@ void addTransformer(Napi::Env env, Napi::Object exports) {
   addOperation(env, exports, "geluBackward", geluBackwardOp);
   addOperation(env, exports, "attentionForward", attentionForwardOp);
   addOperation(env, exports, "attentionBackward", attentionBackwardOp);
+  addOperation(env, exports, "attentionCachedForward", attentionCachedForwardOp);
   addOperation(env, exports, "crossEntropyForward", crossEntropyForwardOp);
   addOperation(env, exports, "crossEntropyBackward", crossEntropyBackwardOp);
   addOperation(env, exports, "klDivergence", klDivergenceOp);

@@ -113,5 +113,21 @@ void attentionBackward(const Context& context, float* dq, float* dk, float* dv, 
   });
 }
 
+// One position of one head a task: p = softmax(q K^T / sqrt(dh)) over the cache of its sequence [s, h*dh], z = p V.
+void attentionCachedForward(const Context& context, float* z, float* pattern, const float* q, const float* keys, const float* values, const int32_t* sequences, const int32_t* lengths, int n, int h, int s, int dh) {
+  float scale = 1.0f / sqrtf(static_cast<float>(dh));
+  size_t stride = static_cast<size_t>(h) * dh;
+  parallelFor(context, n * h, [&](int task, int) {
+    int row = task / h, length = lengths[row];
+    size_t at = static_cast<size_t>(task) * dh;
+    size_t cache = sequences[row] * s * stride + static_cast<size_t>(task % h) * dh;
+    float* p = pattern + static_cast<size_t>(task) * s;
+    for (int i = 0; i < length; i++) p[i] = dot(q + at, keys + cache + i * stride, dh);
+    softmaxRow(p, scale, 0, length - 1, s);
+    for (int c = 0; c < dh; c++) z[at + c] = 0;
+    for (int i = 0; i < length; i++) axpy(z + at, p[i], values + cache + i * stride, dh);
+  });
+}
+
 }  // namespace MONOSEM_ISA
 }  // namespace monosem

@@ -27,6 +27,7 @@ const KernelTable kTable = {
     geluBackward,
     attentionForward,
     attentionBackward,
+    attentionCachedForward,
     embedForward,
     embedBackward,
     crossEntropyForward,

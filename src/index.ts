@@ -25,8 +25,14 @@ export * from './corpus/windows.js'
 // model: the transformer
 export { type ModelConfig, modelConfigSchema } from './model/model-config.js'
 export { loadTransformer, type ModelMetrics, runModelStage } from './model/model-stage.js'
-export { type SampleContext, sample } from './model/sample.js'
-export { type SampleConfig, sampleConfigSchema } from './model/sample-config.js'
+export * from './model/generate.js'
+export { sample } from './model/sample.js'
+export {
+  type GenerateConfig,
+  generateConfigSchema,
+  type SampleConfig,
+  sampleConfigSchema,
+} from './model/sample-config.js'
 export * from './model/transformer.js'
 
 // activations and sae: the autoencoder and what it is trained on
@@ -57,3 +63,23 @@ export { type MapConfig, mapConfigSchema } from './features/map-config.js'
 export { readCaseStudies, runCaseStudiesStage } from './interp/case-studies.js'
 export { type CaseStudiesConfig, caseStudiesConfigSchema } from './interp/case-studies-config.js'
 export { type CaseStudy, studyPredicates } from './interp/study-predicates.js'
+export { choosePredicates, type Predicate } from './interp/predicates.js'
+
+// steer and attribution: what features do
+export { type AttributeOptions, type Attribution, attribute } from './attribution/attribute.js'
+export { type Metric, singleToken } from './attribution/metric.js'
+export { promptTokens } from './model/prompt-tokens.js'
+export { type EditOptions, featureEdits } from './steer/feature-edits.js'
+export { conceptFeatures, tryFeatures } from './steer/find-feature.js'
+export { type Influence, type InfluenceOptions, measureInfluence } from './steer/influence.js'
+export { judgeTexts, type TextJudgement } from './steer/judge-texts.js'
+export { neutralPrompts } from './steer/neutral-prompts.js'
+export { type NextTokenChange, nextTokenChange } from './steer/next-token.js'
+export {
+  createSteering,
+  type FeatureEdit,
+  type Steering,
+  type SteeringOptions,
+  type TokenScope,
+} from './steer/steering.js'
+export { type SteerInputs, strengthSweep } from './steer/strength-sweep.js'

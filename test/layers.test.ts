@@ -24,7 +24,9 @@ const allowed: Record<string, readonly string[]> = {
   features: [...analysis, 'eval'],
   interp: [...analysis, 'eval', 'features'],
   explain: [...analysis, 'eval', 'features', 'interp'],
-  cli: [...analysis, 'eval', 'features', 'interp', 'explain'],
+  steer: [...analysis, 'eval', 'features', 'interp'],
+  attribution: [...analysis, 'eval', 'features', 'interp'],
+  cli: [...analysis, 'eval', 'features', 'interp', 'explain', 'steer', 'attribution'],
 }
 
 interface Import {

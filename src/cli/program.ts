@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { addFlags } from '../config/flags.js'
+import { addAttribute } from './attribute.js'
 import { addCaseStudies } from './case-studies.js'
 import { addCorpus } from './corpus.js'
 import { addDemo } from './demo.js'
@@ -8,6 +9,7 @@ import { addFeatures } from './features.js'
 import { globalSchema } from './global-options.js'
 import { addModel } from './model.js'
 import { addSae } from './sae.js'
+import { addInfluence, addSteer } from './steer.js'
 
 /** The whole command line: every command with its flags and help, ready to parse. @param asJson mistakes in the options are reported as JSON */
 export function createProgram(version: string, asJson = false): Command {
@@ -22,6 +24,7 @@ export function createProgram(version: string, asJson = false): Command {
     .addHelpText('after', '\nExample:\n  $ monosem demo --quick --out runs/quick')
   addFlags(program, globalSchema)
   for (const add of [addDemo, addCorpus, addModel, addSae, addEval, addFeatures, addCaseStudies]) add(program)
+  for (const add of [addSteer, addInfluence, addAttribute]) add(program)
   return program
 }
 

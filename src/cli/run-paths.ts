@@ -26,6 +26,11 @@ export function addPaths(command: Command, inputs: readonly Role[], output?: Rol
   return command
 }
 
+/** Lets a command that does nothing but read a run take its directory as an argument too: `monosem steer runs/demo`. */
+export function addRunArgument(command: Command): Command {
+  return command.argument('[run]', 'run directory, as --run')
+}
+
 /**
  * The directories that a command reads, by role, and the one it writes, as `out`.
  * @throws MonosemError config, when neither --run nor the directory's own flag was given
@@ -35,7 +40,7 @@ export function readPaths<R extends Role>(
   inputs: readonly R[],
   output?: Role,
 ): Record<R, string> & { out: string } {
-  const run: string | undefined = command.getOptionValue('run')
+  const run: string | undefined = command.getOptionValue('run') ?? runArgument(command)
   const paths: Record<string, string> = {}
   const read = (key: string, flag: string, role: Role): void => {
     const path: string | undefined =
@@ -49,4 +54,15 @@ export function readPaths<R extends Role>(
   for (const role of inputs) read(role, role, role)
   if (output) read('out', 'out', output)
   return paths as Record<R, string> & { out: string }
+}
+
+/** A directory of the run, for commands that only use it where it is there; null without a run. */
+export function runDirectory(command: Command, role: Role): string | null {
+  const run: string | undefined = command.getOptionValue('run') ?? runArgument(command)
+  return run === undefined ? null : join(run, role)
+}
+
+/** What was given for `[run]`, of commands that have it. */
+function runArgument(command: Command): string | undefined {
+  return command.registeredArguments[0]?.name() === 'run' ? command.args[0] : undefined
 }

@@ -104,7 +104,7 @@ async function blockWeights(
  * W_U [dModel, V] with the final LayerNorm's gain multiplied in, and centred both ways: over the residual
  * stream (column means taken off) and over the vocabulary (row means taken off).
  */
-async function foldedUnembedding(model: Transformer): Promise<Float32Array> {
+export async function foldedUnembedding(model: Transformer): Promise<Float32Array> {
   const { kernels, params, config } = model
   const { dModel, vocabularySize: vocabulary } = config
   const [gain, source] = await Promise.all([

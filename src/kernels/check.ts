@@ -364,6 +364,27 @@ export function checkAttentionBackward(
   expectAttention('attentionBackward', pattern, { q, k, v, dz, dq, dk, dv }, starts)
 }
 
+export function checkAttentionCachedForward(
+  z: Tensor,
+  pattern: Tensor,
+  q: Tensor,
+  keys: Tensor,
+  values: Tensor,
+  sequences: Tensor,
+  lengths: Tensor,
+): void {
+  const op = 'attentionCachedForward'
+  const [n, heads, s] = expectTensor(op, 'pattern', pattern, ['N', 'H', 'S'])
+  const [, width] = expectTensor(op, 'q', q, [n, 'H*width'])
+  if (heads < 1 || width % heads !== 0)
+    throw misfit(op, `a width of q that ${heads} heads divide`, String(width))
+  expectTensor(op, 'z', z, [n, width])
+  const [b] = expectTensor(op, 'keys', keys, ['B', s, width])
+  expectTensor(op, 'values', values, [b, s, width])
+  expectInts(op, 'sequences', sequences, [n])
+  expectInts(op, 'lengths', lengths, [n])
+}
+
 export function checkCrossEntropyForward(losses: Tensor, logits: Tensor, targets: Tensor): void {
   const [n] = expectTensor('crossEntropyForward', 'logits', logits, ['N', 'V'])
   expectTensor('crossEntropyForward', 'losses', losses, [n])

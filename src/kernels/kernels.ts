@@ -143,6 +143,20 @@ export interface Kernels extends SaeKernels {
     v: Tensor,
     starts: Tensor | null,
   ): void
+  /**
+   * Attention of N single positions against cached keys and values, for writing token by token. Row n belongs to sequence sequences[n] and attends
+   * to the first lengths[n] positions of that sequence's cache (its own among them, so the cache is written first).
+   * z, q [N, H*head width]; keys, values [B, S, H*head width]; sequences, lengths [N] i32; pattern [N, H, S] is the softmax, zero from lengths[n] on.
+   */
+  attentionCachedForward(
+    z: Tensor,
+    pattern: Tensor,
+    q: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    sequences: Tensor,
+    lengths: Tensor,
+  ): void
   /** losses[n] = -log softmax(logits[n])[targets[n]] in nats; target -1 gives 0. losses [N], logits [N, V], targets [N] i32 */
   crossEntropyForward(losses: Tensor, logits: Tensor, targets: Tensor): void
   /** dlogits = scale * (softmax(logits) - onehot(target)), rows with target -1 are 0; dlogits may be the logits tensor itself */

@@ -222,6 +222,28 @@ function transformer(b: Boundary) {
         ...attentionSizes(pattern, q),
       ],
     ),
+    attentionCachedForward: enqueued(
+      b,
+      'attentionCachedForward',
+      check.checkAttentionCachedForward,
+      (z, pattern, q, keys, values, sequences, lengths) => {
+        const [n, heads, s] = pattern.shape
+        return [
+          z,
+          pattern,
+          q,
+          keys,
+          values,
+          sequences,
+          lengths,
+          n,
+          heads,
+          s,
+          keys.shape[0],
+          q.shape[1] / heads,
+        ]
+      },
+    ),
     crossEntropyForward: enqueued(
       b,
       'crossEntropyForward',

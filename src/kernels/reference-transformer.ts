@@ -250,6 +250,43 @@ export function attentionForward(
   }
 }
 
+/** z, q [N, H*width], pattern [N, H, S], keys, values [B, S, H*width], sequences, lengths [N] */
+export function attentionCachedForward(
+  z: Tensor,
+  pattern: Tensor,
+  q: Tensor,
+  keys: Tensor,
+  values: Tensor,
+  sequences: Tensor,
+  lengths: Tensor,
+): void {
+  const op = 'attentionCachedForward'
+  const [n, heads, s] = pattern.shape
+  const d = q.shape[1]
+  const width = d / heads
+  const [zs, patterns, qs, ks, vs] = [f32(z), f32(pattern), f32(q), f32(keys), f32(values)]
+  const owners = indices(op, 'sequences', sequences, keys.shape[0])
+  const counts = indices(op, 'lengths', lengths, s + 1, 1)
+  patterns.fill(0)
+  for (let row = 0; row < n; row++) {
+    for (let h = 0; h < heads; h++) {
+      const cached = (position: number) => (owners[row] * s + position) * d + h * width
+      const at = row * d + h * width
+      const weights = new Float64Array(counts[row])
+      for (let i = 0; i < weights.length; i++) {
+        weights[i] = dot(qs, at, ks, cached(i), width) / Math.sqrt(width)
+      }
+      softmaxInPlace(weights)
+      patterns.set(weights, (row * heads + h) * s)
+      for (let c = 0; c < width; c++) {
+        let sum = 0
+        for (let i = 0; i < weights.length; i++) sum += weights[i] * vs[cached(i) + c]
+        zs[at + c] = sum
+      }
+    }
+  }
+}
+
 /** With A = pattern: dA = dz v^T, dS = A (dA - sum A dA), dq = dS k / sqrt(width), dk = dS^T q / sqrt(width), dv = A^T dz. */
 export function attentionBackward(
   dq: Tensor,

@@ -157,6 +157,11 @@ function transformerOperations(queue: Queue) {
     geluBackward: enqueued(queue, check.checkGeluBackward, transformer.geluBackward),
     attentionForward: enqueued(queue, check.checkAttentionForward, transformer.attentionForward),
     attentionBackward: enqueued(queue, check.checkAttentionBackward, transformer.attentionBackward),
+    attentionCachedForward: enqueued(
+      queue,
+      check.checkAttentionCachedForward,
+      transformer.attentionCachedForward,
+    ),
     crossEntropyForward: enqueued(queue, check.checkCrossEntropyForward, transformer.crossEntropyForward),
     crossEntropyBackward: enqueued(queue, check.checkCrossEntropyBackward, transformer.crossEntropyBackward),
     klDivergence: enqueued(queue, check.checkKlDivergence, transformer.klDivergence),

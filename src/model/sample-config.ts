@@ -20,3 +20,8 @@ export const sampleConfigSchema = z.object({
 })
 
 export type SampleConfig = z.infer<typeof sampleConfigSchema>
+
+/** The same options where there are several prompts. */
+export const generateConfigSchema = sampleConfigSchema.omit({ prompt: true })
+
+export type GenerateConfig = z.infer<typeof generateConfigSchema>

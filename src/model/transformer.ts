@@ -380,16 +380,43 @@ export function forward(
   batch: WindowBatch,
   options: ForwardOptions = {},
 ): void {
+  writeBatch(model, workspace, batch)
+  runForward(model, workspace, (kernels) => windowAttention(kernels, workspace), options)
+}
+
+/** How a forward pass lets positions look at one another. */
+export interface Attention {
+  /** z = pattern applied to the values, pattern = softmax(q k^T / sqrt(head width)). z, q, k, v [N, D] of the rows of the pass */
+  attend(block: string, z: Tensor, pattern: Tensor, q: Tensor, k: Tensor, v: Tensor): void
+  /** z = pattern applied to the values once more, after a hook may have changed the pattern */
+  mix(block: string, z: Tensor, pattern: Tensor, v: Tensor): void
+}
+
+/** Every window attends to itself. */
+const windowAttention = (kernels: Kernels, { starts }: Workspace): Attention => ({
+  attend: (_block, z, pattern, q, k, v) => kernels.attentionForward(z, pattern, q, k, v, starts),
+  mix: (_block, z, pattern, v) => mixValues(kernels, z, pattern, v),
+})
+
+/**
+ * Enqueues a forward pass over the tokens that are in the workspace already.
+ * @throws MonosemError config (unknown hook point), shape (a hook's tensor of another size)
+ */
+export function runForward(
+  model: Transformer,
+  workspace: Workspace,
+  attention: (kernels: Kernels) => Attention,
+  options: ForwardOptions,
+): void {
   const hooks = options.hooks ?? {}
   for (const name of Object.keys(hooks)) requireHook(model.config, name)
   if (options.stopAfter !== undefined) requireHook(model.config, options.stopAfter)
   if (options.startAt !== undefined) requireStart(model.config, options.startAt, Object.keys(hooks))
   let started = options.startAt === undefined
-  writeBatch(model, workspace, batch)
   workspace.state = 'stopped'
   Object.assign(workspace.activations, workspace.buffers)
-  const running = started ? model : { ...model, kernels: heldBack(model.kernels, () => started) }
-  const steps = forwardSteps(running, workspace, hooks)
+  const kernels = started ? model.kernels : heldBack(model.kernels, () => started)
+  const steps = forwardSteps({ ...model, kernels }, workspace, attention(kernels), hooks)
   let step = steps.next()
   while (!step.done) {
     const [name, tensor] = step.value
@@ -425,7 +452,12 @@ function heldBack(kernels: Kernels, started: () => boolean): Kernels {
   })
 }
 
-function* forwardSteps(model: Transformer, workspace: Workspace, hooks: Record<string, Hook>): Steps<void> {
+function* forwardSteps(
+  model: Transformer,
+  workspace: Workspace,
+  attention: Attention,
+  hooks: Record<string, Hook>,
+): Steps<void> {
   const { kernels, config, params } = model
   const { buffers, contextLength: T } = workspace
   kernels.embedForward(buffers.hook_embed, workspace.tokens, params['embed.W_E'], null, T)
@@ -441,7 +473,7 @@ function* forwardSteps(model: Transformer, workspace: Workspace, hooks: Record<s
       resid = buffers[`${block}.hook_resid_pre`]
     }
     resid = yield [`${block}.hook_resid_pre`, resid]
-    resid = yield* attentionForward(model, workspace, block, resid, hooks)
+    resid = yield* attentionForward(model, workspace, attention, block, resid, hooks)
     resid = yield* mlpForward(model, workspace, block, resid)
   }
   const normalized = yield* layerNormForward(model, workspace, 'ln_final', resid)
@@ -452,6 +484,7 @@ function* forwardSteps(model: Transformer, workspace: Workspace, hooks: Record<s
 function* attentionForward(
   model: Transformer,
   workspace: Workspace,
+  attention: Attention,
   block: string,
   residPre: Tensor,
   hooks: Record<string, Hook>,
@@ -468,13 +501,13 @@ function* attentionForward(
   const values = yield [v, buffers[v]]
 
   const [name, z] = [`${block}.attn.hook_pattern`, buffers[`${block}.attn.hook_z`]]
-  kernels.attentionForward(z, buffers[name], queries, keys, values, workspace.starts)
+  attention.attend(block, z, buffers[name], queries, keys, values)
   if (hooks[name]) {
     // The backward pass of the softmax needs the pattern as it was, so the hook works on a copy.
     kernels.copy(scratch(model, workspace, name, buffers[name].shape), buffers[name])
     workspace.hookedPatterns.add(name)
     const pattern = yield [name, buffers[name]]
-    mixValues(kernels, z, pattern, values)
+    attention.mix(block, z, pattern, values)
   } else {
     workspace.hookedPatterns.delete(name)
     yield [name, buffers[name]]
@@ -590,12 +623,27 @@ export function backward(
   scale: number,
 ): void {
   requireLogits(workspace)
+  const { logits, targets } = workspace
+  model.kernels.crossEntropyBackward(logits, logits, targets, scale)
+  backwardFromLogits(model, workspace, parameterGradients)
+}
+
+/**
+ * `backward` of any function of the logits: the caller has overwritten `workspace.logits` by its gradient with respect to
+ * them.
+ * @throws MonosemError config (the last forward pass was stopped, or its logits are gone)
+ */
+export function backwardFromLogits(
+  model: Transformer,
+  workspace: Workspace,
+  parameterGradients: Record<string, Tensor> | null,
+): void {
+  requireLogits(workspace)
   const { kernels, config, params } = model
   const { activations, gradients, logits } = workspace
   const grads = parameterGradients ?? {}
   allocateGradients(model, workspace)
   workspace.state = 'gradients'
-  kernels.crossEntropyBackward(logits, logits, workspace.targets, scale)
   const dNormalized = gradients['ln_final.hook_normalized']
   const normalized = activations['ln_final.hook_normalized']
   const dW = grads['unembed.W_U'] ?? null

@@ -144,6 +144,11 @@ const LAYERS: Misuse[] = [
       k.attentionBackward(zeros(k, 3, 4), zeros(k, 4, 3), zeros(k, 3, 4), x, pattern, x, x, x, null)
     },
   ],
+  [/attentionCachedForward: .*keys \[B, 5, 4\]/, (k) => cachedAttention(k, { keys: zeros(k, 2, 4, 4) })],
+  [/attentionCachedForward: .*values \[2, 5, 4\]/, (k) => cachedAttention(k, { values: zeros(k, 3, 5, 4) })],
+  [/attentionCachedForward: .*3 heads/, (k) => cachedAttention(k, { pattern: zeros(k, 3, 3, 5) })],
+  [/attentionCachedForward: .*z \[3, 4\]/, (k) => cachedAttention(k, { z: zeros(k, 2, 4) })],
+  [/attentionCachedForward: .*lengths of type i32/, (k) => cachedAttention(k, { lengths: zeros(k, 3) })],
   [
     /crossEntropyForward: .*losses \[2\]/,
     (k) => k.crossEntropyForward(zeros(k, 3), zeros(k, 2, 5), ints(k, 2)),
@@ -172,6 +177,17 @@ function attention(
 ): void {
   const x = zeros(k, n, width)
   k.attentionForward(zeros(k, n, width), k.zeros(pattern), x, x, x, starts)
+}
+
+/** 3 rows, 2 sequences of 5 cached positions, 2 heads of width 2. */
+function cachedAttention(k: Kernels, tensors: Record<string, Tensor>): void {
+  const ones = k.tensor(new Int32Array([1, 1, 1]), [3])
+  const fitting = {
+    ...{ z: zeros(k, 3, 4), pattern: zeros(k, 3, 2, 5), q: zeros(k, 3, 4) },
+    ...{ keys: zeros(k, 2, 5, 4), values: zeros(k, 2, 5, 4), sequences: ones, lengths: ones },
+  }
+  const { z, pattern, q, keys, values, sequences, lengths } = { ...fitting, ...tensors }
+  k.attentionCachedForward(z, pattern, q, keys, values, sequences, lengths)
 }
 
 /** Wrong shapes, types, options and freed tensors: the same errors from every implementation. */
@@ -231,6 +247,9 @@ async function badIds(k: Kernels): Promise<void> {
     crossEntropyForward: () => k.crossEntropyForward(zeros(k, 2), zeros(k, 2, 9), ids),
     crossEntropyBackward: () => k.crossEntropyBackward(zeros(k, 2, 9), zeros(k, 2, 9), ids, 1),
     attention: () => attention(k, [1, 1, 2, 2], 2, 3, ids),
+    attentionCachedForward: () => cachedAttention(k, { sequences: k.tensor(new Int32Array([0, 2, 1]), [3]) }),
+    'attentionCachedForward: ': () =>
+      cachedAttention(k, { lengths: k.tensor(new Int32Array([1, 6, 1]), [3]) }),
   }
   for (const [operation, call] of Object.entries(calls)) {
     const named = (error: unknown): boolean =>

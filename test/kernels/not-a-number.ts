@@ -62,6 +62,15 @@ function outputsOf(k: Kernels): Record<string, Tensor> {
   k.geluForward(out('gelu tanh', [N, D]), bad, 'tanh')
   k.geluForward(out('gelu erf', [N, D]), bad, 'erf')
   k.attentionForward(out('attention', [N, D]), k.zeros([1, 1, N, N]), bad, bad, good, null)
+  k.attentionCachedForward(
+    out('cached attention', [N, D]),
+    k.zeros([N, 1, N]),
+    bad,
+    k.reshape(bad, [1, N, D]),
+    k.reshape(good, [1, N, D]),
+    k.zeros([N], 'i32'),
+    k.tensor(new Int32Array(N).fill(N), [N]),
+  )
   k.crossEntropyForward(out('crossEntropy', [N]), logits, targets)
   k.crossEntropyBackward(out('dlogits', [N, V]), logits, targets, 1)
   k.klDivergence(out('klDivergence', [N]), logits, random.signed([N, V]))

@@ -10,6 +10,7 @@ export function transformerCases(): ParityCase[] {
     ...layerNormCases(),
     ...geluCases(),
     ...attentionCases(),
+    ...cachedAttentionCases(),
     ...lossCases(),
   ]
 }
@@ -164,6 +165,28 @@ function attentionCases(): ParityCase[] {
         },
       ),
     ),
+  )
+}
+
+/** N rows, B sequences, S cached positions, H, head width */
+const CACHED = [
+  [1, 1, 1, 1, 1],
+  [3, 2, 5, 2, 5],
+  [7, 3, 33, 4, 32],
+  [5, 2, 128, 2, 7],
+  [40, 9, 64, 1, 64],
+] as const
+
+function cachedAttentionCases(): ParityCase[] {
+  return CACHED.map(([n, b, s, h, width]) =>
+    parityCase(`cached attention N ${n}, B ${b}, S ${s}, H ${h}, width ${width}`, (k, random) => {
+      const [q, z] = [random.signed([n, h * width], 2), random.signed([n, h * width])]
+      const [keys, values] = [random.signed([b, s, h * width], 2), random.signed([b, s, h * width])]
+      const pattern = random.signed([n, h, s])
+      const [sequences, lengths] = [random.ints([n], 0, b), random.ints([n], 1, s + 1)]
+      k.attentionCachedForward(z, pattern, q, keys, values, sequences, lengths)
+      return { z, pattern }
+    }),
   )
 }
 

@@ -1,0 +1,249 @@
+import { requireSaeFits } from '../eval/sae-on-model.js'
+import { pearson } from '../interp/specificity.js'
+import type { Tensor } from '../kernels/kernels.js'
+import type { Transformer, Workspace } from '../model/transformer.js'
+import { backwardFromLogits, createWorkspace, forward, freeWorkspace } from '../model/transformer.js'
+import { encode, reconstruct, type Sae } from '../sae/sae.js'
+import { ablationEffects } from './ablation.js'
+import { directEffects } from './direct-effects.js'
+import { type Metric, metricGradient, metricValue, softmax } from './metric.js'
+import { spearman } from './rank-correlation.js'
+
+/*
+ * The autoencoder is spliced into the model with its error: x = sum_i f_i d_i + b_dec + error, so no number of the forward pass changes. With the
+ * error held fixed, the gradient of the metric m with respect to the activation of feature i at position p is g_p . d_i, where g is the
+ * gradient at the hook point that the autoencoder reconstructs, and
+ *
+ *   gradient x activation = f_i(p) g_p . d_i
+ *
+ * is what m would lose without the feature if it were linear in it (Templeton et al. 2024, "Scaling Monosemanticity", appendix on
+ * attributions; Marks et al. 2024, "Sparse Feature Circuits", eq. 3). The direct effect is the part of it that goes straight to the logits, with the
+ * final LayerNorm's scale held fixed. Both are checked against what really happens when the feature is taken out.
+ */
+
+/** What one feature does for the metric, at one position or at several together. */
+export interface FeatureAttribution {
+  feature: number
+  /** 0 is <|endoftext|>, which is left out; ascending */
+  positions: number[]
+  /** the largest over the positions */
+  activation: number
+  /** sum over the positions of f_i(p) g_p . d_i */
+  gradientTimesActivation: number
+  /**
+   * direct effect on the logit above the mean of all logits (or on the difference of logits): only the last position has any; null where
+   * the hook point does not write to the residual stream
+   */
+  direct: number | null
+  /** metric less its value with the feature ablated at the positions, everything else as it is; null: not verified */
+  ablation: number | null
+}
+
+/** How well an estimate agrees with true ablation. Null where it cannot be said. */
+export interface Agreement {
+  /** features (at positions) compared */
+  n: number
+  pearson: number | null
+  spearman: number | null
+}
+
+export interface Attribution {
+  /** of the prompt, <|endoftext|> first */
+  tokens: number[]
+  metric: Metric
+  /** of the model as it is */
+  value: number
+  /** of the target as the next token */
+  probability: number
+  /** all active features, largest |gradient x activation| first */
+  features: FeatureAttribution[]
+  /** sum of gradient x activation over all of them */
+  total: number
+  /** the same of the autoencoder's error, what no feature explains: sum_p g_p . (x_p - xHat_p) */
+  error: number
+  agreement: { gradient: Agreement; direct: Agreement } | null
+}
+
+export interface AttributeOptions {
+  metric: Metric
+  /** one line for each feature and position, or each feature at all its positions. Default 'position' */
+  by?: 'position' | 'feature'
+  /** ablate this many of the largest. Default 0 */
+  verify?: number
+}
+
+/**
+ * Which features act for the next token after a prompt.
+ * @param tokens of the prompt, <|endoftext|> first, see `promptTokens`
+ * @throws MonosemError config (a prompt longer than the context), missing, shape (the autoencoder does not fit the model)
+ */
+export async function attribute(
+  model: Transformer,
+  sae: Sae,
+  tokens: Int32Array,
+  { metric, by = 'position', verify = 0 }: AttributeOptions,
+): Promise<Attribution> {
+  requireSaeFits(model, sae)
+  const workspace = createWorkspace(model, 1, tokens.length)
+  try {
+    const logits = await gradientPass(model, workspace, tokens, metric)
+    const pairs = await pairEffects(model, sae, workspace, tokens)
+    const features = by === 'feature' ? byFeature(pairs) : pairs
+    features.sort((a, b) => Math.abs(b.gradientTimesActivation) - Math.abs(a.gradientTimesActivation))
+    const verified = features.slice(0, verify)
+    const clean = metricValue(metric, logits)
+    const effects = await ablationEffects(model, sae, tokens, pairs, verified, metric, clean)
+    for (const [i, one] of verified.entries()) one.ablation = effects[i]
+    await addDirect(model, sae, workspace, metric, features, pairs)
+    return {
+      tokens: [...tokens],
+      metric,
+      value: clean,
+      probability: softmax(logits)[metric.target],
+      features,
+      total: features.reduce((sum, one) => sum + one.gradientTimesActivation, 0),
+      error: await errorEffect(sae, workspace, tokens.length),
+      agreement: verify > 0 ? agreement(verified, tokens.length - 1) : null,
+    }
+  } finally {
+    freeWorkspace(model, workspace)
+  }
+}
+
+/** Runs the model forward and the metric of its last position backward; logits [V] of the last position. */
+async function gradientPass(
+  model: Transformer,
+  workspace: Workspace,
+  tokens: Int32Array,
+  metric: Metric,
+): Promise<Float32Array> {
+  const { kernels, config } = model
+  const [T, V] = [tokens.length, config.vocabularySize]
+  forward(model, workspace, { tokens, targets: new Int32Array(T).fill(-1), starts: new Int32Array(T) })
+  const last = kernels.rows(workspace.logits, T - 1, 1)
+  const logits = await kernels.readF32(last)
+  kernels.fill(workspace.logits, 0)
+  kernels.write(kernels.reshape(last, [V]), metricGradient(metric, logits))
+  backwardFromLogits(model, workspace, null)
+  return logits
+}
+
+/** Gradient x activation of every active feature at every position but that of <|endoftext|>. */
+async function pairEffects(
+  model: Transformer,
+  sae: Sae,
+  workspace: Workspace,
+  tokens: Int32Array,
+): Promise<FeatureAttribution[]> {
+  const { kernels } = model
+  const [codes, gradients] = await Promise.all([
+    encode(sae, workspace.activations[sae.hookName]),
+    kernels.readF32(workspace.gradients[sae.targetHookName]),
+  ])
+  const features = [...new Set(codes.featureIds)]
+  const directions = await readRows(sae, features)
+  const pairs: FeatureAttribution[] = []
+  for (let position = 1; position < tokens.length; position++)
+    for (let e = codes.rowOffsets[position]; e < codes.rowOffsets[position + 1]; e++) {
+      const feature = codes.featureIds[e]
+      const direction = directions.get(feature) as Float32Array
+      let slope = 0
+      for (let i = 0; i < sae.dOut; i++) slope += gradients[position * sae.dOut + i] * direction[i]
+      pairs.push({
+        feature,
+        positions: [position],
+        activation: codes.values[e],
+        gradientTimesActivation: codes.values[e] * slope,
+        direct: null,
+        ablation: null,
+      })
+    }
+  return pairs
+}
+
+/** Decoder rows by feature. */
+async function readRows(
+  { kernels, params, dOut }: Sae,
+  features: readonly number[],
+): Promise<Map<number, Float32Array>> {
+  if (features.length === 0) return new Map()
+  const ids = kernels.tensor(Int32Array.from(features), [features.length])
+  const rows = kernels.zeros([features.length, dOut])
+  kernels.gatherRows(rows, params.wDec, ids)
+  const values = await kernels.readF32(rows)
+  for (const tensor of [ids, rows]) kernels.free(tensor)
+  return new Map(features.map((feature, i) => [feature, values.subarray(i * dOut, (i + 1) * dOut)]))
+}
+
+function byFeature(pairs: readonly FeatureAttribution[]): FeatureAttribution[] {
+  const features = new Map<number, FeatureAttribution>()
+  for (const pair of pairs) {
+    const known = features.get(pair.feature)
+    if (!known) {
+      features.set(pair.feature, { ...pair, positions: [...pair.positions] })
+      continue
+    }
+    known.positions.push(...pair.positions)
+    known.activation = Math.max(known.activation, pair.activation)
+    known.gradientTimesActivation += pair.gradientTimesActivation
+  }
+  return [...features.values()]
+}
+
+/** Fills in the direct effects: those of the last position, 0 for the others. */
+async function addDirect(
+  model: Transformer,
+  sae: Sae,
+  workspace: Workspace,
+  metric: Metric,
+  features: readonly FeatureAttribution[],
+  pairs: readonly FeatureAttribution[],
+): Promise<void> {
+  const last = workspace.contextLength - 1
+  const active = pairs.filter(({ positions }) => positions[0] === last)
+  const slopes = await directEffects(
+    model,
+    sae,
+    workspace,
+    metric,
+    active.map(({ feature }) => feature),
+  )
+  if (slopes === null) return
+  const effects = new Map(active.map(({ feature, activation }, i) => [feature, activation * slopes[i]]))
+  for (const one of features) one.direct = one.positions.includes(last) ? (effects.get(one.feature) ?? 0) : 0
+}
+
+/** sum_p g_p . (x_p - xHat_p), without the position of <|endoftext|> */
+async function errorEffect(sae: Sae, workspace: Workspace, T: number): Promise<number> {
+  const { kernels, dOut } = sae
+  const [x, y] = [workspace.activations[sae.hookName], workspace.activations[sae.targetHookName]]
+  const xHat: Tensor = kernels.zeros([T, dOut])
+  reconstruct(sae, xHat, null, x, y)
+  const reads = [xHat, y, workspace.gradients[sae.targetHookName]]
+  const [found, wanted, gradients] = await Promise.all(reads.map((tensor) => kernels.readF32(tensor)))
+  kernels.free(xHat)
+  let effect = 0
+  for (let i = dOut; i < T * dOut; i++) effect += gradients[i] * (wanted[i] - found[i])
+  return effect
+}
+
+/** Direct effects are compared where there can be any: at the last position. */
+function agreement(
+  verified: readonly FeatureAttribution[],
+  last: number,
+): { gradient: Agreement; direct: Agreement } {
+  const withDirect = verified.filter(({ direct, positions }) => direct !== null && positions.includes(last))
+  return {
+    gradient: agreementOf(verified, ({ gradientTimesActivation }) => gradientTimesActivation),
+    direct: agreementOf(withDirect, ({ direct }) => direct as number),
+  }
+}
+
+function agreementOf(
+  verified: readonly FeatureAttribution[],
+  estimate: (one: FeatureAttribution) => number,
+): Agreement {
+  const truth = verified.map(({ ablation }) => ablation as number)
+  const estimates = verified.map(estimate)
+  return { n: truth.length, pearson: pearson(estimates, truth), spearman: spearman(estimates, truth) }
+}

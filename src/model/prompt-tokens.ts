@@ -1,0 +1,21 @@
+import type { Tokenizer } from '../corpus/tokenizer.js'
+import { MonosemError } from '../errors/monosem-error.js'
+import type { Transformer } from './transformer.js'
+
+/**
+ * The tokens of a prompt, <|endoftext|> first, for what has to see all of it at once.
+ * @throws MonosemError config, when the prompt is longer than the model's context
+ */
+export function promptTokens(
+  { config }: Pick<Transformer, 'config'>,
+  tokenizer: Pick<Tokenizer, 'encode' | 'endOfText'>,
+  prompt: string,
+): Int32Array {
+  const tokens = Int32Array.of(tokenizer.endOfText, ...tokenizer.encode(prompt))
+  if (tokens.length <= config.context) return tokens
+  throw new MonosemError(
+    'config',
+    `prompt: expected at most ${config.context} tokens (the model's context, <|endoftext|> included), got ${tokens.length}`,
+    { hint: 'shorten the prompt' },
+  )
+}
