@@ -24,7 +24,8 @@ const allowed: Record<string, readonly string[]> = {
   features: [...analysis, 'eval'],
   interp: [...analysis, 'eval', 'features'],
   explain: [...analysis, 'eval', 'features', 'interp'],
-  cli: [...analysis, 'eval', 'features', 'interp', 'explain'],
+  probe: [...analysis, 'eval', 'features', 'interp'],
+  cli: [...analysis, 'eval', 'features', 'interp', 'explain', 'probe'],
 }
 
 interface Import {

@@ -7,6 +7,7 @@ import { addEval } from './eval.js'
 import { addFeatures } from './features.js'
 import { globalSchema } from './global-options.js'
 import { addModel } from './model.js'
+import { addProbe } from './probe.js'
 import { addSae } from './sae.js'
 
 /** The whole command line: every command with its flags and help, ready to parse. @param asJson mistakes in the options are reported as JSON */
@@ -21,7 +22,8 @@ export function createProgram(version: string, asJson = false): Command {
     .configureOutput({ outputError: (text, write) => write(asJson ? errorJson(text) : text) })
     .addHelpText('after', '\nExample:\n  $ monosem demo --quick --out runs/quick')
   addFlags(program, globalSchema)
-  for (const add of [addDemo, addCorpus, addModel, addSae, addEval, addFeatures, addCaseStudies]) add(program)
+  for (const add of [addDemo, addCorpus, addModel, addSae, addEval, addFeatures, addCaseStudies, addProbe])
+    add(program)
   return program
 }
 
