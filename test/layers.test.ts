@@ -25,7 +25,8 @@ const allowed: Record<string, readonly string[]> = {
   interp: [...analysis, 'eval', 'features'],
   explain: [...analysis, 'eval', 'features', 'interp'],
   probe: [...analysis, 'eval', 'features', 'interp'],
-  cli: [...analysis, 'eval', 'features', 'interp', 'explain', 'probe'],
+  export: [...analysis, 'eval', 'features', 'interp', 'explain'],
+  cli: [...analysis, 'eval', 'features', 'interp', 'explain', 'probe', 'export'],
 }
 
 interface Import {

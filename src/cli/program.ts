@@ -4,6 +4,7 @@ import { addCaseStudies } from './case-studies.js'
 import { addCorpus } from './corpus.js'
 import { addDemo } from './demo.js'
 import { addEval } from './eval.js'
+import { addExport } from './export.js'
 import { addFeatures } from './features.js'
 import { globalSchema } from './global-options.js'
 import { addModel } from './model.js'
@@ -22,7 +23,17 @@ export function createProgram(version: string, asJson = false): Command {
     .configureOutput({ outputError: (text, write) => write(asJson ? errorJson(text) : text) })
     .addHelpText('after', '\nExample:\n  $ monosem demo --quick --out runs/quick')
   addFlags(program, globalSchema)
-  for (const add of [addDemo, addCorpus, addModel, addSae, addEval, addFeatures, addCaseStudies, addProbe])
+  for (const add of [
+    addDemo,
+    addCorpus,
+    addModel,
+    addSae,
+    addEval,
+    addFeatures,
+    addCaseStudies,
+    addProbe,
+    addExport,
+  ])
     add(program)
   return program
 }
