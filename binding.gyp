@@ -11,6 +11,7 @@
       'native/sae_dense.cc',
       'native/sae_update.cc',
       'native/sae_step.cc',
+      'native/sae_statistics.cc',
       'native/peak.cc',
       'native/table.cc',
     ],

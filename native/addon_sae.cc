@@ -259,6 +259,38 @@ Napi::Value saeEncode(const Napi::CallbackInfo& info) {
   });
 }
 
+// Codes that came from JavaScript: a copy, checked.
+struct CodesCopy {
+  std::vector<int32_t> rowOffsets, featureIds;
+  std::vector<float> values;
+  Codes codes() {
+    Codes view;
+    view.rows = static_cast<int>(rowOffsets.size()) - 1;
+    view.count = static_cast<int64_t>(featureIds.size());
+    view.rowOffsets = rowOffsets.data();
+    view.featureIds = featureIds.data();
+    view.values = values.data();
+    return view;
+  }
+};
+
+// Three arrays: the codes of n rows (any number where n < 0) with ids below f.
+CodesCopy codesCopy(Arguments& arguments, int n, int f) {
+  Napi::Int32Array offsets = arguments.value().As<Napi::Int32Array>(), ids = arguments.value().As<Napi::Int32Array>();
+  Napi::Float32Array values = arguments.value().As<Napi::Float32Array>();
+  CodesCopy copy;
+  copy.rowOffsets.assign(offsets.Data(), offsets.Data() + offsets.ElementLength());
+  copy.featureIds.assign(ids.Data(), ids.Data() + ids.ElementLength());
+  copy.values.assign(values.Data(), values.Data() + values.ElementLength());
+  auto& rows = copy.rowOffsets;
+  int count = static_cast<int>(copy.featureIds.size());
+  bool valid = !rows.empty() && (n < 0 || rows.size() == static_cast<size_t>(n) + 1) && copy.featureIds.size() == copy.values.size() && rows.front() == 0 &&
+               rows.back() == count && tokensInRange(copy.featureIds.data(), count, 0, f);
+  for (size_t i = 1; valid && i < rows.size(); i++) valid = rows[i] >= rows[i - 1];
+  if (!valid) arguments.fail("codes of n rows with ids in range");
+  return copy;
+}
+
 // saeDecode(runtime, n, d, dOut, f, params x8, xHat, x, rowOffsets, featureIds, values)
 void saeDecode(const Napi::CallbackInfo& info) {
   Arguments arguments(info, "saeDecode");
@@ -268,24 +300,47 @@ void saeDecode(const Napi::CallbackInfo& info) {
   View xHat = arguments.view(static_cast<int64_t>(shape.n) * shape.dOut);
   OptionalView x = optionalView(arguments, static_cast<int64_t>(shape.n) * shape.d);
   if (params.wSkip.present && !x.present) arguments.fail("x, which the skip connection reads");
-  Napi::Int32Array offsets = arguments.value().As<Napi::Int32Array>(), ids = arguments.value().As<Napi::Int32Array>();
-  Napi::Float32Array values = arguments.value().As<Napi::Float32Array>();
-  std::vector<int32_t> rowOffsets(offsets.Data(), offsets.Data() + offsets.ElementLength());
-  std::vector<int32_t> featureIds(ids.Data(), ids.Data() + ids.ElementLength());
-  std::vector<float> codeValues(values.Data(), values.Data() + values.ElementLength());
-  bool valid = rowOffsets.size() == static_cast<size_t>(shape.n) + 1 && featureIds.size() == codeValues.size() &&
-               rowOffsets.front() == 0 && rowOffsets.back() == static_cast<int32_t>(featureIds.size()) &&
-               tokensInRange(featureIds.data(), static_cast<int>(featureIds.size()), 0, shape.f);
-  for (size_t i = 1; valid && i < rowOffsets.size(); i++) valid = rowOffsets[i] >= rowOffsets[i - 1];
-  if (!valid) arguments.fail("codes of n rows with feature ids below f");
-  enqueue(addon, [=, rowOffsets = std::move(rowOffsets), featureIds = std::move(featureIds), codeValues = std::move(codeValues)](Runtime& r) mutable {
-    Codes codes;
-    codes.rows = shape.n;
-    codes.count = static_cast<int64_t>(featureIds.size());
-    codes.rowOffsets = rowOffsets.data();
-    codes.featureIds = featureIds.data();
-    codes.values = codeValues.data();
-    r.table->saeDecode(r.context, xHat.f32(), params.pointers(), shape, codes, x.f32());
+  enqueue(addon, [=, copy = codesCopy(arguments, shape.n, shape.f)](Runtime& r) mutable {
+    r.table->saeDecode(r.context, xHat.f32(), params.pointers(), shape, copy.codes(), x.f32());
+  });
+}
+
+// saeAddProducts(runtime, n, d, f, out, x, rowOffsets, featureIds, values)
+void saeAddProducts(const Napi::CallbackInfo& info) {
+  Arguments arguments(info, "saeAddProducts");
+  Addon& addon = arguments.addon();
+  int n = arguments.integer(), d = arguments.integer(), f = arguments.integer();
+  if (n < 1 || d < 1 || f < 1) arguments.fail("positive sizes");
+  View out = arguments.view(static_cast<int64_t>(f) * d), x = arguments.view(static_cast<int64_t>(n) * d);
+  enqueue(addon, [=, copy = codesCopy(arguments, n, f)](Runtime& r) mutable { r.table->saeAddProducts(r.context, out.f32(), copy.codes(), x.f32(), f, d); });
+}
+
+// saeAddPairs(runtime, f, columns, capacity, byCount, ids, size, count, sum, before, missed, rowOffsets, featureIds, values, the columns' three)
+void saeAddPairs(const Napi::CallbackInfo& info) {
+  Arguments arguments(info, "saeAddPairs");
+  Addon& addon = arguments.addon();
+  SaePairsArgs table{};
+  table.features = arguments.integer();
+  table.columns = arguments.integer();
+  table.capacity = arguments.integer();
+  table.byCount = arguments.boolean();
+  if (table.features < 1 || table.columns < 1 || table.capacity < 1) arguments.fail("positive sizes");
+  int64_t places = static_cast<int64_t>(table.features) * table.capacity;
+  OptionalView ids = optionalView(arguments, places, kI32);
+  View size = arguments.view(table.features, kI32), count = arguments.view(places, kI32), sum = arguments.view(places);
+  OptionalView before = optionalView(arguments, places);
+  View missed = arguments.view(table.features);
+  if (ids.present != before.present || (!ids.present && table.capacity != table.columns)) arguments.fail("ids and before, or a place for every column");
+  CodesCopy codes = codesCopy(arguments, -1, table.features);
+  CodesCopy columns = codesCopy(arguments, static_cast<int>(codes.rowOffsets.size()) - 1, table.columns);
+  enqueue(addon, [=, codes = std::move(codes), columns = std::move(columns)](Runtime& r) mutable {
+    table.ids = ids.i32();
+    table.size = size.i32();
+    table.count = count.i32();
+    table.sum = sum.f32();
+    table.before = before.f32();
+    table.missed = missed.f32();
+    r.table->saeAddPairs(r.context, table, codes.codes(), columns.codes());
   });
 }
 
@@ -316,6 +371,8 @@ void addSae(Napi::Env env, Napi::Object exports) {
   addOperation(env, exports, "saeEncode", saeEncode);
   addOperation(env, exports, "saeDecode", saeDecode);
   addOperation(env, exports, "saeEncodeFeatures", saeEncodeFeatures);
+  addOperation(env, exports, "saeAddProducts", saeAddProducts);
+  addOperation(env, exports, "saeAddPairs", saeAddPairs);
 }
 
 }  // namespace monosem

@@ -137,6 +137,15 @@ struct Codes {
 void allocateCodes(Codes& codes, int rows, int64_t count);  // rowOffsets is kept when already there
 void releaseCodes(Codes& codes);
 
+// Counts and sums over pairs (feature, column): see SaePairs in src/kernels/sae-kernels.ts.
+struct SaePairsArgs {
+  int features, columns, capacity;
+  bool byCount;
+  int32_t* ids;  // [features, capacity]; null: every column has its place, and so with before
+  int32_t *size, *count;
+  float *sum, *before, *missed;
+};
+
 struct KernelTable {
   const char* name;
   void (*gemm)(const Context&, const GemmArgs&);
@@ -168,6 +177,8 @@ struct KernelTable {
   void (*saeDecode)(const Context&, float* xHat, const SaePointers&, SaeShape, const Codes&, const float* x);
   void (*saeEncodeFeatures)(const Context&, float* out, const SaePointers&, SaeShape, const float* x, const int32_t* ids, int count, const SaeForm&);
   void (*saeSquaredErrors)(const Context&, float* losses, const float* x, const float* xHat, int n, int d);
+  void (*saeAddProducts)(const Context&, float* out, const Codes&, const float* x, int features, int d);
+  void (*saeAddPairs)(const Context&, const SaePairsArgs&, const Codes&, const Codes& columns);
   double (*fmaLoop)(const Context&, int rounds);
 };
 

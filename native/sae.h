@@ -76,6 +76,8 @@ void saeEncodeFeatures(const Context&, float* out, const SaePointers&, SaeShape,
 float* activationsOf(const Context&, const Codes& support, const SaeForm&, const SaePointers&, const FeatureConstants&);
 // rows of out += sum of values[i] wDec[id]
 void decodeInto(const Context&, float* out, const Codes& codes, const float* values, const float* wDec, int n, int d, int f);
+void saeAddProducts(const Context&, float* out, const Codes&, const float* x, int features, int d);
+void saeAddPairs(const Context&, const SaePairsArgs&, const Codes&, const Codes& columns);
 void saeDecode(const Context&, float* xHat, const SaePointers&, SaeShape, const Codes&, const float* x);
 void saeSquaredErrors(const Context&, float* losses, const float* x, const float* xHat, int n, int d);
 // out[row] = bDec (+ x wSkip)

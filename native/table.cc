@@ -41,6 +41,8 @@ const KernelTable kTable = {
     saeDecode,
     saeEncodeFeatures,
     saeSquaredErrors,
+    saeAddProducts,
+    saeAddPairs,
     fmaLoop,
 };
 

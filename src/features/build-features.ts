@@ -1,26 +1,18 @@
 import { join } from 'node:path'
-import { locate } from '../corpus/windows.js'
 import { encodedWindows } from '../eval/encoded-windows.js'
 import type { EvaluateInputs } from '../eval/evaluate.js'
 import { requireSaeFits } from '../eval/sae-on-model.js'
 import { sampleWindows } from '../eval/sample-windows.js'
 import { type StageContext, silentProgress, throwIfInterrupted } from '../progress/progress.js'
-import { histogramBins } from './activation-histogram.js'
-import type { Example } from './example-slots.js'
-import { collect, createCollector, type FeatureCollector, finish } from './feature-collector.js'
-import {
-  createTableWriter,
-  exampleColumns,
-  featureColumns,
-  type TableWriter,
-  tokenColumns,
-  topGroup,
-} from './feature-tables.js'
+import type { Sae } from '../sae/sae.js'
+import { quantileProbabilities } from './activation-histogram.js'
+import { collect, createCollector } from './feature-collector.js'
+import { exampleRows, type FeatureBlock, type Gathered, rowsOfFeature } from './feature-rows.js'
+import { createTableWriter, exampleColumns, featureColumns, tokenColumns } from './feature-tables.js'
 import type { FeaturesConfig } from './features-config.js'
-import { drawIntervalExamples } from './interval-examples.js'
-import { type LogitEnds, logitEnds } from './logit-weights.js'
-import { type FeatureTokens, featureTokens } from './token-counts.js'
-import { topExamplesOf } from './top-examples.js'
+import { addJoint, createJointStatistics, finishJoint, freeJoint } from './joint-statistics.js'
+import { logitEnds } from './logit-weights.js'
+import { readPairs } from './pair-table.js'
 
 /** The content of features.json: what the tables are about. */
 export interface FeaturesSummary {
@@ -32,16 +24,20 @@ export interface FeaturesSummary {
   split: 'train' | 'validation'
   /** features that never fired on the sample */
   dead: number
+  /** features whose fires are on one token of the vocabulary (99% of them) */
+  singleToken: number
   /** how many equal intervals of (0, max] examples were drawn from */
   intervals: number
+  /** the probabilities that quantiles of activations are given for */
+  quantileProbabilities: number[]
   /** false where the hook point does not write to the residual stream, so that there are no logit weights */
   hasLogits: boolean
 }
 
 /**
  * One pass over text that gathers everything a feature's page shows, written to features.parquet,
- * tokens.parquet and examples.parquet in `directory`. Memory depends on the number of features and examples, not on the number
- * of tokens.
+ * tokens.parquet and examples.parquet in `directory`. Memory depends on the number of features and examples,
+ * not on the number of tokens.
  * @throws MonosemError missing, shape, interrupted, io
  */
 export async function buildFeatures(
@@ -52,142 +48,94 @@ export async function buildFeatures(
 ): Promise<FeaturesSummary> {
   const { model, sae, split } = inputs
   requireSaeFits(model, sae)
-  const collector = await collectFeatures(config, inputs, context)
-  const ends = await logitEnds(model, sae, config.logitTokens)
-  const features = await createTableWriter(join(directory, 'features.parquet'), featureColumns)
-  const tokens = await createTableWriter(join(directory, 'tokens.parquet'), tokenColumns)
-  const examples = await createTableWriter(join(directory, 'examples.parquet'), exampleColumns)
-  const task = context.progress.start('write features', sae.features, 'features')
-  for (let feature = 0; feature < sae.features; feature++) {
-    const positions = { fires: collector.fires[feature], positions: collector.tokens }
-    const table = featureTokens(collector.tokenCounts, feature, { ...positions, limit: config.tokenTable })
-    features.add(featureRow(collector, ends, table, feature))
-    addTokens(tokens, table, feature)
-    addExamples(examples, collector, config, feature)
-    if (feature % 64 === 63) {
-      throwIfInterrupted(context.signal)
-      task.update(feature + 1)
-      await new Promise((resolve) => setImmediate(resolve))
-    }
-  }
-  await features.close()
-  await tokens.close()
-  await examples.close()
-  const dead = collector.fires.filter((fires) => fires === 0).length
-  task.end(`${sae.features - dead} of ${sae.features} features fired`)
+  const gathered = await gather(config, inputs, context)
+  const singleToken = await writeTables(gathered, sae, config, directory, context)
+  freeJoint(gathered.joint)
+  const { collector, ends } = gathered
   return {
     hookName: sae.hookName,
     features: sae.features,
     tokens: collector.tokens,
     split: split.name,
-    dead,
+    dead: collector.fires.filter((fires) => fires === 0).length,
+    singleToken,
     intervals: config.intervals,
+    quantileProbabilities: [...quantileProbabilities],
     hasLogits: ends !== null,
   }
 }
 
-/** The pass over the text. */
-async function collectFeatures(
+/** The pass over the text, then the weights. */
+async function gather(
   config: FeaturesConfig,
   inputs: EvaluateInputs,
   context: StageContext,
-): Promise<FeatureCollector> {
+): Promise<Gathered> {
   const { model, sae, split, endOfText } = inputs
   const contextSize = model.config.context
   const windows = sampleWindows(split, contextSize, config.tokens)
-  const sizes = { features: sae.features, vocabulary: model.config.vocabularySize }
   const shape = { contextSize, before: config.contextBefore, after: config.contextAfter, endOfText }
-  const collector = createCollector(sizes, split, shape, config)
+  const collector = createCollector(sae.features, split, shape, config)
+  const sizes = { features: sae.features, vocabulary: model.config.vocabularySize, d: sae.d }
+  const joint = createJointStatistics(model.kernels, sizes)
   const task = context.progress.start('collect features', windows.length * contextSize, 'tokens')
   let done = 0
-  for await (const encoded of encodedWindows({ ...inputs, windows, batchWindows: config.batchWindows })) {
+  const options = { ...inputs, windows, batchWindows: config.batchWindows, withActivations: true }
+  for await (const encoded of encodedWindows(options)) {
     throwIfInterrupted(context.signal)
+    addJoint(joint, encoded)
     collect(collector, encoded)
     done += encoded.windows.length
     task.update(done * contextSize)
   }
-  finish(collector)
+  finishJoint(joint)
   task.end()
-  return collector
+  return { collector, joint, ends: await logitEnds(model, sae, config.logitTokens) }
 }
 
-type Row = Parameters<TableWriter['add']>[0]
+/** Features that are read back from the kernels at once. */
+const blockFeatures = 256
 
-function featureRow(
-  collector: FeatureCollector,
-  ends: LogitEnds | null,
-  table: FeatureTokens,
-  feature: number,
-): Row {
-  const { fires, sum, max, histograms } = collector
-  const k = ends?.k ?? 0
-  const part = (list: Int32Array | Float32Array | undefined): ArrayLike<number> =>
-    list?.subarray(feature * k, (feature + 1) * k) ?? []
-  return [
-    feature,
-    fires[feature],
-    collector.tokens > 0 ? fires[feature] / collector.tokens : 0,
-    max[feature],
-    fires[feature] > 0 ? sum[feature] / fires[feature] : null,
-    table.singleToken,
-    histograms.range[feature],
-    histograms.counts.subarray(feature * histogramBins, (feature + 1) * histogramBins),
-    part(ends?.topTokens),
-    part(ends?.topWeights),
-    part(ends?.bottomTokens),
-    part(ends?.bottomWeights),
-    table.missed,
-  ]
-}
-
-function addTokens(writer: TableWriter, table: FeatureTokens, feature: number): void {
-  table.tokens.forEach(({ token, active, occurrences, activationSum, lift }, rank) => {
-    writer.add([feature, rank, token, active, occurrences, activationSum, lift])
-  })
-}
-
-function addExamples(
-  table: TableWriter,
-  collector: FeatureCollector,
+/** @returns how many features are single-token */
+async function writeTables(
+  gathered: Gathered,
+  sae: Sae,
   config: FeaturesConfig,
-  feature: number,
-): void {
-  const top = topExamplesOf(collector.top, feature)
-  top.forEach((example, rank) => {
-    table.add(exampleRow(collector, feature, topGroup, rank, example))
-  })
-  const drawn = drawIntervalExamples(collector.samples, collector.split, collector.histograms, feature, {
-    max: collector.max[feature],
-    intervals: config.intervals,
-    perInterval: config.examplesPerInterval,
-    taken: top,
-  })
-  let rank = 0
-  drawn.forEach(({ interval, example }, i) => {
-    rank = i > 0 && drawn[i - 1].interval === interval ? rank + 1 : 0
-    table.add(exampleRow(collector, feature, interval, rank, example))
-  })
+  directory: string,
+  context: StageContext,
+): Promise<number> {
+  const features = await createTableWriter(join(directory, 'features.parquet'), featureColumns)
+  const tokens = await createTableWriter(join(directory, 'tokens.parquet'), tokenColumns)
+  const examples = await createTableWriter(join(directory, 'examples.parquet'), exampleColumns)
+  const task = context.progress.start('write features', sae.features, 'features')
+  let singleToken = 0
+  for (let first = 0; first < sae.features; first += blockFeatures) {
+    throwIfInterrupted(context.signal)
+    const block = await readBlock(gathered, sae, first)
+    for (let feature = first; feature < first + block.count; feature++) {
+      const rows = rowsOfFeature(gathered, block, config, feature)
+      features.add(rows.feature)
+      for (const row of rows.tokens) tokens.add(row)
+      for (const row of exampleRows(gathered.collector, config, feature)) examples.add(row)
+      if (rows.feature.single_token) singleToken++
+    }
+    task.update(first + block.count)
+  }
+  for (const table of [features, tokens, examples]) await table.close()
+  task.end(
+    `${gathered.collector.fires.filter((fires) => fires > 0).length} of ${sae.features} features fired`,
+  )
+  return singleToken
 }
 
-function exampleRow(
-  collector: FeatureCollector,
-  feature: number,
-  interval: number,
-  rank: number,
-  example: Example,
-): Row {
-  const { split } = collector
-  const { document, offset } = locate(split, example.token)
-  const { first, end } = example.range
-  return [
-    feature,
-    interval,
-    rank,
-    example.activation,
-    document,
-    offset,
-    example.token - first,
-    split.tokens.subarray(first, end),
-    example.activations,
-  ]
+async function readBlock({ joint }: Gathered, sae: Sae, first: number): Promise<FeatureBlock> {
+  const { kernels, params } = sae
+  const count = Math.min(blockFeatures, sae.features - first)
+  const [tokens, coActive, products, decoder] = await Promise.all([
+    readPairs(joint.tokenCounts.pairs, first, count),
+    readPairs(joint.coActivation, first, count),
+    kernels.readF32(kernels.rows(joint.neurons.products, first, count)),
+    kernels.readF32(kernels.rows(params.wDec, first, count)),
+  ])
+  return { first, count, tokens, coActive, products, decoder }
 }

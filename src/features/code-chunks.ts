@@ -14,17 +14,19 @@ export interface CodeChunk {
 
 /**
  * Cuts a stream of codes into chunks that do not depend on the batches in which it comes: a chunk ends with the row that brings it to
- * `entriesPerChunk` active features or 64 Ki rows. So sums made chunk by chunk have the same bits whatever the batch size.
+ * `entriesPerChunk` active features or 256 Ki rows. So sums made chunk by chunk have the same bits whatever the batch size.
  */
 export interface CodeChunks {
   entriesPerChunk: number
   chunk: CodeChunk
 }
 
-const rowsPerChunk = 2 ** 16
+const rowsPerChunk = 2 ** 18
 
-/** @param entriesPerChunk default 2^21, 16 MiB */
-export function createCodeChunks(entriesPerChunk = 2 ** 21): CodeChunks {
+/** Entries of a chunk: the more features, the more text it takes until each has something to add. 2^21 take 16 MiB. */
+export const entriesPerChunk = (features: number): number => Math.max(2 ** 21, 32 * features)
+
+export function createCodeChunks(entriesPerChunk: number): CodeChunks {
   return {
     entriesPerChunk,
     chunk: {
@@ -70,28 +72,21 @@ function grown<T extends Int32Array | Float32Array>(from: T, to: T, used: number
   return to
 }
 
-/** The same codes feature by feature. */
-export interface FiresByFeature {
-  /** [F + 1] */
-  offsets: Int32Array
-  /** rows on which a feature fired, ascending, and its activations there */
-  rows: Int32Array
-  values: Float32Array
+/** The chunk as codes of `rows` tokens; views, not copies. */
+export function codesOf({ rows, rowOffsets, featureIds, values }: CodeChunk): Codes {
+  const entries = rowOffsets[rows]
+  return {
+    rowOffsets: rowOffsets.subarray(0, rows + 1),
+    featureIds: featureIds.subarray(0, entries),
+    values: values.subarray(0, entries),
+  }
 }
 
-export function byFeature(chunk: CodeChunk, features: number): FiresByFeature {
-  const entries = chunk.rowOffsets[chunk.rows]
-  const offsets = new Int32Array(features + 1)
-  for (let e = 0; e < entries; e++) offsets[chunk.featureIds[e] + 1]++
-  for (let f = 0; f < features; f++) offsets[f + 1] += offsets[f]
-  const next = offsets.slice(0, features)
-  const rows = new Int32Array(entries)
-  const values = new Float32Array(entries)
-  for (let row = 0; row < chunk.rows; row++)
-    for (let e = chunk.rowOffsets[row]; e < chunk.rowOffsets[row + 1]; e++) {
-      const at = next[chunk.featureIds[e]]++
-      rows[at] = row
-      values[at] = chunk.values[e]
-    }
-  return { offsets, rows, values }
+/** The chunk's tokens in the same form: in each row one column, the token, with value 1. */
+export function tokensAsCodes({ rows, tokens }: CodeChunk): Codes {
+  return {
+    rowOffsets: Int32Array.from({ length: rows + 1 }, (_, row) => row),
+    featureIds: tokens.subarray(0, rows),
+    values: new Float32Array(rows).fill(1),
+  }
 }

@@ -9,7 +9,7 @@ import {
   doublingsFor,
   histogramBins,
 } from './activation-histogram.js'
-import { addCodeRow, byFeature, type CodeChunks, createCodeChunks, emptyChunk } from './code-chunks.js'
+import type { FeatureSums } from './co-activation.js'
 import type { ContextShape } from './context.js'
 import type { CodedStretch } from './example-slots.js'
 import type { FeaturesConfig } from './features-config.js'
@@ -19,22 +19,15 @@ import {
   mergeSampleBins,
   offerSample,
 } from './interval-examples.js'
-import { countTokens, createTokenCounts, type TokenCounts } from './token-counts.js'
 import { createTopExamples, offerTopExample, type TopExamples } from './top-examples.js'
 
 /**
  * What one pass over text gathers about each of F features. Its size depends on F, never on the length of the
  * text.
  */
-export interface FeatureCollector {
+export interface FeatureCollector extends FeatureSums {
   split: TokenSplit
   contextSize: number
-  /** text positions seen */
-  tokens: number
-  /** [F] tokens on which the feature fired */
-  fires: Float64Array
-  /** [F] sum of its activations */
-  sum: Float64Array
   /** [F] */
   max: Float32Array
   histograms: ActivationHistograms
@@ -44,14 +37,10 @@ export interface FeatureCollector {
   windowMax: Float32Array
   windowToken: Int32Array
   touched: number[]
-  /** codes that the counts below do not hold yet */
-  chunks: CodeChunks
-  tokenCounts: TokenCounts
 }
 
-/** @param sizes F and V */
 export function createCollector(
-  { features, vocabulary }: { features: number; vocabulary: number },
+  features: number,
   split: TokenSplit,
   shape: ContextShape,
   config: FeaturesConfig,
@@ -63,6 +52,7 @@ export function createCollector(
     tokens: 0,
     fires: new Float64Array(features),
     sum: new Float64Array(features),
+    squares: new Float64Array(features),
     max: new Float32Array(features),
     histograms: createHistograms(features),
     top: createTopExamples(features, config.topExamples, shape),
@@ -70,14 +60,12 @@ export function createCollector(
     windowMax: new Float32Array(features),
     windowToken: new Int32Array(features),
     touched: [],
-    chunks: createCodeChunks(),
-    tokenCounts: createTokenCounts(features, vocabulary),
   }
 }
 
 /**
  * Adds a batch of encoded windows. A window gives each feature at most one top example: its largest
- * activation there. `finish` has to follow the last batch.
+ * activation there.
  */
 export function collect(collector: FeatureCollector, encoded: EncodedBatch): void {
   const t = collector.contextSize
@@ -88,35 +76,22 @@ export function collect(collector: FeatureCollector, encoded: EncodedBatch): voi
   for (let w = 0; w < windows.length; w++) {
     const firstToken = windows[w] * t
     const stretch: CodedStretch = { codes, firstToken, rowOf: rowOf.subarray(w * t, (w + 1) * t) }
-    for (; row < rows.length && rows[row] < (w + 1) * t; row++) {
-      const token = firstToken + rows[row] - w * t
-      collectRow(collector, stretch, row, token)
-      if (addCodeRow(collector.chunks, codes, row, collector.split.tokens[token])) countChunk(collector)
-    }
+    for (; row < rows.length && rows[row] < (w + 1) * t; row++)
+      collectRow(collector, stretch, row, firstToken + rows[row] - w * t)
     endWindow(collector, stretch)
   }
   collector.tokens += rows.length
 }
 
-/** Counts what is left of the last chunk. */
-export function finish(collector: FeatureCollector): void {
-  countChunk(collector)
-}
-
-function countChunk({ chunks, fires, tokenCounts }: FeatureCollector): void {
-  const firesByFeature = byFeature(chunks.chunk, fires.length)
-  countTokens(tokenCounts, chunks.chunk, firesByFeature)
-  emptyChunk(chunks)
-}
-
 function collectRow(collector: FeatureCollector, stretch: CodedStretch, row: number, token: number): void {
-  const { histograms, fires, sum, max, windowMax } = collector
+  const { histograms, fires, sum, squares, max, windowMax } = collector
   const { rowOffsets, featureIds, values } = stretch.codes
   for (let e = rowOffsets[row]; e < rowOffsets[row + 1]; e++) {
     const feature = featureIds[e]
     const activation = values[e]
     fires[feature]++
     sum[feature] += activation
+    squares[feature] += activation * activation
     if (activation > max[feature]) {
       max[feature] = activation
       for (let n = doublingsFor(histograms, feature, activation); n > 0; n--) {

@@ -5,14 +5,9 @@ import { MonosemError } from '../errors/monosem-error.js'
 import { openDatabase, sqlString } from '../formats/duckdb.js'
 import { openStage } from '../storage/stage.js'
 import type { FeaturesSummary } from './build-features.js'
-import type {
-  FeatureDetail,
-  FeatureExample,
-  FeatureRow,
-  LogitWeight,
-  TokenStatistics,
-} from './feature-detail.js'
+import type { FeatureDetail, FeatureRow } from './feature-detail.js'
 import { topGroup } from './feature-tables.js'
+import { detailOf, listedFeature, type StoredRow } from './stored-feature.js'
 
 export type * from './feature-detail.js'
 
@@ -31,6 +26,8 @@ export interface ListOptions {
   minDensity?: number
   /** only features at most this dense; default 1 */
   maxDensity?: number
+  /** only features that are single-token, or only those that are not; default: both */
+  singleToken?: boolean
 }
 
 /** A finished `features` directory, open for queries. */
@@ -68,11 +65,9 @@ export async function openFeatureStore(directory: string): Promise<FeatureStore>
   }
 }
 
-type ResultRow = Record<string, unknown>
-
-async function query(connection: DuckDBConnection, sql: string, values: number[]): Promise<ResultRow[]> {
+async function query(connection: DuckDBConnection, sql: string, values: number[]): Promise<StoredRow[]> {
   const reader = await connection.runAndReadAll(sql, values)
-  return reader.getRowObjectsJS() as ResultRow[]
+  return reader.getRowObjectsJS() as StoredRow[]
 }
 
 const sortColumns: Record<FeatureSort, string> = {
@@ -90,22 +85,20 @@ async function listFeatures(connection: DuckDBConnection, options: ListOptions):
   for (const [name, value] of Object.entries({ limit, offset }))
     if (!Number.isInteger(value) || value < 0)
       throw new MonosemError('config', `${name}: expected a whole number of at least 0, got ${value}`)
+  const filter =
+    options.singleToken === undefined ? '' : ` AND single_token = ${options.singleToken === true}`
   const direction = (options.descending ?? sort !== 'id') ? 'DESC' : 'ASC'
   const rows = await query(
     connection,
     `WITH page AS (
-       SELECT feature, fires, density, max, mean, single_token, top_tokens FROM features WHERE density BETWEEN $1 AND $2
+       SELECT feature, fires, density, max, mean, single_token, top_tokens FROM features WHERE density BETWEEN $1 AND $2${filter}
        ORDER BY "${column}" ${direction} NULLS LAST, feature LIMIT $3 OFFSET $4)
      SELECT page.*, example.* EXCLUDE (feature) FROM page
      LEFT JOIN (SELECT * FROM examples WHERE rank = 0 AND interval = ${topGroup}) AS example USING (feature)
      ORDER BY page."${column}" ${direction} NULLS LAST, page.feature`,
     [minDensity, maxDensity, limit, offset],
   )
-  return rows.map((row) => ({
-    ...figuresOf(row),
-    topTokens: row.top_tokens as number[],
-    topExample: row.tokens ? exampleOf(row) : null,
-  }))
+  return rows.map(listedFeature)
 }
 
 async function getFeature(
@@ -119,60 +112,8 @@ async function getFeature(
       `feature ${feature}: expected a whole number from 0 to ${summary.features - 1}`,
       { hint: 'list the features to see their ids' },
     )
-  const [row] = await query(connection, 'SELECT * FROM features WHERE feature = $1', [feature])
-  const tokens = await query(connection, 'SELECT * FROM tokens WHERE feature = $1 ORDER BY rank', [feature])
-  const found = await query(connection, 'SELECT * FROM examples WHERE feature = $1', [feature])
-  const examples = found.map(exampleOf).sort((a, b) => a.rank - b.rank)
-  return {
-    ...figuresOf(row),
-    histogram: { range: row.histogram_range as number, counts: row.histogram as number[] },
-    quantiles: [],
-    tokens: tokens.map(tokenOf),
-    tokensMissed: row.tokens_missed as number,
-    coActive: [],
-    coActiveMissed: 0,
-    alignedNeurons: [],
-    correlatedNeurons: [],
-    logitStatistics: null,
-    logitHistogram: null,
-    topLogits: logitsOf(row.top_tokens, row.top_logits),
-    bottomLogits: logitsOf(row.bottom_tokens, row.bottom_logits),
-    top: examples.filter((example) => example.interval === null),
-    intervals: examples
-      .filter((example) => example.interval !== null)
-      .sort((a, b) => (b.interval as number) - (a.interval as number)),
-  }
+  const find = (table: string): Promise<StoredRow[]> =>
+    query(connection, `SELECT * FROM ${table} WHERE feature = $1`, [feature])
+  const [row] = await find('features')
+  return detailOf({ feature: row, tokens: await find('tokens'), examples: await find('examples') }, summary)
 }
-
-type Figures = Pick<FeatureRow, 'feature' | 'fires' | 'density' | 'max' | 'mean' | 'singleToken'>
-
-const figuresOf = (row: ResultRow): Figures => ({
-  feature: row.feature as number,
-  fires: row.fires as number,
-  density: row.density as number,
-  max: row.max as number,
-  mean: row.mean as number | null,
-  singleToken: row.single_token as boolean,
-})
-
-const tokenOf = (row: ResultRow): TokenStatistics => ({
-  token: row.token as number,
-  active: row.active as number,
-  occurrences: row.occurrences as number,
-  activationSum: row.activation_sum as number,
-  lift: row.lift as number,
-})
-
-const exampleOf = (row: ResultRow): FeatureExample => ({
-  interval: row.interval === topGroup ? null : (row.interval as number),
-  rank: row.rank as number,
-  activation: row.activation as number,
-  document: row.document as number,
-  position: row.position as number,
-  tokenIndex: row.token_index as number,
-  tokens: row.tokens as number[],
-  activations: row.activations as number[],
-})
-
-const logitsOf = (tokens: unknown, weights: unknown): LogitWeight[] =>
-  (tokens as number[]).map((token, i) => ({ token, weight: (weights as number[])[i] }))

@@ -18,7 +18,7 @@ import { storageError } from '../storage/atomic-file.js'
 export type Columns = Record<string, DuckDBType>
 
 /** features.parquet: one row per feature, by id. */
-export const featureColumns: Columns = {
+export const featureColumns = {
   feature: INTEGER,
   /** tokens on which it fired, and their share of the sample */
   fires: DOUBLE,
@@ -31,16 +31,43 @@ export const featureColumns: Columns = {
   /** 64 linear bins over (0, histogram_range] */
   histogram_range: DOUBLE,
   histogram: LIST(INTEGER),
+  /** activations at the probabilities in features.json; empty when it never fired */
+  quantiles: LIST(FLOAT),
   top_tokens: LIST(INTEGER),
   top_logits: LIST(FLOAT),
   bottom_tokens: LIST(INTEGER),
   bottom_logits: LIST(FLOAT),
+  /** moments of the logit weights over the vocabulary; null where there are none */
+  logit_mean: FLOAT,
+  logit_deviation: FLOAT,
+  logit_skewness: FLOAT,
+  logit_kurtosis: FLOAT,
+  /** 64 equal bins over [logit_low, logit_high] */
+  logit_low: FLOAT,
+  logit_high: FLOAT,
+  logit_histogram: LIST(INTEGER),
+  /** neurons that the decoder row writes to most: entry, and its size as a share of the row's L1 norm */
+  aligned_neurons: LIST(INTEGER),
+  aligned_values: LIST(FLOAT),
+  aligned_l1: LIST(FLOAT),
+  /** neurons that go with it over the text */
+  correlated_neurons: LIST(INTEGER),
+  correlated_pearson: LIST(FLOAT),
+  correlated_cosine: LIST(FLOAT),
+  /** features that fire together with it */
+  co_active: LIST(INTEGER),
+  co_active_counts: LIST(INTEGER),
+  co_active_jaccard: LIST(FLOAT),
+  co_active_pearson: LIST(FLOAT),
+  co_active_cosine: LIST(FLOAT),
+  /** the most fires that may be missing from any of co_active_counts; 0: they are exact */
+  co_active_missed: DOUBLE,
   /** the most activation that may be missing from any row of tokens.parquet; 0: it is exact */
   tokens_missed: DOUBLE,
 }
 
 /** tokens.parquet: the tokens on which a feature is most active, by feature, then activation_sum, largest first. */
-export const tokenColumns: Columns = {
+export const tokenColumns = {
   feature: INTEGER,
   rank: SMALLINT,
   token: INTEGER,
@@ -56,7 +83,7 @@ export const tokenColumns: Columns = {
  * examples.parquet: one row per example, by feature, then group (top first, then the highest interval), then
  * rank.
  */
-export const exampleColumns: Columns = {
+export const exampleColumns = {
   feature: INTEGER,
   /** -1 for the top examples, else the interval that the example was drawn from */
   interval: SMALLINT,
@@ -75,10 +102,13 @@ export const exampleColumns: Columns = {
 /** The value of `interval` for top examples. */
 export const topGroup = -1
 
+/** One value per column. */
+export type Row<C extends Columns> = Record<keyof C, number | boolean | null | ArrayLike<number>>
+
 /** Rows on their way into a Parquet file. */
-export interface TableWriter {
-  /** One value per column, in the order of the columns; numeric arrays become lists. */
-  add(row: readonly (number | boolean | null | ArrayLike<number>)[]): void
+export interface TableWriter<C extends Columns> {
+  /** Adds a row; numeric arrays become lists. */
+  add(row: Row<C>): void
   /** Writes the file and gives everything back. */
   close(): Promise<void>
 }
@@ -90,11 +120,15 @@ const chunkRows = 2048
  * bytes must not depend on the machine.
  * @throws MonosemError io (at `close`)
  */
-export async function createTableWriter(path: string, columns: Columns): Promise<TableWriter> {
+export async function createTableWriter<C extends Columns>(
+  path: string,
+  columns: C,
+): Promise<TableWriter<C>> {
   const { connection, close } = await openDatabase()
   const definition = Object.entries(columns).map(([name, type]) => `"${name}" ${type.toString()}`)
   await connection.run(`CREATE TABLE rows (${definition.join(', ')})`)
   const appender = await connection.createAppender('rows')
+  const names = Object.keys(columns)
   const types = Object.values(columns)
   let pending: DuckDBValue[][] = types.map(() => [])
   const flush = () => {
@@ -107,7 +141,8 @@ export async function createTableWriter(path: string, columns: Columns): Promise
   }
   return {
     add: (row) => {
-      row.forEach((value, i) => {
+      names.forEach((name, i) => {
+        const value = row[name]
         pending[i].push(typeof value === 'object' && value !== null ? listValue(Array.from(value)) : value)
       })
       if (pending[0].length === chunkRows) flush()

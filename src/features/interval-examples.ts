@@ -10,8 +10,10 @@ import {
   readSlot,
 } from './example-slots.js'
 
-/** Two bins of the histogram share one sample. */
-export const sampleBins = histogramBins / 2
+/** Bins of the histogram that share one sample. */
+const binsPerSample = 8
+
+export const sampleBins = histogramBins / binsPerSample
 
 /**
  * A uniform random sample of each feature's activations in each of 32 linear bins over its range. Every
@@ -82,7 +84,7 @@ export function offerSample(
   stretch: CodedStretch,
 ): void {
   const { capacity, count, order, priority } = samples
-  const place = feature * sampleBins + (bin >> 1)
+  const place = feature * sampleBins + Math.floor(bin / binsPerSample)
   const drawn = priorityOf(samples.key, feature, token)
   if (drawn >= samples.threshold[place] || capacity === 0) return
   const base = place * capacity
@@ -186,8 +188,10 @@ function weightedCandidates(
   for (let b = 0; b < sampleBins; b++) {
     const place = feature * sampleBins + b
     const held = samples.count[place]
-    const base = feature * histogramBins + 2 * b
-    const weight = (histograms.counts[base] + histograms.counts[base + 1]) / held
+    const base = feature * histogramBins + binsPerSample * b
+    let active = 0
+    for (let bin = base; bin < base + binsPerSample; bin++) active += histograms.counts[bin]
+    const weight = active / held
     for (let i = 0; i < held; i++) {
       const slot = samples.order[place * samples.capacity + i]
       // Another key than the one that decided who stays: those who stayed have small priorities.

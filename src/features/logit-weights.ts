@@ -1,8 +1,9 @@
 import type { Kernels, Tensor } from '../kernels/kernels.js'
 import type { Transformer } from '../model/transformer.js'
 import type { Sae } from '../sae/sae.js'
+import { createLogitShapes, keepShape, type LogitShapes } from './logit-statistics.js'
 
-/** Output tokens of each feature at both ends of its logit weights, k each. */
+/** Output tokens of each feature at both ends of its logit weights, k each, and how the weights are distributed. */
 export interface LogitEnds {
   k: number
   /** [F, k] token ids and weights, largest weight first */
@@ -11,6 +12,7 @@ export interface LogitEnds {
   /** [F, k] smallest weight first */
   bottomTokens: Int32Array
   bottomWeights: Float32Array
+  shapes: LogitShapes
 }
 
 /** Features per block of the [F, V] matrix, which is never held whole. */
@@ -44,7 +46,7 @@ export async function logitEnds(model: Transformer, sae: Sae, k: number): Promis
   const { kernels, config } = model
   const vocabulary = config.vocabularySize
   const kept = Math.min(k, vocabulary)
-  const ends = createEnds(sae.features, kept)
+  const ends = createEnds(sae.features, kept, vocabulary)
   const unembedding = kernels.tensor(await foldedUnembedding(model), [config.dModel, vocabulary])
   for (let first = 0; first < sae.features; first += blockFeatures) {
     const count = Math.min(blockFeatures, sae.features - first)
@@ -55,20 +57,24 @@ export async function logitEnds(model: Transformer, sae: Sae, k: number): Promis
       projection ? model.params[projection] : null,
       unembedding,
     )
-    for (let i = 0; i < count; i++)
-      keepEnds(ends, first + i, weights.subarray(i * vocabulary, (i + 1) * vocabulary))
+    for (let i = 0; i < count; i++) {
+      const ofFeature = weights.subarray(i * vocabulary, (i + 1) * vocabulary)
+      keepEnds(ends, first + i, ofFeature)
+      keepShape(ends.shapes, first + i, ofFeature)
+    }
   }
   kernels.free(unembedding)
   return ends
 }
 
-function createEnds(features: number, k: number): LogitEnds {
+function createEnds(features: number, k: number, vocabulary: number): LogitEnds {
   return {
     k,
     topTokens: new Int32Array(features * k),
     topWeights: new Float32Array(features * k),
     bottomTokens: new Int32Array(features * k),
     bottomWeights: new Float32Array(features * k),
+    shapes: createLogitShapes(features, vocabulary),
   }
 }
 

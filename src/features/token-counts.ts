@@ -1,6 +1,6 @@
-import type { CodeChunk, FiresByFeature } from './code-chunks.js'
+import { type CodeChunk, codesOf, tokensAsCodes } from './code-chunks.js'
 import type { TokenStatistics } from './feature-detail.js'
-import { addRow, addToRow, createPairTable, createRowSums, type PairTable, pairsOf } from './pair-table.js'
+import { missedBy, type PairBlock, type PairTable, pairsOf } from './pair-table.js'
 
 /** On which tokens of the vocabulary each feature fires. */
 export interface TokenCounts {
@@ -10,23 +10,10 @@ export interface TokenCounts {
   pairs: PairTable
 }
 
-/** @param maximum pairs that may be held, see `createPairTable` */
-export function createTokenCounts(features: number, vocabulary: number, maximum?: number): TokenCounts {
-  return {
-    occurrences: new Uint32Array(vocabulary),
-    pairs: createPairTable(features, vocabulary, 'sum', maximum),
-  }
-}
-
 /** Adds a chunk of text. */
-export function countTokens(counts: TokenCounts, chunk: CodeChunk, fires: FiresByFeature): void {
-  for (let row = 0; row < chunk.rows; row++) counts.occurrences[chunk.tokens[row]]++
-  const sums = createRowSums(counts.pairs.columns)
-  for (let feature = 0; feature < counts.pairs.rows; feature++) {
-    for (let e = fires.offsets[feature]; e < fires.offsets[feature + 1]; e++)
-      addToRow(sums, chunk.tokens[fires.rows[e]], fires.values[e])
-    if (sums.size > 0) addRow(counts.pairs, feature, sums)
-  }
+export function countTokens({ occurrences, pairs }: TokenCounts, chunk: CodeChunk): void {
+  for (let row = 0; row < chunk.rows; row++) occurrences[chunk.tokens[row]]++
+  pairs.kernels.saeAddPairs(pairs.pairs, codesOf(chunk), tokensAsCodes(chunk))
 }
 
 /** A feature is single-token when at least this share of its fires is on one token of the vocabulary. */
@@ -43,26 +30,28 @@ export interface FeatureTokens {
 
 /**
  * The tokens on which a feature is most active.
+ * @param block of `TokenCounts.pairs`
  * @param fires tokens on which it fired, of `positions` text positions
  * @param limit how many at most
  */
 export function featureTokens(
-  counts: TokenCounts,
+  { occurrences }: TokenCounts,
+  block: PairBlock,
   feature: number,
   { fires, positions, limit }: { fires: number; positions: number; limit: number },
 ): FeatureTokens {
-  const pairs = pairsOf(counts.pairs, feature).sort((a, b) => b.sum - a.sum || a.column - b.column)
+  const pairs = pairsOf(block, feature).sort((a, b) => b.sum - a.sum || a.column - b.column)
   const most = pairs.reduce((largest, { count }) => Math.max(largest, count), 0)
   const tokens = pairs.slice(0, limit).map(({ column, count, sum }) => ({
     token: column,
     active: count,
-    occurrences: counts.occurrences[column],
+    occurrences: occurrences[column],
     activationSum: sum,
-    lift: count / counts.occurrences[column] / (fires / positions),
+    lift: count / occurrences[column] / (fires / positions),
   }))
   return {
     tokens,
-    missed: counts.pairs.missed[feature],
+    missed: missedBy(block, feature),
     singleToken: fires > 0 && most >= singleTokenShare * fires,
   }
 }

@@ -13,6 +13,7 @@ import type {
   Codes,
   SaeActivation,
   SaeForm,
+  SaePairs,
   SaePrecision,
   SaeSparsity,
   SaeStepOptions,
@@ -214,22 +215,53 @@ export function checkSaeDecode(xHat: Tensor, params: SaeTensors, codes: Codes, x
   if (width !== dOut) throw misfit('saeDecode', `xHat [N, ${dOut}]`, shapeText(xHat.shape))
   if (x !== null) expectTensor('saeDecode', 'x', x, [n, d])
   else if (params.wSkip !== undefined) throw misfit('saeDecode', 'x, which params.wSkip needs', 'null')
-  expectCodes(codes, n)
-  expectIds('saeDecode', 'featureIds', codes.featureIds, features)
+  expectCodes('saeDecode', codes, n, features)
 }
 
-function expectCodes({ rowOffsets, featureIds, values }: Codes, n: number): void {
-  if (rowOffsets.length !== n + 1) throw misfit('saeDecode', `${n + 1} rowOffsets`, String(rowOffsets.length))
+function expectCodes(
+  op: string,
+  { rowOffsets, featureIds, values }: Codes,
+  n: number,
+  features: number,
+  ids = 'featureIds',
+): void {
+  if (rowOffsets.length !== n + 1) throw misfit(op, `${n + 1} rowOffsets`, String(rowOffsets.length))
   if (featureIds.length !== values.length) {
-    throw misfit('saeDecode', `as many values as the ${featureIds.length} featureIds`, String(values.length))
+    throw misfit(op, `as many values as the ${featureIds.length} featureIds`, String(values.length))
   }
   const ascending = rowOffsets.every((offset, i) => i === 0 || offset >= rowOffsets[i - 1])
-  if (rowOffsets[0] === 0 && rowOffsets[n] === values.length && ascending) return
-  throw misfit(
-    'saeDecode',
-    `rowOffsets ascending from 0 to ${values.length}`,
-    `${rowOffsets[0]} .. ${rowOffsets[n]}`,
-  )
+  if (rowOffsets[0] !== 0 || rowOffsets[n] !== values.length || !ascending)
+    throw misfit(
+      op,
+      `rowOffsets ascending from 0 to ${values.length}`,
+      `${rowOffsets[0]} .. ${rowOffsets[n]}`,
+    )
+  expectIds(op, ids, featureIds, features)
+}
+
+export function checkSaeAddProducts(out: Tensor, codes: Codes, x: Tensor): void {
+  const [n, d] = expectBatch('saeAddProducts', 'x', x)
+  const [features] = expectTensor('saeAddProducts', 'out', out, ['F', d])
+  expectCodes('saeAddProducts', codes, n, features)
+}
+
+export function checkSaeAddPairs(pairs: SaePairs, codes: Codes, columns: Codes): void {
+  const op = 'saeAddPairs'
+  expectInteger(op, 'pairs.columns', pairs.columns, 1)
+  if (!['count', 'sum'].includes(pairs.weighBy))
+    throw misfit(op, 'weighBy count or sum', String(pairs.weighBy))
+  const shape = expectTensor(op, 'pairs.sum', pairs.sum, ['F', 'capacity'])
+  expectInts(op, 'pairs.count', pairs.count, shape)
+  expectInts(op, 'pairs.size', pairs.size, [shape[0]])
+  expectTensor(op, 'pairs.missed', pairs.missed, [shape[0]])
+  if (pairs.ids !== null) expectInts(op, 'pairs.ids', pairs.ids, shape)
+  if (pairs.before !== null) expectTensor(op, 'pairs.before', pairs.before, shape)
+  const exact = shape[1] === pairs.columns && pairs.ids === null && pairs.before === null
+  if (!exact && (pairs.ids === null || pairs.before === null))
+    throw misfit(op, 'pairs.ids and pairs.before, or neither and a place for every column', shapeText(shape))
+  const n = codes.rowOffsets.length - 1
+  expectCodes(op, codes, n, shape[0])
+  expectCodes(op, columns, n, pairs.columns, 'ids of columns')
 }
 
 export function checkSaePack(wEnc: Tensor, precision: SaePrecision, smoothing: Tensor | null): void {

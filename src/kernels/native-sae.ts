@@ -83,6 +83,8 @@ function stepNumbers(options: SaeStepOptions, features: number): unknown[] {
   ]
 }
 
+const arraysOf = ({ rowOffsets, featureIds, values }: Codes): unknown[] => [rowOffsets, featureIds, values]
+
 /** The handle of a live packed copy of this W_enc. */
 function packedHandle(op: string, packed: SaePacked | null, wEnc?: Tensor): unknown {
   if (packed === null) return null
@@ -137,7 +139,7 @@ export function sae(b: Boundary): SaeKernels {
       b.call(
         'saeDecode',
         ...[...sizes(params, xHat.shape[0]), ...tensorsOf(params), xHat, x],
-        ...[codes.rowOffsets, codes.featureIds, codes.values],
+        ...arraysOf(codes),
       )
     },
     saeReconstruct(xHat, losses, params, x, y, form, packed) {
@@ -151,6 +153,20 @@ export function sae(b: Boundary): SaeKernels {
     saeEncodeFeatures(out, params, x, ids, form) {
       checkSae.checkSaeEncodeFeatures(out, params, x, ids, form)
       b.call('saeEncodeFeatures', ...forwardOf(params, x, form), ...[out, x, ids])
+    },
+    saeAddProducts(out, codes, x) {
+      checkSae.checkSaeAddProducts(out, codes, x)
+      b.call('saeAddProducts', ...x.shape, out.shape[0], out, x, ...arraysOf(codes))
+    },
+    saeAddPairs(pairs, codes, columns) {
+      checkSae.checkSaeAddPairs(pairs, codes, columns)
+      const { ids, size, count, sum, before, missed } = pairs
+      b.call(
+        'saeAddPairs',
+        ...[sum.shape[0], pairs.columns, sum.shape[1], pairs.weighBy === 'count'],
+        ...[ids, size, count, sum, before, missed],
+        ...[...arraysOf(codes), ...arraysOf(columns)],
+      )
     },
     mixInPlace: enqueued(b, 'mixInPlace', checkSae.checkMixInPlace, (y, x, weight) => [y, x, weight]),
   }

@@ -14,6 +14,7 @@ import type {
 } from './kernels.js'
 import * as elementwise from './reference-elementwise.js'
 import * as sae from './reference-sae.js'
+import * as statistics from './reference-sae-statistics.js'
 import { saeStep } from './reference-sae-step.js'
 import {
   allocate,
@@ -177,6 +178,8 @@ function saeOperations(queue: Queue): SaeKernels {
     saeDecode: enqueued(queue, checkSae.checkSaeDecode, sae.saeDecode),
     saeReconstruct: enqueued(queue, checkReconstruct, sae.saeReconstruct),
     saeEncodeFeatures: enqueued(queue, checkSae.checkSaeEncodeFeatures, sae.saeEncodeFeatures),
+    saeAddProducts: enqueued(queue, checkSae.checkSaeAddProducts, statistics.saeAddProducts),
+    saeAddPairs: enqueued(queue, checkSae.checkSaeAddPairs, statistics.saeAddPairs),
     mixInPlace: enqueued(queue, checkSae.checkMixInPlace, elementwise.mixInPlace),
   }
 }

@@ -166,6 +166,30 @@ export interface SaeStepStats {
   updateMs: number
 }
 
+/**
+ * Counts and sums over pairs (feature, column) of a stream of tokens, for the columns that weigh most with each of F features, in memory
+ * that does not grow with the stream. With a place for every column it is exact. Otherwise it is a Misra-Gries summary, merged batch by
+ * batch (Agarwal et al. 2012, "Mergeable summaries"): a feature keeps `capacity` columns, and the lightest make room for heavier ones. A
+ * column that holds more than 1 / (capacity + 1) of a feature's weight is certainly kept. Zeros at first, but for `size` of an exact table.
+ */
+export interface SaePairs {
+  /** what decides which columns are kept */
+  weighBy: 'count' | 'sum'
+  columns: number
+  /** [F, capacity] i32, the columns kept; null where the table is exact: then capacity = columns, and place c is column c's */
+  ids: Tensor | null
+  /** [F] i32, how many columns a feature keeps; capacity where the table is exact */
+  size: Tensor
+  /** [F, capacity] i32, tokens of the pair since its column was kept */
+  count: Tensor
+  /** [F, capacity] f32, sum of the products of both values over them */
+  sum: Tensor
+  /** [F, capacity] f32, the most weight that a column can have had before it was kept; null where the table is exact */
+  before: Tensor | null
+  /** [F] f32, the most weight that a column that is not kept can have */
+  missed: Tensor
+}
+
 /** The operations of the boundary that belong to autoencoders. */
 export interface SaeKernels {
   /**
@@ -202,6 +226,14 @@ export interface SaeKernels {
    * which features are among the k largest needs all of them.
    */
   saeEncodeFeatures(out: Tensor, params: SaeTensors, x: Tensor, ids: Int32Array, form: SaeForm): void
+  /** out[j] += sum over n of f[n, j] x[n]: codes^T x, token after token. out [F, D], x [N, D], codes of N tokens */
+  saeAddProducts(out: Tensor, codes: Codes, x: Tensor): void
+  /**
+   * Adds the pairs of N tokens, codes^T columns: of each feature's tokens and each column, how many there are and the sum of the products
+   * of both values. How a stream is cut into calls changes what a full table keeps.
+   * @param columns N rows in the form of codes, ids below `pairs.columns`; may be `codes`
+   */
+  saeAddPairs(pairs: SaePairs, codes: Codes, columns: Codes): void
   /** y += weight (x - y), the same number of f32 elements: one step of an exponential moving average. */
   mixInPlace(y: Tensor, x: Tensor, weight: number): void
 }

@@ -3,6 +3,7 @@ import type {
   Kernels,
   SaeActivation,
   SaeForm,
+  SaePairs,
   SaePrecision,
   SaeSparsity,
   SaeStepOptions,
@@ -11,6 +12,7 @@ import type {
   Tensor,
 } from '../../src/kernels/kernels.js'
 import type { Misuse } from './misuse.js'
+import { emptyPairs } from './parity-sae-statistics.js'
 import { AUX, RELU_FORM, TOPK, TRAIN, topkForm, trainingOf } from './sae-setup.js'
 
 const F = 6
@@ -221,10 +223,41 @@ const PACKING: Misuse[] = [
   [/mixInPlace: .*weight/, (k) => k.mixInPlace(zeros(k, 2), zeros(k, 2), NaN)],
 ]
 
+const EMPTY = codes([0, 0], [], [])
+
+const addPairs = (
+  k: Kernels,
+  changes: Partial<SaePairs>,
+  from: Codes = EMPTY,
+  columns: Codes = EMPTY,
+  capacity = 4,
+): unknown => k.saeAddPairs({ ...emptyPairs(k, F, 9, capacity), ...changes }, from, columns)
+
+const STATISTICS: Misuse[] = [
+  [/saeAddProducts: .*x \[N, D\]/, (k) => k.saeAddProducts(zeros(k, F, D), EMPTY, zeros(k, D))],
+  [/saeAddProducts: .*out \[F, 3\]/, (k) => k.saeAddProducts(zeros(k, F, 4), EMPTY, zeros(k, 1, D))],
+  [/saeAddProducts: .*3 rowOffsets/, (k) => k.saeAddProducts(zeros(k, F, D), EMPTY, zeros(k, 2, D))],
+  [
+    /saeAddProducts: .*featureIds in 0 .. 5, got 6/,
+    (k) => k.saeAddProducts(zeros(k, F, D), codes([0, 1], [6], [1]), zeros(k, 1, D)),
+  ],
+  [/saeAddPairs: .*count \[6, 4\]/, (k) => addPairs(k, { count: ints(k, F, 5) })],
+  [/saeAddPairs: .*ids of type i32/, (k) => addPairs(k, { ids: zeros(k, F, 4) })],
+  [/saeAddPairs: .*ids and pairs.before/, (k) => addPairs(k, { before: null })],
+  [/saeAddPairs: .*a place for every column/, (k) => addPairs(k, { ids: null, before: null })],
+  [/saeAddPairs: .*weighBy/, (k) => addPairs(k, { weighBy: 'mass' as 'sum' })],
+  [/saeAddPairs: .*featureIds in 0 .. 5, got 6/, (k) => addPairs(k, {}, codes([0, 1], [6], [1]))],
+  [
+    /saeAddPairs: .*columns in 0 .. 8, got 9/,
+    (k) => addPairs(k, {}, codes([0, 1], [5], [1]), codes([0, 1], [9], [1])),
+  ],
+  [/saeAddPairs: .*2 rowOffsets, got 3/, (k) => addPairs(k, {}, EMPTY, codes([0, 0, 0], [], []))],
+]
+
 const packed = (k: Kernels, features = F) => k.saePack(zeros(k, features, D), 'fp32', null)
 
 /** Wrong arguments to the operations of autoencoders. */
-export const SAE_MISUSES: Misuse[] = [...OPTIONS, ...TENSORS, ...DECODING, ...PACKING]
+export const SAE_MISUSES: Misuse[] = [...OPTIONS, ...TENSORS, ...DECODING, ...STATISTICS, ...PACKING]
 
 function freed(k: Kernels, ...shape: number[]): Tensor {
   const t = k.zeros(shape)

@@ -9,12 +9,14 @@ import { notANumberTests } from './not-a-number.js'
 import { type Content, differences, firstBitDifference, type ParityCase } from './parity-case.js'
 import { elementwiseCases } from './parity-elementwise.js'
 import { saeCases } from './parity-sae.js'
+import { saeStatisticsCases } from './parity-sae-statistics.js'
 import { transformerCases } from './parity-transformer.js'
 
 const FAMILIES = {
   'memory, elementwise and Adam': elementwiseCases(),
   'transformer layers': transformerCases(),
   'sparse autoencoder': saeCases(),
+  'statistics of sparse codes': saeStatisticsCases(),
 }
 
 /** The native kernels with each number of threads and each other instruction set, or why there are none here. */
