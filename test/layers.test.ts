@@ -26,7 +26,12 @@ const allowed: Record<string, readonly string[]> = {
   explain: [...analysis, 'eval', 'features', 'interp'],
   steer: [...analysis, 'eval', 'features', 'interp'],
   attribution: [...analysis, 'eval', 'features', 'interp'],
-  cli: [...analysis, 'eval', 'features', 'interp', 'explain', 'steer', 'attribution'],
+  probe: [...analysis, 'eval', 'features', 'interp'],
+  export: [...analysis, 'eval', 'features', 'interp', 'explain'],
+  cli: [
+    ...[...analysis, 'eval', 'features', 'interp'],
+    ...['explain', 'steer', 'attribution', 'probe', 'export'],
+  ],
 }
 
 interface Import {

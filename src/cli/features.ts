@@ -1,21 +1,22 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { addFlags, readFlags } from '../config/flags.js'
-import { MonosemError } from '../errors/monosem-error.js'
 import { type FeatureStore, openFeatureStore } from '../features/feature-store.js'
 import { featuresConfigSchema } from '../features/features-config.js'
 import { runFeaturesStage } from '../features/features-stage.js'
 import { type RenderOptions, renderFeature, renderFeatureList } from '../features/render-feature.js'
 import type { Json } from '../storage/stage.js'
 import { addCommand } from './command.js'
+import { featureId } from './feature-id.js'
 import { addAblate } from './features-ablate.js'
 import { addFeatureMap } from './features-map.js'
 import { madeOrReused, renderJson } from './outcome.js'
 import { addPaths, readPaths } from './run-paths.js'
 import type { Session } from './session.js'
+import { addSpecificity } from './specificity.js'
 import { readStageJson } from './stage-json.js'
 
-/** `monosem features build`, `list` and `show` */
+/** `monosem features build`, `list`, `show` and `specificity` */
 export function addFeatures(program: Command): void {
   const features = program.command('features').description('what each feature of an autoencoder responds to')
   addBuild(features)
@@ -23,6 +24,7 @@ export function addFeatures(program: Command): void {
   addShow(features)
   addFeatureMap(features)
   addAblate(features)
+  addSpecificity(features)
 }
 
 function addBuild(features: Command): void {
@@ -105,17 +107,6 @@ function addShow(features: Command): void {
     },
   )
   addPaths(command.argument('<id...>', 'numbers of the features'), ['features'])
-}
-
-function featureId(text: string): number {
-  if (/^\d+$/.test(text)) return Number(text)
-  throw new MonosemError(
-    'config',
-    `features show: expected the number of a feature, got ${JSON.stringify(text)}`,
-    {
-      hint: 'monosem features list shows the numbers',
-    },
-  )
 }
 
 /**

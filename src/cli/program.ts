@@ -5,9 +5,11 @@ import { addCaseStudies } from './case-studies.js'
 import { addCorpus } from './corpus.js'
 import { addDemo } from './demo.js'
 import { addEval } from './eval.js'
+import { addExport } from './export.js'
 import { addFeatures } from './features.js'
 import { globalSchema } from './global-options.js'
 import { addModel } from './model.js'
+import { addProbe } from './probe.js'
 import { addSae } from './sae.js'
 import { addInfluence, addSteer } from './steer.js'
 
@@ -23,8 +25,9 @@ export function createProgram(version: string, asJson = false): Command {
     .configureOutput({ outputError: (text, write) => write(asJson ? errorJson(text) : text) })
     .addHelpText('after', '\nExample:\n  $ monosem demo --quick --out runs/quick')
   addFlags(program, globalSchema)
-  for (const add of [addDemo, addCorpus, addModel, addSae, addEval, addFeatures, addCaseStudies]) add(program)
-  for (const add of [addSteer, addInfluence, addAttribute]) add(program)
+  const stages = [addDemo, addCorpus, addModel, addSae, addEval, addFeatures, addCaseStudies]
+  const uses = [addSteer, addInfluence, addAttribute, addProbe, addExport]
+  for (const add of [...stages, ...uses]) add(program)
   return program
 }
 

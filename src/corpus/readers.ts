@@ -90,7 +90,7 @@ async function* readJson(request: ReadRequest): AsyncGenerator<FoundText> {
 }
 
 /** Lines of a file as bytes, without their ends; only one line at a time is in memory. */
-async function* linesOf(path: string): AsyncGenerator<Uint8Array> {
+export async function* linesOf(path: string): AsyncGenerator<Uint8Array> {
   let rest: Buffer[] = []
   try {
     for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
@@ -110,7 +110,8 @@ async function* linesOf(path: string): AsyncGenerator<Uint8Array> {
   if (rest.length > 0) yield Buffer.concat(rest)
 }
 
-function parseJson(text: string, name: string): unknown {
+/** @throws MonosemError format */
+export function parseJson(text: string, name: string): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {

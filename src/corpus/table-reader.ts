@@ -13,12 +13,40 @@ const MAX_LINE_BYTES = 16 * 2 ** 20
  * chunk. Empty cells are passed over. CSV rows that do not parse go to `request.bad` one by one.
  */
 export async function* readTable(request: ReadRequest): AsyncGenerator<FoundText> {
+  for await (const { cells, place } of readColumns(request, [{ name: request.field }]))
+    if (cells[0] !== null) yield { text: cells[0], place }
+}
+
+/** A column to read. */
+export interface TableColumn {
+  name: string
+  /** numbers and truth values are taken as text; by default a column that is no text is an error */
+  anyType?: boolean
+}
+
+/** The cells of one row, null where they are empty. */
+export interface TableRow {
+  cells: (string | null)[]
+  /** number of the row, from 1 */
+  place: string
+}
+
+/** Reads several columns, as `readTable` does one. */
+export async function* readColumns(
+  request: Omit<ReadRequest, 'field'>,
+  columns: readonly TableColumn[],
+): AsyncGenerator<TableRow> {
   const isCsv = !request.path.toLowerCase().endsWith('.parquet')
   const database = await openDatabase()
   try {
     try {
       await refuseBinaryCsv(request)
-      yield* readColumn(database.connection, request, isCsv ? csvTable(request) : parquetTable(request))
+      yield* readRows(
+        database.connection,
+        request,
+        isCsv ? csvTable(request) : parquetTable(request),
+        columns,
+      )
     } catch (cause) {
       request.bad('files with bad tables', cause instanceof MonosemError ? cause : tableError(request, cause))
       return
@@ -29,44 +57,52 @@ export async function* readTable(request: ReadRequest): AsyncGenerator<FoundText
   }
 }
 
-const csvTable = ({ path }: ReadRequest): string =>
+type TableRequest = Omit<ReadRequest, 'field'>
+
+const csvTable = ({ path }: TableRequest): string =>
   `read_csv(${sqlString(path)}, header = true, delim = ',', quote = '"', escape = '"', all_varchar = true,
      store_rejects = true, max_line_size = ${MAX_LINE_BYTES})`
 
-const parquetTable = ({ path }: ReadRequest): string => `read_parquet(${sqlString(path)})`
+const parquetTable = ({ path }: TableRequest): string => `read_parquet(${sqlString(path)})`
 
-const tableError = ({ name }: ReadRequest, cause: unknown): MonosemError =>
+const tableError = ({ name }: TableRequest, cause: unknown): MonosemError =>
   formatError(`${name}: ${String(cause instanceof Error ? cause.message : cause).split('\n')[0]}`, cause)
 
-async function* readColumn(
+async function* readRows(
   connection: DuckDBConnection,
-  request: ReadRequest,
+  request: TableRequest,
   table: string,
-): AsyncGenerator<FoundText> {
-  const columns = (await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${table}`)).getRows()
-  const column = columns.find(([name]) => name === request.field)
-  if (!column)
-    throw missingField(
-      request.name,
-      request.field,
-      columns.map(([name]) => String(name)),
-    )
-  if (column[1] !== 'VARCHAR')
-    throw formatError(`${request.name}: expected field "${request.field}" to be text, got ${column[1]}`)
-  const result = await connection.stream(`SELECT ${sqlName(request.field)} FROM ${table}`)
+  columns: readonly TableColumn[],
+): AsyncGenerator<TableRow> {
+  const found = (await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${table}`)).getRows()
+  for (const { name, anyType } of columns) {
+    const column = found.find(([other]) => other === name)
+    if (!column)
+      throw missingField(
+        request.name,
+        name,
+        found.map(([other]) => String(other)),
+      )
+    if (column[1] !== 'VARCHAR' && !anyType)
+      throw formatError(`${request.name}: expected field "${name}" to be text, got ${column[1]}`)
+  }
+  const list = columns.map(({ name }) => `CAST(${sqlName(name)} AS VARCHAR)`).join(', ')
+  const result = await connection.stream(`SELECT ${list} FROM ${table}`)
   let row = 0
   for (;;) {
     const chunk = await result.fetchChunk()
     if (!chunk || chunk.rowCount === 0) return
-    for (const value of chunk.getColumnValues(0)) {
+    const values = columns.map((_, i) => chunk.getColumnValues(i))
+    for (let i = 0; i < chunk.rowCount; i++) {
       row++
-      if (typeof value === 'string') yield { text: value, place: String(row) }
+      const cells = values.map((column) => (typeof column[i] === 'string' ? column[i] : null))
+      yield { cells: cells as (string | null)[], place: String(row) }
     }
   }
 }
 
 /** A zero byte near the start of a .csv means that it is something else. */
-async function refuseBinaryCsv({ path, name }: ReadRequest): Promise<void> {
+async function refuseBinaryCsv({ path, name }: TableRequest): Promise<void> {
   if (!path.toLowerCase().endsWith('.csv')) return
   const handle = await open(path).catch((cause) => Promise.reject(storageError('open', path, cause)))
   try {
@@ -78,7 +114,7 @@ async function refuseBinaryCsv({ path, name }: ReadRequest): Promise<void> {
   }
 }
 
-async function reportRejects(connection: DuckDBConnection, request: ReadRequest): Promise<void> {
+async function reportRejects(connection: DuckDBConnection, request: TableRequest): Promise<void> {
   const rejects = await connection.runAndReadAll(
     'SELECT DISTINCT ON (line) line, error_message FROM reject_errors ORDER BY line',
   )

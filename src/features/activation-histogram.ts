@@ -13,17 +13,18 @@ export const shownBins = 64
 export interface ActivationHistograms {
   /** [F] upper end of the last bin; 0 while nothing has fired */
   range: Float64Array
-  /** [F, histogramBins] */
+  /** [F, bins] */
   counts: Uint32Array
 }
 
-export function createHistograms(features: number): ActivationHistograms {
-  return { range: new Float64Array(features), counts: new Uint32Array(features * histogramBins) }
+/** @param bins an even number; default `histogramBins` */
+export function createHistograms(features: number, bins = histogramBins): ActivationHistograms {
+  return { range: new Float64Array(features), counts: new Uint32Array(features * bins) }
 }
 
-/** Bin of an activation in (0, range]; bin i covers (i, i + 1] * range / histogramBins. */
-export function binOf(range: number, activation: number): number {
-  return Math.max(0, Math.ceil((activation / range) * histogramBins) - 1)
+/** Bin of an activation in (0, range]; bin i covers (i, i + 1] * range / bins. */
+export function binOf(range: number, activation: number, bins = histogramBins): number {
+  return Math.max(0, Math.ceil((activation / range) * bins) - 1)
 }
 
 /**
@@ -45,9 +46,10 @@ export function doublingsFor(histograms: ActivationHistograms, feature: number, 
 /** Doubles the range of one feature: each pair of bins becomes one. */
 export function doubleRange(histograms: ActivationHistograms, feature: number): void {
   const { counts, range } = histograms
-  const base = feature * histogramBins
-  for (let i = 0; i < histogramBins; i++)
-    counts[base + i] = i < histogramBins / 2 ? counts[base + 2 * i] + counts[base + 2 * i + 1] : 0
+  const bins = counts.length / range.length
+  const base = feature * bins
+  for (let i = 0; i < bins; i++)
+    counts[base + i] = i < bins / 2 ? counts[base + 2 * i] + counts[base + 2 * i + 1] : 0
   range[feature] *= 2
 }
 

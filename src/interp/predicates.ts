@@ -61,12 +61,40 @@ export function parsePredicate(setting: string): Predicate {
     throw new MonosemError('config', `predicate: expected name=expression, got ${JSON.stringify(setting)}`, {
       hint: 'for example numbers=\\d+',
     })
+  return regexPredicate(name, source)
+}
+
+/**
+ * True inside matches of a regular expression (flags u and g).
+ * @param ignoreCase upper and lower case are the same
+ * @throws MonosemError config (no valid expression)
+ */
+export function regexPredicate(name: string, source: string, ignoreCase = false): Predicate {
+  const flags = ignoreCase ? 'iu' : 'u'
   try {
-    return byExpression(name, `matches of /${source}/u`, new RegExp(source, 'gu'))
+    return byExpression(name, `matches of /${source}/${flags}`, new RegExp(source, `g${flags}`))
   } catch (cause) {
     throw new MonosemError('config', `predicate ${name}: ${source} is not a regular expression`, {
       cause,
       hint: cause instanceof Error ? cause.message : undefined,
+    })
+  }
+}
+
+/**
+ * Characters that Unicode counts to a script (Script_Extensions: shared digits and marks too).
+ * @param script a name of Unicode, such as Arabic, Cyrillic or Han
+ * @throws MonosemError config (no such script)
+ */
+export function scriptPredicate(script: string): Predicate {
+  try {
+    if (!/^\w+$/.test(script)) throw new SyntaxError(script)
+    const expression = new RegExp(`\\p{Script_Extensions=${script}}+`, 'gu')
+    return byExpression(script, `characters that Unicode counts to the script ${script}`, expression)
+  } catch (cause) {
+    throw new MonosemError('config', `script: Unicode has none called ${JSON.stringify(script)}`, {
+      cause,
+      hint: 'for example Arabic, Hebrew, Cyrillic, Greek, Han, Latin: with a capital letter, as Unicode writes them',
     })
   }
 }

@@ -54,10 +54,24 @@ function levelOf(values: Float32Array, labels: Uint8Array, fraction: number, max
     tokens++
     hits += labels[i]
   }
-  const negatives = values.length - positives
+  return { fraction, ...levelFigures({ tokens, hits, positives, negatives: values.length - positives }) }
+}
+
+/** What the figures of a set of tokens (those above a level, or in an interval of activation) follow from. */
+export interface LevelCounts {
+  /** tokens in the set, and how many of them the predicate holds on */
+  tokens: number
+  hits: number
+  /** tokens of the whole sample that the predicate holds on, and does not */
+  positives: number
+  negatives: number
+}
+
+/** Precision, recall and log-likelihood ratio of one set of tokens. */
+export function levelFigures(counts: LevelCounts): Omit<SpecificityLevel, 'fraction'> {
+  const { tokens, hits, positives, negatives } = counts
   const both = positives > 0 && negatives > 0
   return {
-    fraction,
     tokens,
     precision: tokens > 0 ? hits / tokens : null,
     recall: positives > 0 ? hits / positives : null,

@@ -83,7 +83,7 @@ export async function loadTransformer(kernels: Kernels, directory: string): Prom
   return { kernels, config, params }
 }
 
-async function readTransformerConfig(path: string): Promise<TransformerConfig> {
+export async function readTransformerConfig(path: string): Promise<TransformerConfig> {
   let text: string
   try {
     text = await readFile(path, 'utf8')

@@ -1,0 +1,77 @@
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { addFlags, readFlags } from '../config/flags.js'
+import { MonosemError } from '../errors/monosem-error.js'
+import { exportConfigSchema } from '../export/export-config.js'
+import { renderDashboards } from '../export/render-dashboards.js'
+import { type ExportFormat, exportFormats, runExport } from '../export/run-export.js'
+import { readDashboards } from '../export/saedashboard.js'
+import type { Json } from '../storage/stage.js'
+import { addCommand } from './command.js'
+
+const about: Record<ExportFormat, string> = {
+  saedashboard: "Write features as SAEDashboard's batch-N.json.",
+  neuronpedia: "Write features in the layout of Neuronpedia's bulk import.",
+  'circuit-tracer': 'Write one JSON file for each feature, as circuit-tracer shows them.',
+}
+
+/** `monosem export saedashboard`, `neuronpedia`, `circuit-tracer` and `read` */
+export function addExport(program: Command): void {
+  const parent = program.command('export').description('features in the layouts of other programs')
+  for (const format of exportFormats) addFormat(parent, format)
+  addRead(parent)
+}
+
+function addFormat(parent: Command, format: ExportFormat): void {
+  const command = addCommand(
+    parent,
+    format,
+    {
+      description: about[format],
+      example: `monosem export ${format} --run runs/demo --features 0-99 --out exports/${format}`,
+    },
+    async (session, command) => {
+      const features = storeDirectory(command)
+      const out: string | undefined = command.getOptionValue('out')
+      if (out === undefined)
+        throw new MonosemError('config', '--out: expected a directory to make, got nothing')
+      const config = readFlags(command, exportConfigSchema)
+      const written = await runExport(format, config, { features, out }, session.context)
+      return {
+        json: { directory: out, ...written },
+        text: `wrote ${written.features.toLocaleString('en-US')} features to ${out}`,
+      }
+    },
+  )
+  command.option('--run <dir>', 'run directory: its <dir>/features is read')
+  command.option('--store <dir>', 'features directory to read (default: <run>/features)')
+  command.option('--out <dir>', 'directory to make')
+  addFlags(command, exportConfigSchema)
+}
+
+/** `--features` says which features; so the directory has another name here. */
+function storeDirectory(command: Command): string {
+  const store: string | undefined = command.getOptionValue('store')
+  const run: string | undefined = command.getOptionValue('run')
+  if (store !== undefined) return store
+  if (run !== undefined) return join(run, 'features')
+  throw new MonosemError('config', '--run: expected a run directory, got nothing', {
+    hint: 'pass --run DIR, or --store DIR for a features directory elsewhere',
+  })
+}
+
+function addRead(parent: Command): void {
+  const command = addCommand(
+    parent,
+    'read',
+    {
+      description: "List the features in SAEDashboard's batch-N.json, whoever wrote them.",
+      example: 'monosem export read exports/saedashboard',
+    },
+    async (session, command) => {
+      const batches = await readDashboards(command.args[0])
+      return { json: batches as unknown as Json, text: renderDashboards(batches, session.width) }
+    },
+  )
+  command.argument('<path>', 'a batch-N.json, or a directory of them')
+}

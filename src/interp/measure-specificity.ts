@@ -1,0 +1,144 @@
+import type { TokenSplit } from '../corpus/corpus.js'
+import { windowCount } from '../corpus/windows.js'
+import { MonosemError } from '../errors/monosem-error.js'
+import { encodedWindows } from '../eval/encoded-windows.js'
+import { requireSaeFits } from '../eval/sae-on-model.js'
+import { sampleWindows } from '../eval/sample-windows.js'
+import { activationOf } from '../features/example-slots.js'
+import {
+  type ProgressTask,
+  type StageContext,
+  silentProgress,
+  throwIfInterrupted,
+} from '../progress/progress.js'
+import {
+  addToConcept,
+  type ConceptHistogram,
+  type ConceptLevels,
+  conceptColumns,
+  conceptLevels,
+  createConceptHistogram,
+} from './concept-histogram.js'
+import type { Predicate } from './predicates.js'
+import type { SpecificityConfig } from './specificity-config.js'
+import type { CaseStudyInputs } from './study-predicates.js'
+import { createTokenLabeller } from './token-labeller.js'
+
+/** How well one feature tracks one concept, by level of activation. */
+export interface FeatureSpecificity extends ConceptLevels {
+  feature: number
+  concept: string
+  description: string
+  /** why there is nothing to see: a dead feature, or a concept that holds nowhere (or everywhere); null otherwise */
+  reason: string | null
+  /** splits that the text came from */
+  splits: string[]
+  /** tokens on which the feature is active, in `plotColumns` equal intervals of (0, max]: the concept holds, or not */
+  columns: { holds: number[]; others: number[] }
+}
+
+const plotColumns = 64
+
+/**
+ * Measures the specificity of features for a concept in one pass over text ("Towards Monosemanticity", "Detailed
+ * investigations": the activations of a feature, split by whether a proxy for the concept holds). Text is sampled evenly from the
+ * validation split; if the concept holds on fewer than `minPositives` of its tokens, what is left of the budget comes from the
+ * training split, sampled evenly too. Memory depends on the longest document and the features asked for, not on the tokens.
+ * @throws MonosemError missing (no such feature), shape (the autoencoder does not fit the model), config (the predicate failed),
+ * interrupted
+ */
+export async function measureSpecificity(
+  config: SpecificityConfig,
+  features: readonly number[],
+  predicate: Predicate,
+  inputs: CaseStudyInputs,
+  context: StageContext = { progress: silentProgress },
+): Promise<FeatureSpecificity[]> {
+  const { model, sae, corpus } = inputs
+  requireSaeFits(model, sae)
+  for (const feature of features) requireFeature(feature, sae.features)
+  const size = model.config.context
+  const histograms = features.map(createConceptHistogram)
+  const splits: string[] = []
+  const total = Math.min(
+    config.tokens,
+    size * (windowCount(corpus.validation, size) + windowCount(corpus.train, size)),
+  )
+  const task = context.progress.start(`specificity for ${predicate.name}`, total, 'tokens')
+  const run: Pass = { config, features, predicate, inputs, context, histograms, task, done: 0 }
+  for (const split of [corpus.validation, corpus.train]) {
+    const left = config.tokens - run.done
+    const enough = run.done > 0 && (histograms[0]?.sums.positives[0] ?? 0) >= config.minPositives
+    if (enough || left < size || windowCount(split, size) < 1) continue
+    await addSplit(run, split, left)
+    splits.push(split.name)
+  }
+  task.end()
+  return features.map((feature, i) => resultOf(feature, predicate, splits, histograms[i], config.levels))
+}
+
+function requireFeature(feature: number, features: number): void {
+  if (Number.isInteger(feature) && feature >= 0 && feature < features) return
+  throw new MonosemError('missing', `feature ${feature}: expected a whole number from 0 to ${features - 1}`, {
+    hint: 'list the features to see their ids',
+  })
+}
+
+interface Pass {
+  config: SpecificityConfig
+  features: readonly number[]
+  predicate: Predicate
+  inputs: CaseStudyInputs
+  context: StageContext
+  /** one for each feature */
+  histograms: ConceptHistogram[]
+  task: ProgressTask
+  /** tokens so far, <|endoftext|> included */
+  done: number
+}
+
+async function addSplit(run: Pass, split: TokenSplit, tokens: number): Promise<void> {
+  const { config, features, histograms, context } = run
+  const { model, sae, corpus } = run.inputs
+  const size = model.config.context
+  const { endOfText } = corpus.tokenizer
+  const holds = createTokenLabeller(split, corpus.tokenizer, run.predicate)
+  const windows = sampleWindows(split, size, tokens)
+  const { batchWindows } = config
+  for await (const encoded of encodedWindows({ model, sae, split, endOfText, windows, batchWindows })) {
+    throwIfInterrupted(context.signal)
+    for (let row = 0; row < encoded.rows.length; row++) {
+      const position = encoded.rows[row]
+      const held = holds(encoded.windows[Math.floor(position / size)] * size + (position % size))
+      for (let i = 0; i < features.length; i++)
+        addToConcept(histograms[i], activationOf(encoded.codes, row, features[i]), held)
+    }
+    run.done += encoded.windows.length * size
+    run.task.update(run.done)
+  }
+}
+
+function resultOf(
+  feature: number,
+  predicate: Predicate,
+  splits: readonly string[],
+  histogram: ConceptHistogram,
+  levels: number,
+): FeatureSpecificity {
+  const measured = conceptLevels(histogram, levels)
+  return {
+    feature,
+    concept: predicate.name,
+    description: predicate.description,
+    reason: reasonOf(measured),
+    splits: [...splits],
+    ...measured,
+    columns: conceptColumns(histogram, plotColumns),
+  }
+}
+
+function reasonOf({ fires, tokens, positives }: ConceptLevels): string | null {
+  if (fires === 0) return 'the feature is dead: it is active on no token of the sample'
+  if (positives === 0) return 'the concept holds on no token of the sample'
+  return positives === tokens ? 'the concept holds on every token of the sample' : null
+}
