@@ -11,11 +11,11 @@ import { openStage, runStage, type StageResult } from '../storage/stage.js'
 import { type AblationEffect, ablateExamples } from './ablation.js'
 import type { AblationConfig } from './ablation-config.js'
 import { type PlacedExample, readExamples } from './ablation-examples.js'
-import { type Columns, createTableWriter, topGroup } from './feature-tables.js'
+import { createTableWriter, topGroup } from './feature-tables.js'
 import type { FeaturesConfig } from './features-config.js'
 
 /** ablation.parquet: one row per measured example, in the order of examples.parquet. */
-export const ablationColumns: Columns = {
+export const ablationColumns = {
   feature: INTEGER,
   /** -1 for top examples, and with `rank` the row of examples.parquet that this one belongs to */
   interval: SMALLINT,
@@ -157,17 +157,14 @@ async function writeEffects(
   const table = await createTableWriter(path, ablationColumns)
   examples.forEach((example, i) => {
     const own = ownEffect(example, effects[i])
-    table.add([
-      example.feature,
-      example.interval ?? topGroup,
-      example.rank,
-      example.document,
-      example.position,
-      Number.isNaN(own) ? null : own,
-      effects[i].total,
-      effects[i].tokens,
-      effects[i].effects,
-    ])
+    const { feature, interval, rank, document, position } = example
+    table.add({
+      ...{ feature, interval: interval ?? topGroup, rank, document, position },
+      effect: Number.isNaN(own) ? null : own,
+      total: effects[i].total,
+      removed: effects[i].tokens,
+      effects: effects[i].effects,
+    })
   })
   await table.close()
 }

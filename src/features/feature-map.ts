@@ -10,12 +10,12 @@ import { writeFileAtomic } from '../storage/atomic-file.js'
 import { requireMadeFrom } from '../storage/made-from.js'
 import { openStage, runStage, type StageResult } from '../storage/stage.js'
 import { decoderNeighbours } from './decoder-neighbours.js'
-import { type Columns, createTableWriter } from './feature-tables.js'
+import { createTableWriter } from './feature-tables.js'
 import type { MapConfig } from './map-config.js'
 import { mapInWorker } from './map-in-worker.js'
 
 /** map.parquet: one row per feature, by id. */
-export const mapColumns: Columns = {
+export const mapColumns = {
   feature: INTEGER,
   /** place on the map, rank in the list, and cluster; null for features that were left out */
   x: FLOAT,
@@ -121,11 +121,13 @@ async function buildMap(
   const { k } = neighbours
   for (let feature = 0; feature < sae.features; feature++) {
     const i = rowOf[feature]
-    if (i < 0) table.add([feature, null, null, null, null, [], []])
+    if (i < 0)
+      table.add({ feature, x: null, y: null, order: null, cluster: null, neighbours: [], cosines: [] })
     else {
       const near = neighbours.rows.subarray(i * k, (i + 1) * k).map((row) => placed[row])
       const cosines = neighbours.cosines.subarray(i * k, (i + 1) * k)
-      table.add([feature, layout.x[i], layout.y[i], layout.order[i], layout.cluster[i], near, cosines])
+      const [x, y, order, cluster] = [layout.x[i], layout.y[i], layout.order[i], layout.cluster[i]]
+      table.add({ feature, x, y, order, cluster, neighbours: near, cosines })
     }
   }
   await table.close()

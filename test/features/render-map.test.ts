@@ -14,7 +14,7 @@ function featureOn(feature: number, token: number | null): FeatureRow {
   const tokens = token === null ? [] : [4, token]
   const example = { interval: null, rank: 0, activation: 1, document: 0, position: 2, tokenIndex: 1, tokens }
   const topExample = token === null ? null : { ...example, activations: [0, 1] }
-  return { feature, fires: 1, density: 0.1, max: 1, mean: 1, topTokens: [], topExample }
+  return { feature, fires: 1, density: 0.1, max: 1, mean: 1, singleToken: false, topTokens: [], topExample }
 }
 
 function placed(feature: number, cluster: number | null, neighbours: [number, number][] = []): MapRow {
