@@ -2,12 +2,12 @@ import type { TokenSplit } from '../corpus/corpus.js'
 import type { EncodedBatch } from '../eval/encoded-windows.js'
 import type { ContextShape } from '../features/context.js'
 import type { CodedStretch } from '../features/example-slots.js'
-import { collect, createCollector, type FeatureCollector } from '../features/feature-collector.js'
-import { featuresConfigSchema } from '../features/features-config.js'
 import { topExamplesOf } from '../features/top-examples.js'
 import { Random } from '../random/random.js'
 import type { ExampleCounts } from './evidence-config.js'
 import { createPlaceSamples, offerPlace, type PlaceSamples } from './place-samples.js'
+import { addWindow, createTextStatistics, type TextStatistics } from './text-statistics.js'
+import { collectWindow, createUnitCollector, type UnitCollector, windowsOf } from './unit-collector.js'
 
 /** Tokens of the strongest examples that count as a unit's top tokens, at most. */
 const topTokens = 10
@@ -22,7 +22,9 @@ const spare = { top: 8, perBin: 3, places: 2 }
 export interface Candidates {
   split: TokenSplit
   units: number
-  collector: FeatureCollector
+  collector: UnitCollector
+  /** null where nobody explains from this text */
+  statistics: TextStatistics | null
   random: PlaceSamples
   outOfContext: PlaceSamples
   neighbours: PlaceSamples
@@ -44,24 +46,26 @@ export interface CandidatesOptions {
   ids: Int32Array
   counts: ExampleCounts
   seed: number
+  /** V, to gather the statistics of tokens too */
+  vocabulary?: number
   watchers?: Candidates['watchers']
   near?: Candidates['near']
 }
 
 export function createCandidates(options: CandidatesOptions): Candidates {
-  const { split, shape, ids, counts, seed } = options
+  const { split, shape, ids, counts, seed, vocabulary } = options
   const units = ids.length
   const random = Random.named(seed, `explain.places.${split.name}`)
   const places = (wanted: number): PlaceSamples =>
     createPlaceSamples(ids, Math.ceil(wanted * spare.places), shape, random.uint32())
-  const config = featuresConfigSchema.parse({
-    topExamples: counts.top + spare.top,
-    intervals: counts.intervals,
-    examplesPerInterval: counts.perInterval > 0 ? spare.perBin : 0,
-    seed,
+  const collector = createUnitCollector({
+    split,
+    shape,
+    ids,
+    top: counts.top + spare.top,
+    perBin: counts.perInterval > 0 ? spare.perBin : 0,
+    key: random.uint32(),
   })
-  const collector = createCollector(units, split, shape, config)
-  collector.samples.ids = ids
   const [drawn, outOfContext, neighbours] = [counts.random, counts.outOfContext, counts.neighbours].map(
     places,
   )
@@ -69,6 +73,7 @@ export function createCandidates(options: CandidatesOptions): Candidates {
     split,
     units,
     collector,
+    statistics: vocabulary === undefined ? null : createTextStatistics(units, vocabulary, shape.endOfText),
     random: drawn,
     outOfContext,
     neighbours,
@@ -120,16 +125,14 @@ export function addCandidates(
   encoded: EncodedBatch,
   all: EncodedBatch = encoded,
 ): void {
-  collect(candidates.collector, encoded)
-  const t = candidates.collector.contextSize
-  const { rows, codes, windows } = encoded
-  const rowOf = new Int32Array(windows.length * t).fill(-1)
-  for (let i = 0; i < rows.length; i++) rowOf[rows[i]] = i
-  for (let i = 0; i < rows.length; i++) {
-    const w = Math.floor(rows[i] / t)
-    const stretch = { codes, firstToken: windows[w] * t, rowOf: rowOf.subarray(w * t, (w + 1) * t) }
-    const token = windows[w] * t + (rows[i] % t)
-    offerRow(candidates, stretch, token, i, all)
+  const { collector, statistics, split } = candidates
+  for (const window of windowsOf(encoded, collector.shape.contextSize)) {
+    collectWindow(collector, window)
+    if (statistics) addWindow(statistics, window, split.tokens)
+    const { stretch } = window
+    stretch.rowOf.forEach((row, i) => {
+      if (row >= 0) offerRow(candidates, stretch, stretch.firstToken + i, row, all)
+    })
   }
 }
 

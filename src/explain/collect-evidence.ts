@@ -1,16 +1,18 @@
-import type { TokenCorpus, TokenSplit } from '../corpus/corpus.js'
+import type { TokenCorpus } from '../corpus/corpus.js'
 import { MonosemError } from '../errors/monosem-error.js'
-import { type EncodedBatch, encodedWindows } from '../eval/encoded-windows.js'
+import type { EncodedBatch } from '../eval/encoded-windows.js'
 import { requireSaeFits } from '../eval/sae-on-model.js'
-import { sampleWindows } from '../eval/sample-windows.js'
-import type { LogitWeight } from '../features/feature-store.js'
+import type { LogitWeight, TokenStatistics } from '../features/feature-store.js'
+import { type FeatureTokens, featureTokens } from '../features/token-counts.js'
 import type { Transformer } from '../model/transformer.js'
-import { type StageContext, silentProgress, throwIfInterrupted } from '../progress/progress.js'
+import { type StageContext, silentProgress } from '../progress/progress.js'
 import type { Sae } from '../sae/sae.js'
-import { addCandidates, type Candidates, createCandidates, topTokenWatchers } from './candidates.js'
+import type { Candidates } from './candidates.js'
 import { chooseExamples } from './choose-examples.js'
 import type { FeatureEvidence } from './evidence.js'
 import { type EvidenceConfig, exampleCounts } from './evidence-config.js'
+import { passOver, type UnitGroup } from './evidence-pass.js'
+import type { TextStatistics } from './text-statistics.js'
 import { placesOf, positiveCodes, selectCodes } from './unit-codes.js'
 
 /** What evidence is wanted for, and where from. */
@@ -45,20 +47,26 @@ export interface UnitEvidence {
   dropped: readonly DroppedUnit[]
   /** @throws MonosemError missing: not one of `ids` */
   get(id: number): FeatureEvidence
+  /** what the text to explain from tells of a unit beyond its examples; same errors */
+  statistics(id: number): UnitStatistics
+}
+
+/** On which tokens of the vocabulary a unit is active, and after which, in all text that explains. */
+export interface UnitStatistics {
+  /** text positions */
+  positions: number
+  /** those on which it is active */
+  fires: number
+  /** by the token that it is active on, largest sum of activations first */
+  on: readonly TokenStatistics[]
+  /** by the token before; <|endoftext|> stands for none */
+  after: readonly TokenStatistics[]
 }
 
 export interface Evidence {
   features: UnitEvidence
   /** null when they were not asked for */
   neurons: UnitEvidence | null
-}
-
-/** The units of one kind on their way through the text. */
-interface UnitGroup {
-  ids: number[]
-  /** codes of the units in a batch */
-  codes(encoded: EncodedBatch): EncodedBatch
-  near: ReadonlyMap<number, readonly number[]>
 }
 
 /**
@@ -75,74 +83,25 @@ export async function collectEvidence(
   requireSaeFits(model, sae)
   const groups = [featureGroup(request), ...(request.neurons ? [neuronGroup(sae.d)] : [])]
   const counts = exampleCounts(config)
-  const explain = await passOver(corpus.train, config.explainTokens, groups, (group, windows, shape) =>
-    createCandidates({
-      split: corpus.train,
-      windows,
-      shape,
-      ids: Int32Array.from(group.ids),
-      counts: counts.explain,
-      seed: config.seed,
-    }),
+  const common = { model, sae, endOfText: corpus.tokenizer.endOfText, groups, config }
+  const explain = await passOver(
+    { ...common, split: corpus.train, tokens: config.explainTokens, counts: counts.explain },
+    context,
   )
   const score = await passOver(
-    corpus.validation,
-    config.scoreTokens,
-    groups,
-    (group, windows, shape, index) =>
-      createCandidates({
-        split: corpus.validation,
-        windows,
-        shape,
-        ids: Int32Array.from(group.ids),
-        counts: counts.score,
-        seed: config.seed,
-        watchers: topTokenWatchers(explain[index]),
-        near: group.near,
-      }),
+    {
+      ...common,
+      split: corpus.validation,
+      tokens: config.scoreTokens,
+      counts: counts.score,
+      earlier: explain,
+    },
+    context,
   )
   const [features, neurons] = groups.map(({ ids }, i) =>
     unitEvidence(config, ids, { explain: explain[i], score: score[i] }, i === 0 ? request.logits : undefined),
   )
   return { features, neurons: neurons ?? null }
-
-  async function passOver(
-    split: TokenSplit,
-    tokens: number,
-    groups: readonly UnitGroup[],
-    create: (
-      group: UnitGroup,
-      windows: Int32Array,
-      shape: Parameters<typeof createCandidates>[0]['shape'],
-      index: number,
-    ) => Candidates,
-  ): Promise<Candidates[]> {
-    const contextSize = model.config.context
-    const endOfText = corpus.tokenizer.endOfText
-    const windows = sampleWindows(split, contextSize, tokens)
-    const shape = { contextSize, before: config.contextBefore, after: config.contextAfter, endOfText }
-    const candidates = groups.map((group, i) => create(group, windows, shape, i))
-    const task = context.progress.start(
-      `collect ${split.name} examples`,
-      windows.length * contextSize,
-      'tokens',
-    )
-    const source = { model, sae, split, endOfText, windows, batchWindows: config.batchWindows }
-    let done = 0
-    for await (const encoded of encodedWindows({ ...source, withActivations: groups.length > 1 })) {
-      throwIfInterrupted(context.signal)
-      groups.forEach((group, i) => {
-        addCandidates(candidates[i], group.codes(encoded), encoded)
-        // Without top tokens from elsewhere, they are learnt from the first half of the text and watched for in the second.
-        if (candidates[i].watchers.size === 0 && done >= windows.length / 2)
-          candidates[i].watchers = topTokenWatchers(candidates[i])
-      })
-      done += encoded.windows.length
-      task.update(done * contextSize)
-    }
-    task.end()
-    return candidates
-  }
 }
 
 function featureGroup({ sae, features, nearest }: EvidenceRequest): UnitGroup {
@@ -196,15 +155,18 @@ function unitEvidence(
       })
   })
   const counts = exampleCounts(config)
-  const unitOf = new Map(ids.map((id, unit) => [id, unit]))
-  const known = new Set(kept)
+  const live = new Set(kept)
+  const unitOf = new Map([...ids.entries()].flatMap(([unit, id]) => (live.has(id) ? [[id, unit]] : [])))
+  const unitFor = (id: number): number => {
+    const unit = unitOf.get(id)
+    if (unit === undefined) throw new MonosemError('missing', `there is no evidence of unit ${id}`)
+    return unit
+  }
   return {
     ids: kept,
     dropped,
     get: (id) => {
-      const unit = unitOf.get(id)
-      if (unit === undefined || !known.has(id))
-        throw new MonosemError('missing', `there is no evidence of unit ${id}`)
+      const unit = unitFor(id)
       const { collector } = explain
       const taken = new Set<string>()
       return {
@@ -214,23 +176,34 @@ function unitEvidence(
         topLogits: [] as LogitWeight[],
         bottomLogits: [] as LogitWeight[],
         ...logits?.(id),
-        singleToken: isSingleToken(explain, unit),
+        singleToken: tokensOf(explain, unit, 'on', 1).singleToken,
         explain: chooseExamples(explain, unit, counts.explain, config.predictTokens, taken),
         score: chooseExamples(score, unit, counts.score, config.predictTokens, taken),
+      }
+    },
+    statistics: (id) => {
+      const unit = unitFor(id)
+      return {
+        positions: explain.collector.tokens,
+        fires: explain.collector.fires[unit],
+        on: tokensOf(explain, unit, 'on').tokens,
+        after: tokensOf(explain, unit, 'after').tokens,
       }
     },
   }
 }
 
-/** Whether every example held of a unit, strong or weak, is about one and the same token. */
-function isSingleToken({ collector, split }: Candidates, unit: number): boolean {
-  const { top, samples } = collector
-  const tokens = new Set<number>()
-  for (let i = 0; i < top.count[unit]; i++)
-    tokens.add(split.tokens[top.slots.token[top.order[unit * top.k + i]]])
-  const bins = samples.count.length / collector.fires.length
-  for (let place = unit * bins; place < (unit + 1) * bins; place++)
-    for (let i = 0; i < samples.count[place]; i++)
-      tokens.add(split.tokens[samples.slots.token[samples.order[place * samples.capacity + i]]])
-  return tokens.size === 1
+/** The rows of a unit in a table of tokens. @param which table; @param limit rows at most, default all */
+function tokensOf(
+  { collector, statistics }: Candidates,
+  unit: number,
+  which: 'on' | 'after',
+  limit = Number.POSITIVE_INFINITY,
+): FeatureTokens {
+  const { fires, tokens } = collector
+  return featureTokens((statistics as TextStatistics)[which], unit, {
+    fires: fires[unit],
+    positions: tokens,
+    limit,
+  })
 }
