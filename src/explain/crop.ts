@@ -1,24 +1,17 @@
 import type { Example } from './evidence.js'
 
-/** Tokens around an example's token that are shown and predicted in Bricken et al. 2023. */
-export const protocolTokens = 9
-
 /**
- * The `length` tokens around an example's token: the token in the middle, or nearer to an end where the text begins or stops. Shorter
- * only when the example is.
- * @returns first (included) and end (excluded) of `example.tokens`
+ * The `tokens` tokens around the one that an example is about, the middle one where the text allows: what the predict protocol of Bricken et al.
+ * 2023 shows (9 tokens). At an end of the text the other side gets more.
  */
-export function cropRange(
-  example: Pick<Example, 'tokens' | 'tokenIndex'>,
-  length = protocolTokens,
-): { first: number; end: number } {
-  const centred = example.tokenIndex - Math.floor((length - 1) / 2)
+export function cropExample(example: Example, tokens: number): Example {
+  const length = Math.min(tokens, example.tokens.length)
+  const centred = example.tokenIndex - Math.floor((tokens - 1) / 2)
   const first = Math.max(0, Math.min(centred, example.tokens.length - length))
-  return { first, end: Math.min(example.tokens.length, first + length) }
-}
-
-/** Two crops with the same key show the same text. */
-export function cropKey(example: Pick<Example, 'tokens' | 'tokenIndex'>, length = protocolTokens): string {
-  const { first, end } = cropRange(example, length)
-  return example.tokens.slice(first, end).join(' ')
+  return {
+    ...example,
+    tokenIndex: example.tokenIndex - first,
+    tokens: example.tokens.slice(first, first + length),
+    activations: example.activations.slice(first, first + length),
+  }
 }

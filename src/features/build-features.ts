@@ -7,17 +7,19 @@ import { sampleWindows } from '../eval/sample-windows.js'
 import { type StageContext, silentProgress, throwIfInterrupted } from '../progress/progress.js'
 import { histogramBins } from './activation-histogram.js'
 import type { Example } from './example-slots.js'
-import { collect, createCollector, type FeatureCollector } from './feature-collector.js'
+import { collect, createCollector, type FeatureCollector, finish } from './feature-collector.js'
 import {
   createTableWriter,
   exampleColumns,
   featureColumns,
   type TableWriter,
+  tokenColumns,
   topGroup,
 } from './feature-tables.js'
 import type { FeaturesConfig } from './features-config.js'
 import { drawIntervalExamples } from './interval-examples.js'
 import { type LogitEnds, logitEnds } from './logit-weights.js'
+import { type FeatureTokens, featureTokens } from './token-counts.js'
 import { topExamplesOf } from './top-examples.js'
 
 /** The content of features.json: what the tables are about. */
@@ -37,8 +39,8 @@ export interface FeaturesSummary {
 }
 
 /**
- * One pass over text that gathers everything a feature's page shows, written to features.parquet and
- * examples.parquet in `directory`. Memory depends on the number of features and examples, not on the number
+ * One pass over text that gathers everything a feature's page shows, written to features.parquet,
+ * tokens.parquet and examples.parquet in `directory`. Memory depends on the number of features and examples, not on the number
  * of tokens.
  * @throws MonosemError missing, shape, interrupted, io
  */
@@ -53,10 +55,14 @@ export async function buildFeatures(
   const collector = await collectFeatures(config, inputs, context)
   const ends = await logitEnds(model, sae, config.logitTokens)
   const features = await createTableWriter(join(directory, 'features.parquet'), featureColumns)
+  const tokens = await createTableWriter(join(directory, 'tokens.parquet'), tokenColumns)
   const examples = await createTableWriter(join(directory, 'examples.parquet'), exampleColumns)
   const task = context.progress.start('write features', sae.features, 'features')
   for (let feature = 0; feature < sae.features; feature++) {
-    features.add(featureRow(collector, ends, feature))
+    const positions = { fires: collector.fires[feature], positions: collector.tokens }
+    const table = featureTokens(collector.tokenCounts, feature, { ...positions, limit: config.tokenTable })
+    features.add(featureRow(collector, ends, table, feature))
+    addTokens(tokens, table, feature)
     addExamples(examples, collector, config, feature)
     if (feature % 64 === 63) {
       throwIfInterrupted(context.signal)
@@ -65,6 +71,7 @@ export async function buildFeatures(
     }
   }
   await features.close()
+  await tokens.close()
   await examples.close()
   const dead = collector.fires.filter((fires) => fires === 0).length
   task.end(`${sae.features - dead} of ${sae.features} features fired`)
@@ -88,8 +95,9 @@ async function collectFeatures(
   const { model, sae, split, endOfText } = inputs
   const contextSize = model.config.context
   const windows = sampleWindows(split, contextSize, config.tokens)
+  const sizes = { features: sae.features, vocabulary: model.config.vocabularySize }
   const shape = { contextSize, before: config.contextBefore, after: config.contextAfter, endOfText }
-  const collector = createCollector(sae.features, split, shape, config)
+  const collector = createCollector(sizes, split, shape, config)
   const task = context.progress.start('collect features', windows.length * contextSize, 'tokens')
   let done = 0
   for await (const encoded of encodedWindows({ ...inputs, windows, batchWindows: config.batchWindows })) {
@@ -98,13 +106,19 @@ async function collectFeatures(
     done += encoded.windows.length
     task.update(done * contextSize)
   }
+  finish(collector)
   task.end()
   return collector
 }
 
 type Row = Parameters<TableWriter['add']>[0]
 
-function featureRow(collector: FeatureCollector, ends: LogitEnds | null, feature: number): Row {
+function featureRow(
+  collector: FeatureCollector,
+  ends: LogitEnds | null,
+  table: FeatureTokens,
+  feature: number,
+): Row {
   const { fires, sum, max, histograms } = collector
   const k = ends?.k ?? 0
   const part = (list: Int32Array | Float32Array | undefined): ArrayLike<number> =>
@@ -115,13 +129,21 @@ function featureRow(collector: FeatureCollector, ends: LogitEnds | null, feature
     collector.tokens > 0 ? fires[feature] / collector.tokens : 0,
     max[feature],
     fires[feature] > 0 ? sum[feature] / fires[feature] : null,
+    table.singleToken,
     histograms.range[feature],
     histograms.counts.subarray(feature * histogramBins, (feature + 1) * histogramBins),
     part(ends?.topTokens),
     part(ends?.topWeights),
     part(ends?.bottomTokens),
     part(ends?.bottomWeights),
+    table.missed,
   ]
+}
+
+function addTokens(writer: TableWriter, table: FeatureTokens, feature: number): void {
+  table.tokens.forEach(({ token, active, occurrences, activationSum, lift }, rank) => {
+    writer.add([feature, rank, token, active, occurrences, activationSum, lift])
+  })
 }
 
 function addExamples(

@@ -9,6 +9,7 @@ import {
   doublingsFor,
   histogramBins,
 } from './activation-histogram.js'
+import { addCodeRow, byFeature, type CodeChunks, createCodeChunks, emptyChunk } from './code-chunks.js'
 import type { ContextShape } from './context.js'
 import type { CodedStretch } from './example-slots.js'
 import type { FeaturesConfig } from './features-config.js'
@@ -18,6 +19,7 @@ import {
   mergeSampleBins,
   offerSample,
 } from './interval-examples.js'
+import { countTokens, createTokenCounts, type TokenCounts } from './token-counts.js'
 import { createTopExamples, offerTopExample, type TopExamples } from './top-examples.js'
 
 /**
@@ -42,10 +44,14 @@ export interface FeatureCollector {
   windowMax: Float32Array
   windowToken: Int32Array
   touched: number[]
+  /** codes that the counts below do not hold yet */
+  chunks: CodeChunks
+  tokenCounts: TokenCounts
 }
 
+/** @param sizes F and V */
 export function createCollector(
-  features: number,
+  { features, vocabulary }: { features: number; vocabulary: number },
   split: TokenSplit,
   shape: ContextShape,
   config: FeaturesConfig,
@@ -64,12 +70,14 @@ export function createCollector(
     windowMax: new Float32Array(features),
     windowToken: new Int32Array(features),
     touched: [],
+    chunks: createCodeChunks(),
+    tokenCounts: createTokenCounts(features, vocabulary),
   }
 }
 
 /**
  * Adds a batch of encoded windows. A window gives each feature at most one top example: its largest
- * activation there.
+ * activation there. `finish` has to follow the last batch.
  */
 export function collect(collector: FeatureCollector, encoded: EncodedBatch): void {
   const t = collector.contextSize
@@ -80,11 +88,25 @@ export function collect(collector: FeatureCollector, encoded: EncodedBatch): voi
   for (let w = 0; w < windows.length; w++) {
     const firstToken = windows[w] * t
     const stretch: CodedStretch = { codes, firstToken, rowOf: rowOf.subarray(w * t, (w + 1) * t) }
-    for (; row < rows.length && rows[row] < (w + 1) * t; row++)
-      collectRow(collector, stretch, row, firstToken + rows[row] - w * t)
+    for (; row < rows.length && rows[row] < (w + 1) * t; row++) {
+      const token = firstToken + rows[row] - w * t
+      collectRow(collector, stretch, row, token)
+      if (addCodeRow(collector.chunks, codes, row, collector.split.tokens[token])) countChunk(collector)
+    }
     endWindow(collector, stretch)
   }
   collector.tokens += rows.length
+}
+
+/** Counts what is left of the last chunk. */
+export function finish(collector: FeatureCollector): void {
+  countChunk(collector)
+}
+
+function countChunk({ chunks, fires, tokenCounts }: FeatureCollector): void {
+  const firesByFeature = byFeature(chunks.chunk, fires.length)
+  countTokens(tokenCounts, chunks.chunk, firesByFeature)
+  emptyChunk(chunks)
 }
 
 function collectRow(collector: FeatureCollector, stretch: CodedStretch, row: number, token: number): void {

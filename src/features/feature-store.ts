@@ -5,58 +5,16 @@ import { MonosemError } from '../errors/monosem-error.js'
 import { openDatabase, sqlString } from '../formats/duckdb.js'
 import { openStage } from '../storage/stage.js'
 import type { FeaturesSummary } from './build-features.js'
+import type {
+  FeatureDetail,
+  FeatureExample,
+  FeatureRow,
+  LogitWeight,
+  TokenStatistics,
+} from './feature-detail.js'
 import { topGroup } from './feature-tables.js'
 
-/** One line of the feature list. */
-export interface FeatureRow {
-  feature: number
-  /** tokens of the sample on which it fired */
-  fires: number
-  /** fires as a share of the sample */
-  density: number
-  max: number
-  /** over the tokens on which it fired; null when it never did */
-  mean: number | null
-  /** output tokens with the largest logit weights, largest first */
-  topTokens: number[]
-  /** context of the strongest example with the activations over it; null when there is none */
-  topExample: FeatureExample | null
-}
-
-/** A feature on one stretch of text. */
-export interface FeatureExample {
-  /** null for top examples, else the interval that it was drawn from (0 is the lowest) */
-  interval: number | null
-  rank: number
-  activation: number
-  document: number
-  /** index of the token in its document; <|endoftext|> is 0 */
-  position: number
-  /** which of `tokens` the example is about */
-  tokenIndex: number
-  tokens: number[]
-  /** the feature's activation on each of `tokens` */
-  activations: number[]
-}
-
-/** An output token and the feature's weight on its logit. */
-export interface LogitWeight {
-  token: number
-  weight: number
-}
-
-/** Everything that is known about one feature. */
-export interface FeatureDetail extends Omit<FeatureRow, 'topTokens' | 'topExample'> {
-  /** equal bins over (0, range] */
-  histogram: { range: number; counts: number[] }
-  topLogits: LogitWeight[]
-  /** smallest first */
-  bottomLogits: LogitWeight[]
-  /** largest activation first */
-  top: FeatureExample[]
-  /** highest interval first */
-  intervals: FeatureExample[]
-}
+export type * from './feature-detail.js'
 
 export type FeatureSort = 'id' | 'density' | 'max' | 'mean'
 
@@ -95,6 +53,7 @@ export async function openFeatureStore(directory: string): Promise<FeatureStore>
   const tokenizer = await loadTokenizer(await stage.file('tokenizer.json'))
   const tables = {
     features: await stage.file('features.parquet'),
+    tokens: await stage.file('tokens.parquet'),
     examples: await stage.file('examples.parquet'),
   }
   const { connection, close } = await openDatabase()
@@ -135,7 +94,7 @@ async function listFeatures(connection: DuckDBConnection, options: ListOptions):
   const rows = await query(
     connection,
     `WITH page AS (
-       SELECT feature, fires, density, max, mean, top_tokens FROM features WHERE density BETWEEN $1 AND $2
+       SELECT feature, fires, density, max, mean, single_token, top_tokens FROM features WHERE density BETWEEN $1 AND $2
        ORDER BY "${column}" ${direction} NULLS LAST, feature LIMIT $3 OFFSET $4)
      SELECT page.*, example.* EXCLUDE (feature) FROM page
      LEFT JOIN (SELECT * FROM examples WHERE rank = 0 AND interval = ${topGroup}) AS example USING (feature)
@@ -161,11 +120,21 @@ async function getFeature(
       { hint: 'list the features to see their ids' },
     )
   const [row] = await query(connection, 'SELECT * FROM features WHERE feature = $1', [feature])
+  const tokens = await query(connection, 'SELECT * FROM tokens WHERE feature = $1 ORDER BY rank', [feature])
   const found = await query(connection, 'SELECT * FROM examples WHERE feature = $1', [feature])
   const examples = found.map(exampleOf).sort((a, b) => a.rank - b.rank)
   return {
     ...figuresOf(row),
     histogram: { range: row.histogram_range as number, counts: row.histogram as number[] },
+    quantiles: [],
+    tokens: tokens.map(tokenOf),
+    tokensMissed: row.tokens_missed as number,
+    coActive: [],
+    coActiveMissed: 0,
+    alignedNeurons: [],
+    correlatedNeurons: [],
+    logitStatistics: null,
+    logitHistogram: null,
     topLogits: logitsOf(row.top_tokens, row.top_logits),
     bottomLogits: logitsOf(row.bottom_tokens, row.bottom_logits),
     top: examples.filter((example) => example.interval === null),
@@ -175,12 +144,23 @@ async function getFeature(
   }
 }
 
-const figuresOf = (row: ResultRow): Pick<FeatureRow, 'feature' | 'fires' | 'density' | 'max' | 'mean'> => ({
+type Figures = Pick<FeatureRow, 'feature' | 'fires' | 'density' | 'max' | 'mean' | 'singleToken'>
+
+const figuresOf = (row: ResultRow): Figures => ({
   feature: row.feature as number,
   fires: row.fires as number,
   density: row.density as number,
   max: row.max as number,
   mean: row.mean as number | null,
+  singleToken: row.single_token as boolean,
+})
+
+const tokenOf = (row: ResultRow): TokenStatistics => ({
+  token: row.token as number,
+  active: row.active as number,
+  occurrences: row.occurrences as number,
+  activationSum: row.activation_sum as number,
+  lift: row.lift as number,
 })
 
 const exampleOf = (row: ResultRow): FeatureExample => ({

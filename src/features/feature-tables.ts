@@ -1,4 +1,5 @@
 import {
+  BOOLEAN,
   DOUBLE,
   type DuckDBConnection,
   DuckDBDataChunk,
@@ -25,6 +26,8 @@ export const featureColumns: Columns = {
   max: FLOAT,
   /** mean activation over the tokens on which it fired; null when it never did */
   mean: FLOAT,
+  /** at least 99% of its fires are on one token of the vocabulary */
+  single_token: BOOLEAN,
   /** 64 linear bins over (0, histogram_range] */
   histogram_range: DOUBLE,
   histogram: LIST(INTEGER),
@@ -32,6 +35,21 @@ export const featureColumns: Columns = {
   top_logits: LIST(FLOAT),
   bottom_tokens: LIST(INTEGER),
   bottom_logits: LIST(FLOAT),
+  /** the most activation that may be missing from any row of tokens.parquet; 0: it is exact */
+  tokens_missed: DOUBLE,
+}
+
+/** tokens.parquet: the tokens on which a feature is most active, by feature, then activation_sum, largest first. */
+export const tokenColumns: Columns = {
+  feature: INTEGER,
+  rank: SMALLINT,
+  token: INTEGER,
+  /** text positions with this token on which the feature fired, and all with this token */
+  active: INTEGER,
+  occurrences: INTEGER,
+  activation_sum: DOUBLE,
+  /** P(fires | token) / P(fires) */
+  lift: DOUBLE,
 }
 
 /**
@@ -60,7 +78,7 @@ export const topGroup = -1
 /** Rows on their way into a Parquet file. */
 export interface TableWriter {
   /** One value per column, in the order of the columns; numeric arrays become lists. */
-  add(row: readonly (number | null | ArrayLike<number>)[]): void
+  add(row: readonly (number | boolean | null | ArrayLike<number>)[]): void
   /** Writes the file and gives everything back. */
   close(): Promise<void>
 }
@@ -90,7 +108,7 @@ export async function createTableWriter(path: string, columns: Columns): Promise
   return {
     add: (row) => {
       row.forEach((value, i) => {
-        pending[i].push(typeof value === 'number' || value === null ? value : listValue(Array.from(value)))
+        pending[i].push(typeof value === 'object' && value !== null ? listValue(Array.from(value)) : value)
       })
       if (pending[0].length === chunkRows) flush()
     },

@@ -30,6 +30,12 @@ export const featuresConfigSchema = z.object({
     .max(1000)
     .default(10)
     .describe('output tokens kept at each end of the logit weights'),
+  tokenTable: z
+    .int()
+    .min(0)
+    .max(1000)
+    .default(32)
+    .describe('tokens of the vocabulary kept in the token table, per feature'),
   batchWindows: z.int().min(1).max(4096).default(16).describe('windows of text per forward pass'),
   seed: z.int().min(0).default(0).describe('seed of the random draw of examples'),
 })

@@ -5,15 +5,22 @@ import type { EncodedBatch } from '../../src/eval/encoded-windows.js'
 import { histogramBins } from '../../src/features/activation-histogram.js'
 import { contextRange } from '../../src/features/context.js'
 import { activationOf } from '../../src/features/example-slots.js'
-import { collect, createCollector, type FeatureCollector } from '../../src/features/feature-collector.js'
+import {
+  collect,
+  createCollector,
+  type FeatureCollector,
+  finish,
+} from '../../src/features/feature-collector.js'
 import { featuresConfigSchema } from '../../src/features/features-config.js'
 import { drawIntervalExamples, priorityOf, sampleBins } from '../../src/features/interval-examples.js'
+import { featureTokens } from '../../src/features/token-counts.js'
 import { topExamplesOf } from '../../src/features/top-examples.js'
 import { Random } from '../../src/random/random.js'
 import { tinySplit } from '../model/tiny-corpus.js'
 
 const contextSize = 8
 const features = 5
+const vocabulary = 40
 const shape = { contextSize, before: 2, after: 1, endOfText: 0 }
 const config = featuresConfigSchema.parse({ topExamples: 4, examplesPerInterval: 3, intervals: 6 })
 
@@ -70,9 +77,10 @@ const dense = activations(split)
 const windows = Array.from({ length: 200 }, (_, i) => i)
 
 function collected(batchSize: number, order = windows): FeatureCollector {
-  const collector = createCollector(features, split, shape, config)
+  const collector = createCollector({ features, vocabulary }, split, shape, config)
   for (let i = 0; i < order.length; i += batchSize)
     collect(collector, encodedBatch(split, dense, order.slice(i, i + batchSize)))
+  finish(collector)
   return collector
 }
 
@@ -126,6 +134,27 @@ test('top examples are the largest, one per window and none with the context of 
   assert.deepEqual(topExamplesOf(collector.top, 0), [], 'a dead feature has none')
 })
 
+test('the token table agrees with a count over all tokens and activations, whatever the batch size', () => {
+  const text = Array.from({ length: 1600 }, (_, token) => token).filter((token) => split.tokens[token] !== 0)
+  for (const collector of [collected(1), collected(50)])
+    for (let feature = 0; feature < features; feature++) {
+      const active = activeTokens(feature)
+      const limit = 6
+      const found = featureTokens(collector.tokenCounts, feature, {
+        ...{ fires: active.length, positions: text.length, limit },
+      })
+      const expected = [...new Set(active.map(([token]) => split.tokens[token]))].map((token) => {
+        const values = active.filter(([at]) => split.tokens[at] === token).map(([, value]) => value)
+        const occurrences = text.filter((at) => split.tokens[at] === token).length
+        const lift = values.length / occurrences / (active.length / text.length)
+        const activationSum = values.reduce((a, b) => a + b)
+        return { token, active: values.length, occurrences, activationSum, lift }
+      })
+      expected.sort((a, b) => b.activationSum - a.activationSum)
+      assert.deepEqual(found.tokens, expected.slice(0, limit))
+    }
+})
+
 test('of two examples with the same context the larger activation stays', () => {
   const tokens = Uint16Array.of(0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0)
   const twice = {
@@ -137,7 +166,7 @@ test('of two examples with the same context the larger activation stays', () => 
   const values = new Float32Array(16 * features)
   values[3 * features + 2] = 1
   values[11 * features + 2] = 1.5
-  const collector = createCollector(features, twice, shape, config)
+  const collector = createCollector({ features, vocabulary }, twice, shape, config)
   collect(collector, encodedBatch(twice, values, [0, 1]))
   const found = topExamplesOf(collector.top, 2)
   assert.deepEqual(
@@ -211,7 +240,7 @@ test('the drawn examples do not depend on batch size or order, but on the seed',
   const tokensOf = (collector: FeatureCollector) => drawn(collector, 2).map(({ example }) => example.token)
   const expected = tokensOf(collected(1))
   assert.deepEqual(tokensOf(collected(50)), expected)
-  const other = createCollector(features, split, shape, { ...config, seed: 1 })
+  const other = createCollector({ features, vocabulary }, split, shape, { ...config, seed: 1 })
   collect(other, encodedBatch(split, dense, windows))
   assert.notDeepEqual(tokensOf(other), expected)
 })

@@ -33,7 +33,17 @@ const detail: FeatureDetail = {
   density: 0.0042,
   max: 0.8,
   mean: 0.31,
+  singleToken: false,
   histogram: { range: 1, counts: Array.from({ length: 64 }, (_, i) => (i < 52 ? 100 - i : 0)) },
+  quantiles: [],
+  tokens: [],
+  tokensMissed: 0,
+  coActive: [],
+  coActiveMissed: 0,
+  alignedNeurons: [],
+  correlatedNeurons: [],
+  logitStatistics: null,
+  logitHistogram: null,
   topLogits: [{ token: 2, weight: 1.5 }],
   bottomLogits: [{ token: 3, weight: -0.75 }],
   top: [example(), example({ tokens: Array(40).fill(2), activations: Array(40).fill(0.1), tokenIndex: 20 })],
@@ -113,8 +123,17 @@ test('limits restrict the examples of each group', () => {
 test('a list shows a feature a line, dead ones too', () => {
   const { feature, fires, density, max, mean } = detail
   const rows = [
-    { feature, fires, density, max, mean, topTokens: [2, 3], topExample: example() },
-    { feature: 8, fires: 0, density: 0, max: 0, mean: null, topTokens: [], topExample: null },
+    { feature, fires, density, max, mean, singleToken: true, topTokens: [2, 3], topExample: example() },
+    {
+      feature: 8,
+      fires: 0,
+      density: 0,
+      max: 0,
+      mean: null,
+      singleToken: false,
+      topTokens: [],
+      topExample: null,
+    },
   ]
   const lines = renderFeatureList(rows, plain).split('\n')
   assert.equal(lines.length, 3)

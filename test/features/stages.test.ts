@@ -116,6 +116,12 @@ test('eval, features and case studies run from finished directories and are read
       assert.equal(example.tokens.length, example.activations.length)
       assert.equal(example.activations[example.tokenIndex], example.activation)
     }
+    assert.equal(detail.tokens.length, Math.min(32, new Set(detail.tokens.map(({ token }) => token)).size))
+    assert.ok(
+      detail.tokens.every(
+        ({ activationSum }, i) => activationSum <= detail.tokens[Math.max(0, i - 1)].activationSum,
+      ),
+    )
     const { train } = await openCorpus(paths.corpus)
     for (const { document, position, tokens, tokenIndex } of detail.top) {
       const start = train.documentStarts[train.documentIds.indexOf(document)]
@@ -136,7 +142,7 @@ test('eval, features and case studies run from finished directories and are read
       { ...paths, out: join(root, 'again') },
       context,
     )
-    for (const name of ['features.parquet', 'examples.parquet', 'features.json']) {
+    for (const name of ['features.parquet', 'tokens.parquet', 'examples.parquet', 'features.json']) {
       const [a, b] = await Promise.all([built, again].map(({ directory }) => readFile(join(directory, name))))
       assert.ok(a.equals(b), name)
     }
@@ -155,7 +161,8 @@ test('an autoencoder that never fires gives a list of dead features without exam
     rows.map(({ fires, max, mean, topExample }) => ({ fires, max, mean, topExample })),
     Array(5).fill({ fires: 0, max: 0, mean: null, topExample: null }),
   )
-  assert.deepEqual((await store.get(4)).top, [])
+  const { top, tokens, singleToken } = await store.get(4)
+  assert.deepEqual({ top, tokens, singleToken }, { top: [], tokens: [], singleToken: false })
 })
 
 test('a features directory with a changed file is refused', async (t) => {
