@@ -1,7 +1,9 @@
 import { segmentsOf } from '../../features/segments.js'
 import { Random } from '../../random/random.js'
+import { cropExample } from '../crop.js'
 import type { Example, ExampleGroup, FeatureEvidence } from '../evidence.js'
 import type { TokenNames } from '../llm/token-text.js'
+import { protocolTokens } from '../protocol-examples.js'
 
 /** A held-out text and whether the feature is active anywhere in it. */
 export interface LabelledText {
@@ -10,22 +12,38 @@ export interface LabelledText {
   active: boolean
 }
 
+/** Tokens of a text, tried in this order. */
+const textLengths = [Number.POSITIVE_INFINITY, 16, protocolTokens]
+
+/** Share of the texts in which the feature should be silent. */
+const enoughSilent = 1 / 4
+
 /**
  * The held-out texts of a feature with the truth about each, shuffled. The truth is what the feature does on the tokens shown, whatever the
- * text was chosen for. No text that explained is among them.
+ * text was chosen for. A dense feature is hardly ever silent for the length of an example: then all its texts are cropped to 16 tokens, or to 9. No
+ * text that explained is among them.
  * @param purpose names the order
  */
 export function labelledTexts(evidence: FeatureEvidence, seed: number, purpose: string): LabelledText[] {
-  const key = ({ tokens }: Example): string => tokens.join(' ')
-  const seen = new Set(evidence.explain.map(key))
-  const texts: LabelledText[] = []
-  for (const example of evidence.score) {
-    if (seen.has(key(example))) continue
-    seen.add(key(example))
-    const active = example.activations.some((activation) => activation > 0)
-    texts.push({ example, group: example.group, active })
+  let texts: LabelledText[] = []
+  for (const length of textLengths) {
+    texts = textsOfLength(evidence, length)
+    if (texts.filter(({ active }) => !active).length >= enoughSilent * texts.length) break
   }
   return Random.named(seed, `${purpose} ${evidence.feature}`).shuffle(texts)
+}
+
+function textsOfLength({ explain, score }: FeatureEvidence, length: number): LabelledText[] {
+  const cropped = (example: Example): Example => cropExample(example, Math.min(length, example.tokens.length))
+  const key = (example: Example): string => cropped(example).tokens.join(' ')
+  const seen = new Set(explain.map(key))
+  return score.flatMap((whole) => {
+    if (seen.has(key(whole))) return []
+    seen.add(key(whole))
+    const example = cropped(whole)
+    const active = example.activations.some((activation) => activation > 0)
+    return [{ example, group: example.group, active }]
+  })
 }
 
 /** Around highlighted tokens: signs that hardly ever occur in text. */

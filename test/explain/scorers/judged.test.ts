@@ -103,6 +103,20 @@ test('a text is labelled by what the feature does in it, whatever it was chosen 
   assert.equal(labelledTexts({ ...evidence, score: [top], explain: [top] }, 0, 'x').length, 0)
 })
 
+test('the texts of a dense feature are cropped, all of them, until it is silent in some', () => {
+  // Active on every tenth token: never silent for 32 or 16 tokens, but between two of those for 9.
+  const dense = evidence.score.map((example) => ({
+    ...example,
+    activations: example.tokens.map((_, i) =>
+      i % 10 === 5 || (example.group === 'top' && i === example.tokenIndex) ? 1 : 0,
+    ),
+  }))
+  const texts = labelledTexts({ ...evidence, score: dense }, 0, 'x')
+  assert.ok(texts.every(({ example }) => example.tokens.length === 9))
+  assert.ok(texts.every(({ group, active }) => active === (group === 'top')))
+  assert.ok(labelledTexts(evidence, 0, 'x').every(({ example }) => example.tokens.length === 32))
+})
+
 test('highlights join neighbours, and keep characters whole', () => {
   const tokenizer = readableTokenizer([[97], [98], ...[...Buffer.from('漢')].map((byte) => [byte])])
   const example = { ...evidence.score[0], tokens: [1, 2, 3, 4, 5, 2] }
