@@ -64,8 +64,8 @@ export const demonstrations: readonly Demonstration[] = [
     topLogits: [' loan', ' account', ' deposit', ' lending', ' branch'],
     bottomLogits: [' river', ' shore', ' fish', ' leaf', ' swim'],
     reasoning:
-      'The feature is strongest on bank and banks where money is meant, and weakly active on lender. On bank beside water it is silent, so it is about the meaning and not the word. The logits promote words of finance and suppress those of rivers.',
-    explanation: 'words for banks as financial institutions, not banks of rivers',
+      'The feature is strongest on bank and banks where money is meant, and weakly active on lender. On bank beside water it is silent, so it responds to the meaning and not to the word. The logits promote words of finance and suppress those of rivers.',
+    explanation: 'institutions that keep and lend money, not the edges of rivers',
   },
   {
     examples: [

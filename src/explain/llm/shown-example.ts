@@ -31,7 +31,7 @@ export const arrow = ' → '
 
 /** Explains what readable tokens look like; part of every prompt that shows some. */
 export const notation =
-  'Tokens are pieces of words, words, or signs; a space at their start belongs to them. ↵ stands for a newline and ⇥ for a tab. A character whose bytes are spread over several tokens is shown with each of them and its part, like 漢⟨1/3⟩; a byte that belongs to no character is shown by its number, like ⟨d8⟩.'
+  'Tokens are pieces of words, words, or signs; a space at their start belongs to them. ↵ stands for a newline and ⇥ for a tab. Characters whose bytes are spread over several tokens are shown with each of them and their part, like 漢⟨1/3⟩; a byte that belongs to no character is shown by its number, like ⟨d8⟩.'
 
 /** One line for each token, with its activation. */
 export const withDigits = ({ tokens, digits }: ShownExample): string =>

@@ -70,6 +70,17 @@ test("an answer arrives through Anthropic's protocol, with its key", async (t) =
   assert.equal(body.messages[0].content[0].text, 'What is it?')
 })
 
+test('a model of Anthropic without structured output answers through a tool', async (t) => {
+  const server = await localServer(t, () => {
+    const { body } = anthropicReply('', 'tool_use')
+    const content = [{ type: 'tool_use', id: 'toolu_1', name: 'json', input: { answer: 'a dog' } }]
+    return { body: { ...(body as object), content } }
+  })
+  const { client } = clientOf(server.url, {}, 'anthropic:claude-3-haiku-20240307', { ANTHROPIC_API_KEY: 'k' })
+  assert.deepEqual(await client.ask(question()), { ok: true, value: { answer: 'a dog' } })
+  assert.equal(server.received[0].body.tools[0].name, 'json')
+})
+
 test("a refusal in Anthropic's protocol is a counted failure", async (t) => {
   const server = await localServer(t, () => anthropicReply('', 'refusal'))
   const { client, calls } = clientOf(server.url, {}, 'anthropic:claude-sonnet-4-5', {
