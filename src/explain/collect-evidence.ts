@@ -12,6 +12,7 @@ import { chooseExamples } from './choose-examples.js'
 import type { FeatureEvidence } from './evidence.js'
 import { type EvidenceConfig, exampleCounts } from './evidence-config.js'
 import { passOver, type UnitGroup } from './evidence-pass.js'
+import { createNeuronCorrelation, mostCorrelatedNeuron } from './neuron-correlation.js'
 import type { TextStatistics } from './text-statistics.js'
 import { placesOf, positiveCodes, selectCodes } from './unit-codes.js'
 
@@ -71,6 +72,8 @@ export interface Evidence {
   features: UnitEvidence
   /** null when they were not asked for */
   neurons: UnitEvidence | null
+  /** the neuron that a feature goes with most, by Pearson correlation on part of the training text; null when neurons were not asked for */
+  mostCorrelatedNeuron(feature: number): number | null
 }
 
 /**
@@ -88,8 +91,9 @@ export async function collectEvidence(
   const groups = [featureGroup(request), ...(request.neurons ? [neuronGroup(sae.d)] : [])]
   const counts = exampleCounts(config)
   const common = { model, sae, tokenizer: corpus.tokenizer, groups, config }
+  const correlation = request.neurons ? createNeuronCorrelation(groups[0].ids.length, sae.d) : null
   const explain = await passOver(
-    { ...common, split: corpus.train, tokens: config.explainTokens, counts: counts.explain },
+    { ...common, split: corpus.train, tokens: config.explainTokens, counts: counts.explain, correlation },
     context,
   )
   const score = await passOver(
@@ -105,7 +109,14 @@ export async function collectEvidence(
   const [features, neurons] = groups.map(({ ids }, i) =>
     unitEvidence(config, ids, { explain: explain[i], score: score[i] }, i === 0 ? request.logits : undefined),
   )
-  return { features, neurons: neurons ?? null }
+  return {
+    features,
+    neurons: neurons ?? null,
+    mostCorrelatedNeuron: (feature) => {
+      const unit = groups[0].ids.indexOf(feature)
+      return correlation && unit >= 0 ? mostCorrelatedNeuron(correlation, unit) : null
+    },
+  }
 }
 
 function featureGroup({ sae, features, nearest }: EvidenceRequest): UnitGroup {

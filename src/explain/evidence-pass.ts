@@ -7,6 +7,7 @@ import { type StageContext, throwIfInterrupted } from '../progress/progress.js'
 import type { Sae } from '../sae/sae.js'
 import { addCandidates, type Candidates, createCandidates, topTokenWatchers } from './candidates.js'
 import type { EvidenceConfig, ExampleCounts } from './evidence-config.js'
+import { addCorrelation, type NeuronCorrelation } from './neuron-correlation.js'
 import { finishStatistics } from './text-statistics.js'
 
 /** Units of one kind on their way through a text. */
@@ -31,7 +32,12 @@ export interface PassOptions {
   config: EvidenceConfig
   /** candidates of an earlier pass over other text, whose top tokens are watched for; without, this pass also learns the statistics of tokens */
   earlier?: readonly Candidates[]
+  /** where to add how the first group's units go with the neurons */
+  correlation?: NeuronCorrelation | null
 }
+
+/** Which feature goes with which neuron is asked of every eighth batch: it costs as much as D activations for each active feature. */
+const correlatedBatches = 8
 
 /** One pass over a sample of a split: the candidates of each group. @throws MonosemError missing (too little text), interrupted */
 export async function passOver(options: PassOptions, context: StageContext): Promise<Candidates[]> {
@@ -58,6 +64,7 @@ export async function passOver(options: PassOptions, context: StageContext): Pro
   )
   const source = { model, sae, split, endOfText, windows, batchWindows: config.batchWindows }
   let done = 0
+  let batch = 0
   for await (const encoded of encodedWindows({ ...source, withActivations: groups.length > 1 })) {
     throwIfInterrupted(context.signal)
     // Top tokens that no earlier pass has found are learnt from the first half of the text and watched for in the second.
@@ -66,6 +73,8 @@ export async function passOver(options: PassOptions, context: StageContext): Pro
     groups.forEach((group, i) => {
       addCandidates(candidates[i], group.codes(encoded), encoded)
     })
+    if (options.correlation && batch++ % correlatedBatches === 0)
+      addCorrelation(options.correlation, { ...encoded, codes: groups[0].codes(encoded).codes })
     done += encoded.windows.length
     task.update(done * contextSize)
   }

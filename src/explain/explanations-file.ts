@@ -73,6 +73,7 @@ const schema = `
   CREATE TABLE explanations (
     id INTEGER PRIMARY KEY, feature INTEGER, text VARCHAR, explainer VARCHAR, configuration VARCHAR, created VARCHAR, examples VARCHAR);
   CREATE TABLE scores (explanation INTEGER, scorer VARCHAR, value DOUBLE, reason VARCHAR, n INTEGER, details VARCHAR);
+  CREATE TABLE notes (key VARCHAR PRIMARY KEY, json VARCHAR);
   CREATE INDEX explanations_by_feature ON explanations (feature);
   CREATE INDEX scores_by_explanation ON scores (explanation);`
 

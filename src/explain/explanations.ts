@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { MonosemError } from '../errors/monosem-error.js'
 import { sha256, storageError } from '../storage/atomic-file.js'
+import type { Json } from '../storage/stage.js'
 import type { Explanation, Score } from './evidence.js'
 import { inTransaction, prepareExplanations, withExplanations } from './explanations-file.js'
 
@@ -26,6 +27,7 @@ export interface StoredExplanation extends NewExplanation {
 export interface ExplanationQuery {
   feature?: number
   explainer?: string
+  configuration?: string
   /** words that the text contains, in any case */
   text?: string
   /** default 100 */
@@ -43,6 +45,10 @@ export interface ExplanationStore {
   list(query?: ExplanationQuery): Promise<StoredExplanation[]>
   /** Features that an explainer has explained with one configuration. */
   done(explainer: string, configuration: string): Promise<Set<number>>
+  /** Keeps something that is about no single feature, in place of what was kept under the key. */
+  keepNote(key: string, value: Json): Promise<void>
+  /** What was kept under a key; null when nothing was. */
+  note(key: string): Promise<Json>
 }
 
 /**
@@ -64,6 +70,16 @@ export async function openExplanations(directory: string, features: string): Pro
           [explainer, configuration],
         )
         return new Set(reader.getColumnsJS()[0] as number[])
+      }),
+    keepNote: (key, value) =>
+      withExplanations(path, 'write', async (connection) => {
+        await connection.run('INSERT OR REPLACE INTO notes VALUES ($1, $2)', [key, JSON.stringify(value)])
+      }),
+    note: (key) =>
+      withExplanations(path, 'read', async (connection) => {
+        const reader = await connection.runAndReadAll('SELECT json FROM notes WHERE key = $1', [key])
+        const [row] = reader.getRowObjectsJS()
+        return row ? (JSON.parse(row.json as string) as Json) : null
       }),
   }
 }
@@ -118,16 +134,17 @@ function appendText(
 }
 
 async function list(connection: DuckDBConnection, query: ExplanationQuery): Promise<StoredExplanation[]> {
-  const { feature, explainer, text, limit = 100, offset = 0 } = query
+  const { feature, explainer, configuration, text, limit = 100, offset = 0 } = query
   for (const [name, value] of Object.entries({ limit, offset }))
     if (!Number.isInteger(value) || value < 0)
       throw new MonosemError('config', `${name}: expected a whole number of at least 0, got ${value}`)
   const reader = await connection.runAndReadAll(
     `SELECT * FROM explanations
      WHERE ($1::INTEGER IS NULL OR feature = $1) AND ($2::VARCHAR IS NULL OR explainer = $2)
+       AND ($6::VARCHAR IS NULL OR configuration = $6)
        AND ($3::VARCHAR IS NULL OR contains(lower(text), lower($3)))
      ORDER BY id DESC LIMIT $4 OFFSET $5`,
-    [feature ?? null, explainer ?? null, text ?? null, limit, offset],
+    [feature ?? null, explainer ?? null, text ?? null, limit, offset, configuration ?? null],
   )
   const rows = reader.getRowObjectsJS()
   if (rows.length === 0) return []

@@ -1,7 +1,7 @@
-import { spearman } from '../correlation.js'
+import { pearson } from '../../interp/specificity.js'
 import { cropExample } from '../crop.js'
 import type { FeatureEvidence } from '../evidence.js'
-import { quantise } from '../quantise.js'
+import { quantise, quantisedMax } from '../quantise.js'
 import { type PredictorWeights, readClues, type Vocabulary, weighClues } from './predictor.js'
 import type { Rules } from './rules.js'
 
@@ -23,16 +23,30 @@ export function fitWeights(
   tokens: number,
 ): PredictorWeights {
   const crops = explain.map((example) => cropExample(example, tokens))
-  const truth = crops.flatMap(({ activations }) => activations.map((value) => quantise(value, max)))
+  const truth = digitRanks(
+    crops.flatMap(({ activations }) => activations.map((value) => quantise(value, max))),
+  )
   const clues = crops.map((crop) => readClues(rules, crop.tokens, vocabulary))
+  const digits = new Uint8Array(truth.length)
   let best = grid[0]
   let bestScore = Number.NEGATIVE_INFINITY
   for (const weights of grid) {
-    const predicted = clues.flatMap((one) =>
-      Array.from(weighClues(one, weights), (value) => quantise(value, max)),
-    )
-    const score = spearman(predicted, truth) ?? Number.NEGATIVE_INFINITY
+    let n = 0
+    for (const one of clues) for (const value of weighClues(one, weights)) digits[n++] = quantise(value, max)
+    const score = pearson(digitRanks(digits), truth) ?? Number.NEGATIVE_INFINITY
     if (score > bestScore) [best, bestScore] = [weights, score]
   }
   return best
+}
+
+/** Ranks of quantised activations, ties averaged: what `ranks` gives, by counting. */
+function digitRanks(digits: ArrayLike<number>): Float64Array {
+  const counts = new Float64Array(quantisedMax + 1)
+  for (let i = 0; i < digits.length; i++) counts[digits[i]]++
+  let before = 0
+  const rank = counts.map((count) => {
+    before += count
+    return before - (count - 1) / 2
+  })
+  return Float64Array.from(digits, (digit) => rank[digit])
 }
