@@ -1,4 +1,5 @@
 import type { TokenSplit } from '../corpus/corpus.js'
+import type { Tokenizer } from '../corpus/tokenizer.js'
 import type { EncodedBatch } from '../eval/encoded-windows.js'
 import type { ContextShape } from '../features/context.js'
 import type { CodedStretch } from '../features/example-slots.js'
@@ -46,14 +47,14 @@ export interface CandidatesOptions {
   ids: Int32Array
   counts: ExampleCounts
   seed: number
-  /** V, to gather the statistics of tokens too */
-  vocabulary?: number
+  /** given to gather the statistics of tokens too */
+  tokenizer?: Pick<Tokenizer, 'vocabularySize' | 'endOfText' | 'tokenBytes'>
   watchers?: Candidates['watchers']
   near?: Candidates['near']
 }
 
 export function createCandidates(options: CandidatesOptions): Candidates {
-  const { split, shape, ids, counts, seed, vocabulary } = options
+  const { split, shape, ids, counts, seed, tokenizer } = options
   const units = ids.length
   const random = Random.named(seed, `explain.places.${split.name}`)
   const places = (wanted: number): PlaceSamples =>
@@ -73,7 +74,7 @@ export function createCandidates(options: CandidatesOptions): Candidates {
     split,
     units,
     collector,
-    statistics: vocabulary === undefined ? null : createTextStatistics(units, vocabulary, shape.endOfText),
+    statistics: tokenizer ? createTextStatistics(units, tokenizer) : null,
     random: drawn,
     outOfContext,
     neighbours,

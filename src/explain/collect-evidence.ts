@@ -61,6 +61,10 @@ export interface UnitStatistics {
   on: readonly TokenStatistics[]
   /** by the token before; <|endoftext|> stands for none */
   after: readonly TokenStatistics[]
+  /** by the kind of text it is in; `token` is an index into `contextClasses` */
+  within: readonly TokenStatistics[]
+  /** [V] text positions with each token */
+  occurrences: ArrayLike<number>
 }
 
 export interface Evidence {
@@ -83,7 +87,7 @@ export async function collectEvidence(
   requireSaeFits(model, sae)
   const groups = [featureGroup(request), ...(request.neurons ? [neuronGroup(sae.d)] : [])]
   const counts = exampleCounts(config)
-  const common = { model, sae, endOfText: corpus.tokenizer.endOfText, groups, config }
+  const common = { model, sae, tokenizer: corpus.tokenizer, groups, config }
   const explain = await passOver(
     { ...common, split: corpus.train, tokens: config.explainTokens, counts: counts.explain },
     context,
@@ -188,6 +192,8 @@ function unitEvidence(
         fires: explain.collector.fires[unit],
         on: tokensOf(explain, unit, 'on').tokens,
         after: tokensOf(explain, unit, 'after').tokens,
+        within: tokensOf(explain, unit, 'within').tokens,
+        occurrences: (explain.statistics as TextStatistics).on.occurrences,
       }
     },
   }
@@ -197,7 +203,7 @@ function unitEvidence(
 function tokensOf(
   { collector, statistics }: Candidates,
   unit: number,
-  which: 'on' | 'after',
+  which: 'on' | 'after' | 'within',
   limit = Number.POSITIVE_INFINITY,
 ): FeatureTokens {
   const { fires, tokens } = collector

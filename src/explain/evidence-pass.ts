@@ -1,4 +1,5 @@
 import type { TokenSplit } from '../corpus/corpus.js'
+import type { Tokenizer } from '../corpus/tokenizer.js'
 import { type EncodedBatch, encodedWindows } from '../eval/encoded-windows.js'
 import { sampleWindows } from '../eval/sample-windows.js'
 import type { Transformer } from '../model/transformer.js'
@@ -21,7 +22,7 @@ export interface UnitGroup {
 export interface PassOptions {
   model: Transformer
   sae: Sae
-  endOfText: number
+  tokenizer: Pick<Tokenizer, 'vocabularySize' | 'endOfText' | 'tokenBytes'>
   split: TokenSplit
   /** size of the sample */
   tokens: number
@@ -34,7 +35,8 @@ export interface PassOptions {
 
 /** One pass over a sample of a split: the candidates of each group. @throws MonosemError missing (too little text), interrupted */
 export async function passOver(options: PassOptions, context: StageContext): Promise<Candidates[]> {
-  const { model, sae, split, groups, config, endOfText, earlier } = options
+  const { model, sae, split, groups, config, tokenizer, earlier } = options
+  const { endOfText } = tokenizer
   const contextSize = model.config.context
   const windows = sampleWindows(split, contextSize, options.tokens)
   const shape = { contextSize, before: config.contextBefore, after: config.contextAfter, endOfText }
@@ -46,9 +48,7 @@ export async function passOver(options: PassOptions, context: StageContext): Pro
       ids: Int32Array.from(ids),
       counts: options.counts,
       seed: config.seed,
-      ...(earlier
-        ? { watchers: topTokenWatchers(earlier[i]), near }
-        : { vocabulary: model.config.vocabularySize }),
+      ...(earlier ? { watchers: topTokenWatchers(earlier[i]), near } : { tokenizer }),
     }),
   )
   const task = context.progress.start(

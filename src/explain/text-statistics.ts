@@ -1,12 +1,13 @@
+import type { Tokenizer } from '../corpus/tokenizer.js'
 import {
   addCodeRow,
   byFeature,
-  type CodeChunk,
   type CodeChunks,
   createCodeChunks,
   emptyChunk,
 } from '../features/code-chunks.js'
 import { countTokens, createTokenCounts, type TokenCounts } from '../features/token-counts.js'
+import { contextClasses, contextClassesOf } from './statistics/text-classes.js'
 import type { EncodedWindow } from './unit-collector.js'
 
 /**
@@ -17,25 +18,36 @@ export interface TextStatistics {
   chunks: CodeChunks
   /** [rows of a chunk] the token before each; `none` at the start of a document or window */
   previous: Int32Array
+  /** [rows of a chunk] the kind of text that leads up to each, its own token included */
+  contexts: Int32Array
+  tokenBytes: (token: number) => Uint8Array
   /** stands for "no token before": <|endoftext|> */
   none: number
   /** by the token that the unit is active on */
   on: TokenCounts
   /** by the token before it */
   after: TokenCounts
+  /** by the kind of text it is in: an index into `contextClasses` */
+  within: TokenCounts
 }
 
 /** Pairs that the table of previous tokens holds: it only has to know the common ones. */
 const previousPairs = 2 ** 22
 
-export function createTextStatistics(units: number, vocabulary: number, endOfText: number): TextStatistics {
+export function createTextStatistics(
+  units: number,
+  { vocabularySize, endOfText, tokenBytes }: Pick<Tokenizer, 'vocabularySize' | 'endOfText' | 'tokenBytes'>,
+): TextStatistics {
   const chunks = createCodeChunks()
   return {
     chunks,
     previous: new Int32Array(chunks.chunk.tokens.length),
+    contexts: new Int32Array(chunks.chunk.tokens.length),
+    tokenBytes,
     none: endOfText,
-    on: createTokenCounts(units, vocabulary),
-    after: createTokenCounts(units, vocabulary, previousPairs),
+    on: createTokenCounts(units, vocabularySize),
+    after: createTokenCounts(units, vocabularySize, previousPairs),
+    within: createTokenCounts(units, contextClasses.length),
   }
 }
 
@@ -43,23 +55,38 @@ export function createTextStatistics(units: number, vocabulary: number, endOfTex
 export function addWindow(
   statistics: TextStatistics,
   { stretch }: EncodedWindow,
-  tokens: ArrayLike<number>,
+  tokens: Uint16Array | Uint32Array,
 ): void {
-  const { chunks, previous, none } = statistics
+  const { chunks, previous, contexts, none } = statistics
   const { codes, firstToken, rowOf } = stretch
+  const classes = windowClasses(statistics, tokens.subarray(firstToken, firstToken + rowOf.length))
   for (let i = 0; i < rowOf.length; i++) {
     if (rowOf[i] < 0) continue
     previous[chunks.chunk.rows] = i > 0 ? tokens[firstToken + i - 1] : none
+    contexts[chunks.chunk.rows] = classes[i]
     if (addCodeRow(chunks, codes, rowOf[i], tokens[firstToken + i])) finishStatistics(statistics)
   }
 }
 
+/** The context class of each token of a window; what leads up to one is of the same document. */
+function windowClasses({ none, tokenBytes }: TextStatistics, tokens: Uint16Array | Uint32Array): Uint8Array {
+  const classes = new Uint8Array(tokens.length)
+  for (let first = 0; first < tokens.length; ) {
+    let end = first + 1
+    while (end < tokens.length && tokens[end] !== none) end++
+    const start = tokens[first] === none ? first + 1 : first
+    classes.set(contextClassesOf(tokens.subarray(start, end), tokenBytes), start)
+    first = end
+  }
+  return classes
+}
+
 /** Counts what is left of the last chunk. */
-export function finishStatistics({ chunks, previous, on, after }: TextStatistics): void {
+export function finishStatistics({ chunks, previous, contexts, on, after, within }: TextStatistics): void {
   const { chunk } = chunks
   const fires = byFeature(chunk, on.pairs.rows)
-  const behind: CodeChunk = { ...chunk, tokens: previous }
   countTokens(on, chunk, fires)
-  countTokens(after, behind, fires)
+  countTokens(after, { ...chunk, tokens: previous }, fires)
+  countTokens(within, { ...chunk, tokens: contexts }, fires)
   emptyChunk(chunks)
 }
