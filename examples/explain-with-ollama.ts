@@ -1,5 +1,5 @@
 // Explains and scores features of a run with a language model on your own machine: Ollama here, or any server that speaks OpenAI's
-// protocol. The prompts have up to 10,000 tokens, which is more than Ollama takes by default. So start it with a longer context:
+// protocol. The prompts have about 20,000 characters, more than fits into the context that Ollama keeps by default. So start it with a longer one:
 //   OLLAMA_CONTEXT_LENGTH=16384 ollama serve
 //   node dist/examples/explain-with-ollama.js runs/demo 12 345
 import {
