@@ -1,5 +1,5 @@
 // Explains and scores features of a run with a language model on your own machine: Ollama here, or any server that speaks OpenAI's
-// protocol. The prompts have up to 10,000 tokens, which is more than Ollama takes by default. So start it with a longer context:
+// protocol. The prompts have about 20,000 characters, more than fits into the context that Ollama keeps by default. So start it with a longer one:
 //   OLLAMA_CONTEXT_LENGTH=16384 ollama serve
 //   node dist/examples/explain-with-ollama.js runs/demo 12 345
 import {
@@ -9,6 +9,7 @@ import {
   createLlmExplainer,
   createLlmScorers,
   createRemoteCalls,
+  describeUsage,
   evidenceConfigSchema,
   llmConfigSchema,
   loadKernels,
@@ -36,12 +37,9 @@ const calls = createRemoteCalls(llmConfigSchema.parse({ baseUrl, cacheDirectory:
 const client = createLlmClient(`compatible:${process.env.LLM_MODEL ?? 'qwen2.5:7b'}`, calls)
 const explainer = createLlmExplainer({ client, tokenizer })
 const scorers = [
-  ...createLlmScorers({
-    client,
-    tokenizer,
-    scorers: ['prediction', 'detection'],
-    examplesPerConversation: 15,
-  }),
+  // Small models lose count in the protocol's one conversation about 60 examples.
+  ...createLlmScorers({ client, tokenizer, scorers: ['prediction'], examplesPerConversation: 15 }),
+  ...createLlmScorers({ client, tokenizer, scorers: ['detection'] }),
   createEmbeddingScorer({ tokenizer }),
 ]
 
@@ -53,5 +51,4 @@ for (const id of evidence.features.ids) {
     for (const { scorer, value, reason } of await judge.score(explanation, examples))
       console.log(`  ${scorer.padEnd(10)} ${value === null ? `none: ${reason}` : value.toFixed(3)}`)
 }
-const { answers, cached, inputTokens, outputTokens } = calls.usage()
-console.log(`${answers} answers, ${cached} kept ones, ${inputTokens} tokens in, ${outputTokens} tokens out`)
+console.log(describeUsage(calls.usage()))

@@ -64,7 +64,7 @@ export { type ExplainPromptOptions, explainMessages } from './explain/llm/explai
 export * from './explain/llm/llm-client.js'
 export { type LlmConfig, llmConfigSchema } from './explain/llm/llm-config.js'
 export { createLlmExplainer, type LlmExplainerOptions } from './explain/llm/llm-explainer.js'
-export type { FailureKind, LlmUsage } from './explain/llm/llm-usage.js'
+export { describeUsage, type FailureKind, type LlmUsage } from './explain/llm/llm-usage.js'
 export { createRemoteCalls, type RemoteCalls } from './explain/llm/remote-calls.js'
 export { createRemoteEmbedder } from './explain/llm/remote-embedder.js'
 export type { Embedder } from './explain/scorers/embedder.js'

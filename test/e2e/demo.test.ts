@@ -346,11 +346,11 @@ test('the example explains and scores features by a language model; killed, it a
   const different = new Set(server.received.map(({ body }) => JSON.stringify(body))).size
   const twice = server.received.length - different
   assert.ok(before >= 6 && twice >= 1 && twice <= 4, `${before} before, ${twice} twice`)
-  const [, answers, kept] = /^(\d+) answers, (\d+) kept ones/m.exec(stdout)!
+  const [, answers, kept] = /^(\d+) answers; (\d+) more from the cache/m.exec(stdout)!
   assert.equal(Number(answers) + Number(kept), different)
 
   const again = await explain()
-  assert.match(again.stdout, new RegExp(`^0 answers, ${different} kept ones, 0 tokens in`, 'm'))
+  assert.match(again.stdout, new RegExp(`^0 answers; ${different} more from the cache; 0 tokens in`, 'm'))
 })
 
 test('a flipped bit in the model is found before anything is computed with it', async () => {

@@ -16,7 +16,7 @@ export interface CallFailure {
 
 /**
  * Makes sense of what a provider of the AI SDK threw.
- * @throws MonosemError config (key refused), missing (no server, no such model): no other call would fare better. Errors of other
+ * @throws MonosemError config (key refused, no credit), missing (no server, no such model): no other call would fare better. Errors of other
  *   origin are thrown on.
  */
 export function callFailure(error: unknown): CallFailure {
@@ -42,6 +42,11 @@ function apiFailure(error: APICallError): CallFailure {
     throw new MonosemError('missing', `${error.url}: no such model or address (${reason})`, {
       cause: error,
       hint: 'check the name of the model and --base-url',
+    })
+  if (/insufficient_quota|credit balance/i.test(`${error.message} ${error.responseBody ?? ''}`))
+    throw new MonosemError('config', `${error.url}: the account has no credit (${reason})`, {
+      cause: error,
+      hint: "top it up on the provider's site, or use another model; answers so far are kept in the cache",
     })
   const code = status === undefined ? connectionError(error) : null
   if (code !== null)
@@ -71,7 +76,8 @@ function connectionError(error: unknown): string | null {
   return connectionError(error.cause)
 }
 
-function shortened(message: string): string {
+/** On one line, and not too long for a message. */
+export function shortened(message: string): string {
   const line = message.replaceAll(/\s+/g, ' ').trim()
   return line.length > 300 ? `${line.slice(0, 300)}…` : line
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { shortened } from './call-failure.js'
 import { type Parsed, parseJsonAnswer } from './json-answer.js'
 import type { FailureKind } from './llm-usage.js'
 import { loadLanguageModel } from './load-model.js'
@@ -137,7 +138,7 @@ async function askOnce<T>(
   if (!result.ok) return { ok: false, kind: result.failure.kind, reason: result.failure.reason }
   const { text, finishReason } = result.answer
   if (finishReason === 'content-filter')
-    return { ok: false, kind: 'refused', reason: `the model refuses to answer: ${text.slice(0, 200)}` }
+    return { ok: false, kind: 'refused', reason: `the model refuses to answer: ${shortened(text)}` }
   if (finishReason === 'length') return { ok: false, kind: 'truncated', reason: 'the answer is too long' }
   const parsed = checked(parseJsonAnswer(text, request.schema), request.check)
   return parsed.ok ? parsed : { ok: false, kind: 'malformed', reason: parsed.problem, text }

@@ -32,8 +32,10 @@ export const llmConfigSchema = z.object({
   maxOutputTokens: z
     .int()
     .min(0)
-    .default(8192)
-    .describe('tokens that one answer may have; 0 leaves it to the server'),
+    .default(16_384)
+    .describe(
+      'tokens that one answer may have: lower it for a server with a short context; 0 leaves it to the server',
+    ),
   temperature: z.number().min(0).max(2).default(0).describe('randomness of the answers'),
   structuredOutput: z
     .enum(['auto', 'on', 'off'])

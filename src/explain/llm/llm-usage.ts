@@ -38,6 +38,23 @@ export const emptyUsage = (): LlmUsage => ({
   failures: { refused: 0, malformed: 0, truncated: 0, timeout: 0, unavailable: 0, rejected: 0 },
 })
 
+/** The totals in one line: what came, what it cost, what failed. */
+export function describeUsage(usage: LlmUsage): string {
+  const { answers, cached, retries, inputTokens, outputTokens, cost } = usage
+  const number = (value: number): string => value.toLocaleString('en-US')
+  const failures = Object.entries(usage.failures).filter(([, count]) => count > 0)
+  return [
+    `${number(answers)} answers`,
+    cached > 0 ? `${number(cached)} more from the cache` : '',
+    retries > 0 ? `${number(retries)} further attempts` : '',
+    `${number(inputTokens)} tokens in, ${number(outputTokens)} out`,
+    cost > 0 ? `cost ${cost.toFixed(4)}` : '',
+    failures.length > 0 ? `failed: ${failures.map(([kind, count]) => `${count} ${kind}`).join(', ')}` : '',
+  ]
+    .filter(Boolean)
+    .join('; ')
+}
+
 /** Adds what one answer has used. */
 export function addUsage(
   usage: LlmUsage,

@@ -39,7 +39,16 @@ export interface RemoteCalls {
 /** A server that asks for a longer pause than this is taken as unavailable, milliseconds. */
 const longestWait = 300_000
 
+/** @throws MonosemError config: a limit of the cost without prices, which could never be reached */
 export function createRemoteCalls(config: LlmConfig): RemoteCalls {
+  if (config.maxCost > 0 && config.inputPrice === 0 && config.outputPrice === 0)
+    throw new MonosemError(
+      'config',
+      `--max-cost: expected prices with it, got ${config.maxCost} without any`,
+      {
+        hint: 'add --input-price and --output-price, per million tokens',
+      },
+    )
   const cache = createAnswerCache(config.cacheDirectory)
   const limit = createLimiter(config.concurrency)
   const usage = emptyUsage()

@@ -46,6 +46,6 @@ export function predictionsOf({ examples }: PredictAnswer): number[] {
 
 /** The digit in the blank of a line; a token may itself be a digit, so one alone does not count as filled in. */
 function digitOf(line: string): number | null {
-  const digit = /→\s*(\d)\s*$/.exec(line)?.[1]
+  const digit = /(?:→|->)\s*(\d)\s*$/.exec(line)?.[1]
   return digit === undefined ? null : Number(digit)
 }

@@ -47,7 +47,7 @@ test('an answer arrives from an OpenAI-compatible server, which is asked as its 
   assert.equal(headers.authorization, undefined)
   assert.equal(body.model, 'tiny:1b')
   assert.equal(body.temperature, 0)
-  assert.equal(body.max_tokens, 8192)
+  assert.equal(body.max_tokens, 16384)
   assert.equal(body.response_format.type, 'json_schema')
   assert.deepEqual(body.response_format.json_schema.schema.required, ['answer'])
   assert.deepEqual(
@@ -279,6 +279,15 @@ test('a refused key, an unknown model and a server that is not there stop everyt
   }
 })
 
+test('an account without credit stops everything', async (t) => {
+  const body = { error: { message: 'You exceeded your current quota', code: 'insufficient_quota' } }
+  for (const reply of [{ status: 429, body }, chatError(400, 'Your credit balance is too low')]) {
+    const server = await localServer(t, () => reply)
+    await assert.rejects(clientOf(server.url).client.ask(question()), failsWith('config', /no credit/))
+    assert.equal(server.received.length, 1)
+  }
+})
+
 test('a spent budget stops before the next request', async (t) => {
   const server = await localServer(t, () => chatReply({ answer: 'x' }))
   const tokens = clientOf(server.url, { maxTokensBudget: 150 })
@@ -289,6 +298,11 @@ test('a spent budget stops before the next request', async (t) => {
   const cost = clientOf(server.url, { maxCost: 0.0001, inputPrice: 1 })
   assert.ok((await cost.client.ask(question('a'))).ok)
   await assert.rejects(cost.client.ask(question('b')), failsWith('config', /cost of 0.0001/))
+})
+
+test('a limit of the cost without prices is refused', () => {
+  const config = parseConfig(llmConfigSchema, { maxCost: 1 })
+  assert.throws(() => createRemoteCalls(config), failsWith('config', /--max-cost/))
 })
 
 test('kept answers are not asked again, not even with a spent budget', async (t) => {
