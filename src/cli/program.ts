@@ -4,6 +4,7 @@ import { addCaseStudies } from './case-studies.js'
 import { addCorpus } from './corpus.js'
 import { addDemo } from './demo.js'
 import { addEval } from './eval.js'
+import { addExplain } from './explain.js'
 import { addFeatures } from './features.js'
 import { globalSchema } from './global-options.js'
 import { addModel } from './model.js'
@@ -21,7 +22,8 @@ export function createProgram(version: string, asJson = false): Command {
     .configureOutput({ outputError: (text, write) => write(asJson ? errorJson(text) : text) })
     .addHelpText('after', '\nExample:\n  $ monosem demo --quick --out runs/quick')
   addFlags(program, globalSchema)
-  for (const add of [addDemo, addCorpus, addModel, addSae, addEval, addFeatures, addCaseStudies]) add(program)
+  for (const add of [addDemo, addCorpus, addModel, addSae, addEval, addFeatures, addCaseStudies, addExplain])
+    add(program)
   return program
 }
 

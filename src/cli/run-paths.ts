@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { MonosemError } from '../errors/monosem-error.js'
 
 /** The parts of a run directory, each a directory that one stage writes. */
-export type Role = 'corpus' | 'model' | 'sae' | 'eval' | 'features' | 'case-studies'
+export type Role = 'corpus' | 'model' | 'sae' | 'eval' | 'features' | 'case-studies' | 'explanations'
 
 /** Adds `--run DIR` and one `--<role> DIR` for each directory that a command reads, and `--out DIR` for the one it writes. */
 export function addPaths(command: Command, inputs: readonly Role[], output?: Role): Command {
