@@ -65,6 +65,28 @@ export { type CaseStudiesConfig, caseStudiesConfigSchema } from './interp/case-s
 export { type CaseStudy, studyPredicates } from './interp/study-predicates.js'
 export { choosePredicates, type Predicate } from './interp/predicates.js'
 
+// explain: what features mean
+export * from './explain/collect-evidence.js'
+export type * from './explain/evidence.js'
+export { type EvidenceConfig, evidenceConfigSchema } from './explain/evidence-config.js'
+
+// explain, asking a language model
+export { type ExplainPromptOptions, explainMessages } from './explain/llm/explain-prompt.js'
+export * from './explain/llm/llm-client.js'
+export { type LlmConfig, llmConfigSchema } from './explain/llm/llm-config.js'
+export { createLlmExplainer, type LlmExplainerOptions } from './explain/llm/llm-explainer.js'
+export { describeUsage, type FailureKind, type LlmUsage } from './explain/llm/llm-usage.js'
+export { createRemoteCalls, type RemoteCalls } from './explain/llm/remote-calls.js'
+export { createRemoteEmbedder } from './explain/llm/remote-embedder.js'
+export type { Embedder } from './explain/scorers/embedder.js'
+export { createEmbeddingScorer, type EmbeddingScorerOptions } from './explain/scorers/embedding.js'
+export {
+  createLlmScorers,
+  type LlmScorerName,
+  type LlmScorersOptions,
+  llmScorerNames,
+} from './explain/scorers/llm-scorers.js'
+
 // steer and attribution: what features do
 export { type AttributeOptions, type Attribution, attribute } from './attribution/attribute.js'
 export { type Metric, singleToken } from './attribution/metric.js'

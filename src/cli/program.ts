@@ -5,6 +5,7 @@ import { addCaseStudies } from './case-studies.js'
 import { addCorpus } from './corpus.js'
 import { addDemo } from './demo.js'
 import { addEval } from './eval.js'
+import { addExplain } from './explain.js'
 import { addExport } from './export.js'
 import { addFeatures } from './features.js'
 import { globalSchema } from './global-options.js'
@@ -25,7 +26,7 @@ export function createProgram(version: string, asJson = false): Command {
     .configureOutput({ outputError: (text, write) => write(asJson ? errorJson(text) : text) })
     .addHelpText('after', '\nExample:\n  $ monosem demo --quick --out runs/quick')
   addFlags(program, globalSchema)
-  const stages = [addDemo, addCorpus, addModel, addSae, addEval, addFeatures, addCaseStudies]
+  const stages = [addDemo, addCorpus, addModel, addSae, addEval, addFeatures, addCaseStudies, addExplain]
   const uses = [addSteer, addInfluence, addAttribute, addProbe, addExport]
   for (const add of [...stages, ...uses]) add(program)
   return program

@@ -12,6 +12,7 @@ export type Role =
   | 'feature-map'
   | 'ablation'
   | 'case-studies'
+  | 'explanations'
 
 /** Adds `--run DIR` and one `--<role> DIR` for each directory that a command reads, and `--out DIR` for the one it writes. */
 export function addPaths(command: Command, inputs: readonly Role[], output?: Role): Command {

@@ -25,6 +25,8 @@ export interface IntervalSamples {
   capacity: number
   shape: ContextShape
   key: number
+  /** [F] number of each feature for the random draw, where only some of an autoencoder's are looked at; default its place */
+  ids?: Int32Array
   /** [F, sampleBins] how many a bin has */
   count: Int32Array
   /** [F, sampleBins] a full bin's largest priority, else 2^32 - 1: what a newcomer has to beat */
@@ -85,7 +87,7 @@ export function offerSample(
 ): void {
   const { capacity, count, order, priority } = samples
   const place = feature * sampleBins + Math.floor(bin / binsPerSample)
-  const drawn = priorityOf(samples.key, feature, token)
+  const drawn = priorityOf(samples.key, samples.ids?.[feature] ?? feature, token)
   if (drawn >= samples.threshold[place] || capacity === 0) return
   const base = place * capacity
   let at = count[place]
@@ -155,7 +157,14 @@ export function drawIntervalExamples(
   split: TokenSplit,
   histograms: ActivationHistograms,
   feature: number,
-  options: { max: number; intervals: number; perInterval: number; taken: readonly Example[] },
+  options: {
+    max: number
+    intervals: number
+    perInterval: number
+    taken: readonly Example[]
+    /** a say of the caller in which examples are taken; default all */
+    accept?: (example: Example, interval: number) => boolean
+  },
 ): IntervalExample[] {
   const { max, intervals, perInterval } = options
   const drawn: IntervalExample[] = []
@@ -169,6 +178,7 @@ export function drawIntervalExamples(
       if (Math.max(0, Math.ceil((activation / max) * intervals) - 1) !== interval) continue
       const example = readSlot(samples.slots, slot)
       if (taken.some((range) => sameTokens(split, range, example.range))) continue
+      if (options.accept && !options.accept(example, interval)) continue
       taken.push(example.range)
       chosen.push(example)
     }
@@ -185,6 +195,7 @@ function weightedCandidates(
   feature: number,
 ): { slot: number; rank: number }[] {
   const candidates: { slot: number; rank: number }[] = []
+  const id = samples.ids?.[feature] ?? feature
   for (let b = 0; b < sampleBins; b++) {
     const place = feature * sampleBins + b
     const held = samples.count[place]
@@ -195,7 +206,7 @@ function weightedCandidates(
     for (let i = 0; i < held; i++) {
       const slot = samples.order[place * samples.capacity + i]
       // Another key than the one that decided who stays: those who stayed have small priorities.
-      const uniform = (priorityOf(~samples.key, feature, samples.slots.token[slot]) + 0.5) / 4294967296
+      const uniform = (priorityOf(~samples.key, id, samples.slots.token[slot]) + 0.5) / 4294967296
       candidates.push({ slot, rank: -Math.log(uniform) / weight })
     }
   }

@@ -1,4 +1,6 @@
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api'
+import { MonosemError } from '../errors/monosem-error.js'
+import { storageError } from '../storage/atomic-file.js'
 
 /** An empty in-memory DuckDB. */
 export interface Database {
@@ -20,6 +22,52 @@ export async function openDatabase(): Promise<Database> {
       instance.closeSync()
     },
   }
+}
+
+/**
+ * Opens a database file; what a transaction has committed to it survives a kill. One process at a time may hold it for writing, several for
+ * reading.
+ * @throws MonosemError busy (another process holds it), io, corrupt (not a DuckDB database)
+ */
+export async function openDatabaseFile(path: string, access: 'read' | 'write'): Promise<Database> {
+  let instance: DuckDBInstance
+  try {
+    instance = await DuckDBInstance.create(path, {
+      threads: '1',
+      autoinstall_known_extensions: 'false',
+      access_mode: access === 'read' ? 'READ_ONLY' : 'READ_WRITE',
+    })
+  } catch (cause) {
+    throw databaseError(path, cause)
+  }
+  const connection = await instance.connect()
+  return {
+    connection,
+    close: () => {
+      connection.closeSync()
+      instance.closeSync()
+    },
+  }
+}
+
+function databaseError(path: string, cause: unknown): MonosemError {
+  const text = cause instanceof Error ? cause.message : String(cause)
+  const holder = /\(PID (\d+)\)/.exec(text)?.[1]
+  if (/Could not set lock/.test(text))
+    return new MonosemError(
+      'busy',
+      `${path} is in use by ${holder ? `process ${holder}` : 'another process'}`,
+      {
+        cause,
+        hint: 'wait for it to end, or stop it',
+      },
+    )
+  if (/not a valid DuckDB database|corrupt|checksum|serializ/i.test(text))
+    return new MonosemError('corrupt', `${path}: expected a DuckDB database`, {
+      cause,
+      hint: 'restore the file from a copy, or move it away to start a new one',
+    })
+  return storageError('open', path, cause)
 }
 
 /** Runs `use` with a fresh database and closes it. */

@@ -83,6 +83,8 @@ export function levelFigures(counts: LevelCounts): Omit<SpecificityLevel, 'fract
 
 /** Pearson correlation of two lists, about their means in float64; null when either is constant. */
 export function pearson(a: ArrayLike<number>, b: ArrayLike<number>): number | null {
+  // The rounded mean of equal numbers is not always that number: ask before, not after.
+  if (isConstant(a) || isConstant(b)) return null
   const n = a.length
   let meanA = 0
   let meanB = 0
@@ -99,4 +101,10 @@ export function pearson(a: ArrayLike<number>, b: ArrayLike<number>): number | nu
     ab += (a[i] - meanA) * (b[i] - meanB)
   }
   return aa > 0 && bb > 0 ? ab / Math.sqrt(aa * bb) : null
+}
+
+/** True when all of a list's numbers are the same, and for an empty list. */
+export function isConstant(values: ArrayLike<number>): boolean {
+  for (let i = 1; i < values.length; i++) if (values[i] !== values[0]) return false
+  return true
 }

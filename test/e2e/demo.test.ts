@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { z } from 'zod'
+import { chatReply, localServer, type Received } from '../explain/llm/local-server.js'
 import { type Finished, run, start, tiny, writeTexts } from './program.js'
 
 /** All tests share one directory with texts and one finished run, `runs/a`, made with one thread. */
@@ -290,6 +291,66 @@ test('the example reads the features of a run', async () => {
   const example = fileURLToPath(new URL('../../examples/read-features.js', import.meta.url))
   const { stdout } = await promisify(execFile)(process.execPath, [example, 'runs/a/features'], { cwd })
   assert.match(stdout, /^(feature \d+: active on \d+\.\d\d% of the tokens, maximum \d+\.\d\d\n){5}\d/)
+})
+
+/** What a small but obedient model answers: an explanation, a digit in every blank, a probability for every text. */
+function obedientAnswer({ body }: Received): unknown {
+  const question: string = body.messages.at(-1).content
+  const { name } = body.response_format.json_schema
+  if (name === 'explanation')
+    return { reasoning: 'They are letters.', explanation: `${body.model} sees letters` }
+  if (name === 'detection')
+    return {
+      answers: [...question.matchAll(/^text \d+: (.*)$/gm)].map(([, text], i) => ({
+        number: i + 1,
+        probability: text!.length % 2,
+      })),
+    }
+  const examples = question.split('\n\n').slice(1)
+  return {
+    examples: examples.map((example, i) => ({
+      example: i + 1,
+      filled: [...example.matchAll(/^(.* → )_$/gm)].map(([, token], j) => `${token}${j}`),
+    })),
+  }
+}
+
+test('the example explains and scores features by a language model; killed, it asks again only what was under way', async (t) => {
+  const example = fileURLToPath(new URL('../../examples/explain-with-ollama.js', import.meta.url))
+  const list = words('features list --run runs/a --ascending --min-density 0.04 --limit 2 --json')
+  const [one, other] = JSON.parse((await run(list, cwd)).stdout)
+  const args = [example, 'runs/a', `${one.feature}`, `${other.feature}`]
+  let kill = (): unknown => null
+  const server = await localServer(t, (received, index) => {
+    if (index === 6) kill()
+    return chatReply(obedientAnswer(received))
+  })
+  const env = { ...process.env, LLM_BASE_URL: server.url, LLM_MODEL: 'tiny:1b' }
+  const explain = () => {
+    const running = promisify(execFile)(process.execPath, args, { cwd, env })
+    kill = () => running.child.kill('SIGKILL')
+    return running
+  }
+  await assert.rejects(explain(), { signal: 'SIGKILL' })
+  const before = server.received.length
+  const { stdout } = await explain()
+
+  // Features of so small a run are hardly ever silent, which detection and embedding cannot do without.
+  const scores = ['spearman', 'pearson', 'detection', 'embedding'].map(
+    (name) => ` +${name} +(-?\\d\\.\\d{3}|none: .+)\n`,
+  )
+  for (const { feature } of [one, other])
+    assert.match(stdout, new RegExp(`^feature ${feature}: tiny:1b sees letters\n${scores.join('')}`, 'm'))
+  assert.match(stdout, /spearman +-?\d\.\d{3}$/m)
+
+  const different = new Set(server.received.map(({ body }) => JSON.stringify(body))).size
+  const twice = server.received.length - different
+  assert.ok(before >= 6 && twice >= 1 && twice <= 4, `${before} before, ${twice} twice`)
+  const [, answers, kept] = /^(\d+) answers; (\d+) more from the cache/m.exec(stdout)!
+  assert.equal(Number(answers) + Number(kept), different)
+
+  const again = await explain()
+  assert.match(again.stdout, new RegExp(`^0 answers; ${different} more from the cache; 0 tokens in`, 'm'))
 })
 
 test('a flipped bit in the model is found before anything is computed with it', async () => {

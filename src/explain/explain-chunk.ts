@@ -1,0 +1,140 @@
+import { MonosemError } from '../errors/monosem-error.js'
+import { sha256 } from '../storage/atomic-file.js'
+import type { Evidence } from './collect-evidence.js'
+import type { ExplainerSetup } from './create-explainer.js'
+import type { Explanation, FeatureEvidence, Score } from './evidence.js'
+import type { NewExplanation } from './explanations.js'
+import { noScore } from './scorers/score-of.js'
+import { scorePrediction } from './statistics/predicted-score.js'
+import type { StatisticsExplainer } from './statistics/statistics-explainer.js'
+
+/** What explaining some features takes. */
+export interface ChunkOptions {
+  setup: ExplainerSetup
+  evidence: Evidence
+  /** the baseline beside every explainer, and what explains neurons */
+  statistics: StatisticsExplainer
+  /** Spearman score of each neuron */
+  neuronScores: ReadonlyMap<number, number | null>
+  configuration: string
+  predictTokens: number
+  signal?: AbortSignal
+}
+
+export interface ChunkResult {
+  explained: NewExplanation[]
+  /** features without an explanation, and why */
+  failed: { feature: number; reason: string }[]
+  /** what stopped the work before its end; what is explained is whole all the same */
+  stopped: unknown
+}
+
+/**
+ * Explains and scores some features, each beside its baselines: the neuron that goes with it most, the statistics explainer, and the explanation of
+ * another feature of the chunk (`shuffled`).
+ */
+export async function explainChunk(ids: readonly number[], options: ChunkOptions): Promise<ChunkResult> {
+  const { setup, evidence, signal } = options
+  const result: ChunkResult = { explained: [], failed: [], stopped: null }
+  const made = new Map<number, Explanation>()
+  const attempt = async (feature: number, work: () => Promise<void>): Promise<void> => {
+    try {
+      await work()
+    } catch (error) {
+      if (error instanceof MonosemError && error.code === 'remote')
+        result.failed.push({ feature, reason: error.message })
+      else result.stopped ??= error
+    }
+  }
+  await Promise.all(
+    ids.map((id) =>
+      attempt(id, async () => {
+        made.set(id, await setup.explainer.explain(evidence.features.get(id), signal))
+      }),
+    ),
+  )
+  const known = [...made.keys()].sort((a, b) => a - b)
+  await Promise.all(
+    known.map((id, i) =>
+      attempt(id, async () => {
+        const other = known.length > 1 ? known[(i + Math.ceil(known.length / 2)) % known.length] : null
+        const pair = {
+          own: made.get(id) as Explanation,
+          other: other === null ? null : (made.get(other) as Explanation),
+        }
+        result.explained.push(await scoreOne(evidence.features.get(id), pair, options))
+      }),
+    ),
+  )
+  result.explained.sort((a, b) => a.feature - b.feature)
+  return result
+}
+
+async function scoreOne(
+  evidence: FeatureEvidence,
+  { own, other }: { own: Explanation; other: Explanation | null },
+  options: ChunkOptions,
+): Promise<NewExplanation> {
+  const { setup, configuration, signal } = options
+  const scores: Score[] = []
+  for (const scorer of setup.scorers) scores.push(...(await scorer.score(own, evidence, signal)))
+  const baselines = [
+    await shuffledScore(evidence, other, options),
+    neuronScore(evidence.feature, options),
+    ...(own.explainer === 'statistics' ? [] : [await statisticsScore(evidence, options)]),
+  ]
+  return {
+    feature: own.feature,
+    text: own.text,
+    explainer: own.explainer,
+    configuration,
+    examples: sha256(JSON.stringify(evidence.score)),
+    scores: [...scores, ...baselines].map((score) => ({
+      ...score,
+      details: { ...score.details, singleToken: Number(evidence.singleToken) },
+    })),
+  }
+}
+
+/** How well the explanation of another feature predicts this one: what a score has to be better than. */
+async function shuffledScore(
+  evidence: FeatureEvidence,
+  other: Explanation | null,
+  { setup, evidence: all, predictTokens, signal }: ChunkOptions,
+): Promise<Score> {
+  if (other === null) return noScore('shuffled', 'no other feature was explained beside it')
+  const scorer = setup.scorers.find(({ name }) => name === 'prediction')
+  if (!scorer) return noScore('shuffled', 'predictions were not asked for')
+  const scores =
+    'predict' in other
+      ? scorePrediction(
+          other as Parameters<typeof scorePrediction>[0],
+          evidence,
+          predictTokens,
+          all.features.get(other.feature).max,
+        )
+      : await scorer.score({ ...other, feature: evidence.feature }, evidence, signal)
+  return { ...scores[0], scorer: 'shuffled', details: { ...scores[0].details, feature: other.feature } }
+}
+
+/** The score of the neuron that goes with the feature most, explained and scored in the same way as by the statistics explainer. */
+function neuronScore(feature: number, { evidence, neuronScores }: ChunkOptions): Score {
+  const neuron = evidence.mostCorrelatedNeuron(feature)
+  if (neuron === null) return noScore('neuron', 'no neuron goes with it')
+  const value = neuronScores.get(neuron) ?? null
+  return {
+    scorer: 'neuron',
+    value,
+    reason: value === null ? 'the neuron has no score' : null,
+    n: 1,
+    details: { neuron },
+  }
+}
+
+async function statisticsScore(
+  evidence: FeatureEvidence,
+  { statistics, predictTokens }: ChunkOptions,
+): Promise<Score> {
+  const [spearman] = scorePrediction(await statistics.explain(evidence), evidence, predictTokens)
+  return { ...spearman, scorer: 'statistics' }
+}

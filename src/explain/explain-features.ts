@@ -1,0 +1,170 @@
+import type { StageContext } from '../progress/progress.js'
+import { throwIfInterrupted } from '../progress/progress.js'
+import { sha256 } from '../storage/atomic-file.js'
+import type { Json } from '../storage/stage.js'
+import { collectEvidence, type Evidence, type EvidenceRequest } from './collect-evidence.js'
+import { checkExplainer, createExplainer, type ExplainerSetup } from './create-explainer.js'
+import { evidenceConfigSchema } from './evidence-config.js'
+import { type ChunkOptions, explainChunk } from './explain-chunk.js'
+import type { ExplainConfig } from './explain-config.js'
+import { type ExplainReport, explainReport } from './explain-report.js'
+import type { ExplanationStore } from './explanations.js'
+import { readFeatureList } from './feature-list.js'
+import type { LlmUsage } from './llm/llm-usage.js'
+import { type MeanInterval, meanInterval } from './mean-interval.js'
+import { scorePrediction } from './statistics/predicted-score.js'
+import { createStatisticsExplainer, type StatisticsExplainer } from './statistics/statistics-explainer.js'
+
+export type ExplainInputs = Pick<EvidenceRequest, 'model' | 'sae' | 'corpus' | 'logits' | 'nearest'>
+
+/** What the store keeps of a run beside its explanations. */
+interface RunNote {
+  neurons: MeanInterval
+  dropped: { id: number; reason: 'dead' | 'rare' }[]
+}
+
+/**
+ * Explains and scores features, each beside its baselines, and keeps what it makes. Features that the same explainer has done with the same
+ * configuration are not done again. When it stops half-way (budget, Ctrl-C), what was made is kept.
+ * @throws MonosemError config (explainer, scorers, features, budget), missing, remote, interrupted, busy
+ */
+export async function explainFeatures(
+  config: ExplainConfig,
+  inputs: ExplainInputs,
+  store: ExplanationStore,
+  context: StageContext,
+): Promise<ExplainReport & { usage: LlmUsage | null }> {
+  checkExplainer(config.explainer, config.scorers)
+  const asked = readFeatureList(config.features, inputs.sae.features)
+  const configuration = configurationOf(config)
+  const done = await store.done(config.explainer, configuration)
+  const noteKey = `${config.explainer} ${configuration}`
+  let note = (await store.note(noteKey)) as unknown as RunNote | null
+  const dropped = new Set(note?.dropped.map(({ id }) => id))
+  const left = asked.filter((id) => !done.has(id) && !dropped.has(id))
+  let failed: { feature: number; reason: string }[] = []
+  let usage: LlmUsage | null = null
+  if (left.length > 0 || note === null) {
+    const evidence = await collectEvidence(
+      evidenceConfigSchema.parse(config),
+      { ...inputs, features: left, neurons: true },
+      context,
+    )
+    const work = await prepare(config, inputs, evidence, configuration, context)
+    note = {
+      neurons: meanInterval([...work.neuronScores.values()]),
+      dropped: [
+        ...(note?.dropped ?? []),
+        ...evidence.features.dropped.map(({ id, reason }) => ({ id, reason })),
+      ],
+    }
+    await store.keepNote(noteKey, note as unknown as Json)
+    failed = await explainAll(config, work, store, context)
+    usage = config.explainer === 'statistics' ? null : work.setup.usage()
+  }
+  const wanted = new Set(asked)
+  const explained = await store.list({ explainer: config.explainer, configuration, limit: 2 ** 31 - 1 })
+  return {
+    ...explainReport(
+      config.explainer,
+      explained.filter(({ feature }) => wanted.has(feature)),
+      { dropped: note.dropped.filter(({ id }) => wanted.has(id)), failed },
+      note.neurons,
+    ),
+    usage,
+  }
+}
+
+/** Everything that decides what an explanation and its scores are, as one hash. */
+function configurationOf(config: ExplainConfig): string {
+  const { features, ...rest } = config
+  const { baseUrl, concurrency, timeout, retries, backoff, cacheDirectory, ...deciding } = rest
+  const { maxTokensBudget, maxCost, inputPrice, outputPrice, ...kept } = deciding
+  return sha256(JSON.stringify(kept)).slice(0, 16)
+}
+
+async function prepare(
+  config: ExplainConfig,
+  { corpus: { tokenizer } }: ExplainInputs,
+  evidence: Evidence,
+  configuration: string,
+  context: StageContext,
+): Promise<ChunkOptions & { setup: ExplainerSetup }> {
+  const { predictTokens, seed, scorers, intervals } = config
+  const setup = createExplainer(config.explainer, {
+    tokenizer,
+    evidence: evidence.features,
+    scorers,
+    llm: config,
+    intervals,
+    predictTokens,
+    seed,
+  })
+  const statistics = createStatisticsExplainer({
+    tokenizer,
+    statistics: evidence.features.statistics,
+    predictTokens,
+  })
+  return {
+    setup,
+    evidence,
+    statistics,
+    neuronScores: await scoreNeurons(evidence, tokenizer, predictTokens, context),
+    configuration,
+    predictTokens,
+    signal: context.signal,
+  }
+}
+
+/** The Spearman score of every neuron, explained by statistics. */
+async function scoreNeurons(
+  { neurons }: Evidence,
+  tokenizer: ExplainInputs['corpus']['tokenizer'],
+  predictTokens: number,
+  context: StageContext,
+): Promise<Map<number, number | null>> {
+  const scores = new Map<number, number | null>()
+  if (neurons === null) return scores
+  const explainer: StatisticsExplainer = createStatisticsExplainer({
+    tokenizer,
+    statistics: neurons.statistics,
+    predictTokens,
+  })
+  const task = context.progress.start('explain neurons', neurons.ids.length, 'neurons')
+  for (const id of neurons.ids) {
+    throwIfInterrupted(context.signal)
+    const unit = neurons.get(id)
+    const [spearman] = scorePrediction(await explainer.explain(unit), unit, predictTokens)
+    scores.set(id, spearman.value)
+    task.update(scores.size)
+    if (scores.size % 16 === 0) await new Promise((resolve) => setImmediate(resolve))
+  }
+  task.end()
+  return scores
+}
+
+/** Features explained together: one append to the store, and each other's control. */
+const chunkSizes = { statistics: 128, asking: 8 }
+
+async function explainAll(
+  config: ExplainConfig,
+  work: ChunkOptions,
+  store: ExplanationStore,
+  context: StageContext,
+): Promise<{ feature: number; reason: string }[]> {
+  const { ids } = work.evidence.features
+  const size = config.explainer === 'statistics' ? chunkSizes.statistics : chunkSizes.asking
+  const failed: { feature: number; reason: string }[] = []
+  const task = context.progress.start('explain features', ids.length, 'features')
+  for (let first = 0; first < ids.length; first += size) {
+    throwIfInterrupted(context.signal)
+    const result = await explainChunk(ids.slice(first, first + size), work)
+    if (result.explained.length > 0) await store.append(result.explained)
+    failed.push(...result.failed)
+    if (result.stopped) throw result.stopped
+    task.update(Math.min(ids.length, first + size))
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  task.end()
+  return failed
+}

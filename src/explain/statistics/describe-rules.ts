@@ -1,0 +1,88 @@
+import type { Rate, Rules } from './rules.js'
+import { contextClasses, tokenClasses } from './text-classes.js'
+
+/** Tokens that an explanation names at most. */
+const longestList = 4
+
+/**
+ * The main rules in short English: "Arabic script", "the token ‘ the’ after ‘ of’", "digits in dates and times". Shares are of the text positions on
+ * which the unit is active.
+ * @param tokenText a token for people
+ */
+export function describeRules(rules: Rules, tokenText: (token: number) => string): string {
+  const subject = subjectOf(rules, tokenText)
+  const after = previousOf(rules, tokenText)
+  const within = contextOf(rules, subject.kind)
+  const seldom =
+    subject.probability < 0.5 && subject.probability > 0 ? ` (${timesOf(subject.probability)})` : ''
+  return `${subject.text}${after ?? within ?? ''}${seldom}`
+}
+
+interface Subject {
+  text: string
+  /** the token class that the text names; null when it names tokens only */
+  kind: string | null
+  /** how often the unit is active on what the text names */
+  probability: number
+}
+
+function subjectOf(rules: Rules, tokenText: (token: number) => string): Subject {
+  const tokens = [...rules.tokens]
+  const [most] = tokens
+  const [classId, classRate] = largest(rules.wholeClasses)
+  const kind = tokenClasses[classId].name
+  if (most[1].share >= 0.6)
+    return { text: `the token ${quoted(tokenText(most[0]))}`, kind: null, probability: most[1].probability }
+  if (classRate.share >= 0.6 && classRate.probability >= 0.5)
+    return { text: kind, kind, probability: classRate.probability }
+  // Tokens that the unit is mostly silent on say less about it than those that always set it off.
+  const telling = tokens.filter(([, { probability }]) => probability >= 0.3)
+  const named = (telling.length > 0 ? telling : tokens).slice(0, longestList)
+  const share = named.reduce((sum, [, rate]) => sum + rate.share, 0)
+  const probability = named.reduce((sum, [, rate]) => sum + rate.share * rate.probability, 0) / share
+  const list = listOf(named.map(([token]) => quoted(tokenText(token))))
+  if (classRate.share >= 0.7 && share < 0.9)
+    return { text: `some ${kind}, such as ${list}`, kind, probability }
+  const others = share < 0.7 ? ' and others' : ''
+  return { text: `the ${named.length > 1 ? 'tokens' : 'token'} ${list}${others}`, kind: null, probability }
+}
+
+function largest(rates: ReadonlyMap<number, Rate>): [number, Rate] {
+  return [...rates].sort(([, a], [, b]) => b.share - a.share)[0]
+}
+
+/** " after ‘of’" when one or two tokens before account for most of the fires, and not just because they are common. */
+function previousOf(rules: Rules, tokenText: (token: number) => string): string | null {
+  const telling = [...rules.previousShare]
+    .filter(([token, share]) => share >= 0.2 && (rules.previous.get(token) ?? 0) >= Math.log(3))
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, 2)
+  if (telling.reduce((sum, [, share]) => sum + share, 0) < 0.5) return null
+  const names = telling.map(([token]) => tokenText(token))
+  if (names.every((name) => name === '<|endoftext|>')) return ' at the beginning of a text'
+  return ` after ${names.map(quoted).join(' or ')}`
+}
+
+/** Kinds of text that say nothing. */
+const vague = new Set(['words', 'other text'])
+
+/** " in base64" when most fires are in text of that kind, and not just because it is common. */
+function contextOf(rules: Rules, kind: string | null): string | null {
+  const [most] = [...rules.contextShare].sort(([, a], [, b]) => b - a)
+  if (!most || most[1] < 0.6 || (rules.contexts.get(most[0]) ?? 0) < Math.log(2)) return null
+  const name = contextClasses[most[0]].name
+  if (vague.has(name) || name === kind) return null
+  if (name === 'the beginnings of lines') return ' at the beginning of a line'
+  return ` in ${name}`
+}
+
+const quoted = (text: string): string => `‘${text}’`
+
+function listOf(items: readonly string[]): string {
+  if (items.length < 2) return items.join('')
+  return `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`
+}
+
+/** "about 1 in 5 of them" */
+const timesOf = (probability: number): string =>
+  `about 1 in ${Math.max(2, Math.round(1 / probability))} times`
