@@ -37,7 +37,7 @@ const feature = z.string().min(1).describe('numbers of the features, separated b
 /** Options of writing: as for sampling, with a shorter text and a cautious temperature by default. */
 const writing = {
   ...generateConfigSchema.shape,
-  maxTokens: generateConfigSchema.shape.maxTokens.removeDefault().max(100_000).default(60),
+  maxTokens: generateConfigSchema.shape.maxTokens.removeDefault().max(2000).default(60),
 }
 
 /** Options of `steer`. */
