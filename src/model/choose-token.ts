@@ -11,10 +11,13 @@ export function chooseToken(
   { temperature, topP }: Pick<SampleConfig, 'temperature' | 'topP'>,
   random: Random,
 ): number {
-  const best = logits.reduce((top, value, id) => (value > logits[top] ? id : top), 0)
+  let best = 0
+  for (let id = 1; id < logits.length; id++) if (logits[id] > logits[best]) best = id
   if (temperature === 0) return best
-  const weights = Float64Array.from(logits, (value) => Math.exp((value - logits[best]) / temperature))
-  const total = weights.reduce((sum, w) => sum + w, 0)
+  const weights = new Float64Array(logits.length)
+  let total = 0
+  for (let id = 0; id < logits.length; id++)
+    total += weights[id] = Math.exp((logits[id] - logits[best]) / temperature)
   const ids = candidates(weights, ((1 - topP) * total) / weights.length)
   ids.sort((a, b) => weights[b] - weights[a] || a - b)
   let nucleus = 0

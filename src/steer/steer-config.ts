@@ -34,10 +34,14 @@ const editOptions = {
 
 const feature = z.string().min(1).describe('numbers of the features, separated by commas')
 
-/** Options of writing: as for sampling, with a shorter text and a cautious temperature by default. */
+/** Options of writing: as for sampling, with shorter texts. */
 const writing = {
   ...generateConfigSchema.shape,
-  maxTokens: generateConfigSchema.shape.maxTokens.removeDefault().max(100_000).default(60),
+  maxTokens: generateConfigSchema.shape.maxTokens
+    .removeDefault()
+    .max(2000)
+    .default(60)
+    .describe('tokens to write'),
 }
 
 /** Options of `steer`. */
@@ -90,7 +94,7 @@ export const influenceConfigSchema = z.object({
     .default(2000)
     .describe('resamples of the texts for the confidence interval'),
   ...writing,
-  maxTokens: writing.maxTokens.removeDefault().default(40),
+  maxTokens: writing.maxTokens.removeDefault().default(40).describe('tokens to write'),
 })
 
 export type InfluenceConfig = z.infer<typeof influenceConfigSchema>

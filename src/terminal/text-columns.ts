@@ -20,8 +20,7 @@ function wrapLine(line: string, width: number): string[] {
     lines.push(rest.slice(0, end))
     rest = rest.slice(end).replace(/^ /, '')
   }
-  lines.push(rest)
-  return lines
+  return rest === '' && lines.length > 0 ? lines : [...lines, rest]
 }
 
 /** Texts beside one another, each wrapped in its own column under its heading; together at most `width` columns. */
