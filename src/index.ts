@@ -53,3 +53,17 @@ export { runFeaturesStage } from './features/features-stage.js'
 export { readCaseStudies, runCaseStudiesStage } from './interp/case-studies.js'
 export { type CaseStudiesConfig, caseStudiesConfigSchema } from './interp/case-studies-config.js'
 export { type CaseStudy, studyPredicates } from './interp/study-predicates.js'
+export { type FeatureSpecificity, measureSpecificity } from './interp/measure-specificity.js'
+export { loadPredicateFile } from './interp/predicate-file.js'
+export { builtInPredicates, type Predicate, regexPredicate, scriptPredicate } from './interp/predicates.js'
+export { type SpecificityConfig, specificityConfigSchema } from './interp/specificity-config.js'
+
+// probe: features as classifiers of texts
+export { type LabelledTexts, readLabelledTexts } from './probe/labelled-texts.js'
+export { type ProbeConfig, probeConfigSchema } from './probe/probe-config.js'
+export { type ProbeReport, runProbes } from './probe/run-probes.js'
+
+// export: features in the layouts of other programs
+export { type ExportConfig, exportConfigSchema } from './export/export-config.js'
+export { type ExportFormat, runExport } from './export/run-export.js'
+export { type DashboardBatch, readDashboards } from './export/saedashboard.js'
