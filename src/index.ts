@@ -63,7 +63,16 @@ export { type MapConfig, mapConfigSchema } from './features/map-config.js'
 export { readCaseStudies, runCaseStudiesStage } from './interp/case-studies.js'
 export { type CaseStudiesConfig, caseStudiesConfigSchema } from './interp/case-studies-config.js'
 export { type CaseStudy, studyPredicates } from './interp/study-predicates.js'
-export { choosePredicates, type Predicate } from './interp/predicates.js'
+export { type FeatureSpecificity, measureSpecificity } from './interp/measure-specificity.js'
+export { loadPredicateFile } from './interp/predicate-file.js'
+export {
+  builtInPredicates,
+  choosePredicates,
+  type Predicate,
+  regexPredicate,
+  scriptPredicate,
+} from './interp/predicates.js'
+export { type SpecificityConfig, specificityConfigSchema } from './interp/specificity-config.js'
 
 // explain: what features mean
 export * from './explain/collect-evidence.js'
@@ -105,3 +114,13 @@ export {
   type TokenScope,
 } from './steer/steering.js'
 export { type SteerInputs, strengthSweep } from './steer/strength-sweep.js'
+
+// probe: features as classifiers of texts
+export { type LabelledTexts, readLabelledTexts } from './probe/labelled-texts.js'
+export { type ProbeConfig, probeConfigSchema } from './probe/probe-config.js'
+export { type ProbeReport, runProbes } from './probe/run-probes.js'
+
+// export: features in the layouts of other programs
+export { type ExportConfig, exportConfigSchema } from './export/export-config.js'
+export { type ExportFormat, runExport } from './export/run-export.js'
+export { type DashboardBatch, readDashboards } from './export/saedashboard.js'

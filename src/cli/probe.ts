@@ -4,7 +4,7 @@ import { addFlags, readFlags } from '../config/flags.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import { loadInputs } from '../eval/eval-stage.js'
 import { openFeatureStore } from '../features/feature-store.js'
-import { type FeatureName, namesFromStore } from '../probe/feature-names.js'
+import { type FeatureName, type FeatureNames, namesFromStore } from '../probe/feature-names.js'
 import { readLabelledTexts } from '../probe/labelled-texts.js'
 import { probeConfigSchema } from '../probe/probe-config.js'
 import { renderProbes } from '../probe/render-probes.js'
@@ -28,15 +28,17 @@ export function addProbe(program: Command): void {
       const paths = readPaths(command, ['corpus', 'model', 'sae', 'features'])
       const config = readFlags(command, probeConfigSchema)
       const data = await readLabelledTexts(dataPath(command), config)
-      const { model, sae, corpus } = await loadInputs(paths, await session.kernels())
-      const report = await runProbes(
-        data,
-        config,
-        { model, sae, tokenizer: corpus.tokenizer },
-        session.context,
-      )
-      const names = await namesOf(report, paths.features)
-      return { json: withNames(report, names) as unknown as Json, text: renderProbes(report, names) }
+      // Opened first: what is wrong with it should be said before minutes of computing.
+      const store = existsSync(paths.features) ? await openFeatureStore(paths.features) : null
+      try {
+        const { model, sae, corpus } = await loadInputs(paths, await session.kernels())
+        const inputs = { model, sae, tokenizer: corpus.tokenizer }
+        const report = await runProbes(data, config, inputs, session.context)
+        const names = store ? await namesOf(report, namesFromStore(store)) : new Map()
+        return { json: withNames(report, names) as unknown as Json, text: renderProbes(report, names) }
+      } finally {
+        store?.close()
+      }
     },
   )
   command.argument('[run]', 'run directory, as --run')
@@ -52,19 +54,12 @@ function dataPath(command: Command): string {
   })
 }
 
-/** Names of the features in a report; none where the run has no features directory. */
-async function namesOf(report: ProbeReport, features: string): Promise<Map<number, FeatureName>> {
+/** The names of all features in a report. */
+async function namesOf(report: ProbeReport, nameOf: FeatureNames): Promise<Map<number, FeatureName>> {
   const names = new Map<number, FeatureName>()
-  if (!existsSync(features)) return names
-  const store = await openFeatureStore(features)
-  try {
-    const nameOf = namesFromStore(store)
-    for (const { features } of report.probes)
-      for (const { feature } of features ?? [])
-        if (!names.has(feature)) names.set(feature, await nameOf(feature))
-  } finally {
-    store.close()
-  }
+  for (const { features } of report.probes)
+    for (const { feature } of features ?? [])
+      if (!names.has(feature)) names.set(feature, await nameOf(feature))
   return names
 }
 

@@ -2,7 +2,7 @@ import type { FeatureStore } from '../features/feature-store.js'
 
 /** What a feature is called in a table. */
 export interface FeatureName {
-  /** the tokens of its strongest examples, most frequent first, readable */
+  /** tokens on which it is most active, readable */
   topTokens: string[]
   /** null where there is none */
   explanation: string | null
@@ -18,13 +18,9 @@ export type FeatureNames = (feature: number) => Promise<FeatureName>
 export const namesFromStore =
   (store: FeatureStore, explanations: ReadonlyMap<number, string> = new Map()): FeatureNames =>
   async (feature) => {
-    const { top } = await store.get(feature)
-    const counts = new Map<number, number>()
-    for (const { tokens, tokenIndex } of top)
-      counts.set(tokens[tokenIndex], (counts.get(tokens[tokenIndex]) ?? 0) + 1)
-    const order = [...counts].sort(([, a], [, b]) => b - a).slice(0, 5)
+    const { tokens } = await store.get(feature)
     return {
-      topTokens: order.map(([token]) => store.tokenizer.tokenText(token)),
+      topTokens: tokens.slice(0, 5).map(({ token }) => store.tokenizer.tokenText(token)),
       explanation: explanations.get(feature) ?? null,
     }
   }

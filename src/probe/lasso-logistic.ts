@@ -44,8 +44,10 @@ export function fitLasso(problem: LassoProblem, penalty: number, start?: LinearM
   for (let step = 0; step < maxSteps; step++) {
     const { residual, curvature } = lossDerivatives(scores, labels)
     const gradient = { weights: transposeTimes(x, residual), intercept: sumOf(residual) }
-    if (optimalityGap(model, gradient, penalty) <= tolerance * penalty) break
-    const { direction, change } = proximalDirection(problem, model, gradient, curvature, penalty)
+    const gap = optimalityGap(model, gradient, penalty)
+    if (gap <= tolerance * penalty) break
+    const quadratic = { gradient, curvature, penalty, goal: 0.1 * gap }
+    const { direction, change } = proximalDirection(problem, model, quadratic)
     // What the linear part promises (Yuan, Ho & Lin, equation 17).
     const promised =
       dot(gradient.weights, direction.weights) +
@@ -91,47 +93,83 @@ export function optimalityGap(model: LinearModel, gradient: LinearModel, penalty
   return gap
 }
 
-/** Minimises gradient d + 1/2 d^T H d + penalty |w + d|_1 over d, H = X^T curvature X, coordinate by coordinate. */
+/** The quadratic model of the loss around some weights, gradient d + 1/2 d^T (X^T curvature X) d, and the penalty. */
+interface QuadraticModel {
+  gradient: LinearModel
+  /** [rows] */
+  curvature: Float64Array
+  penalty: number
+  /** how far its own optimality conditions may be missed: less than the loss's are now, and no more precise than that */
+  goal: number
+}
+
+/** Where coordinate descent has got to. */
+interface Descent {
+  direction: LinearModel
+  /** [rows] X d + d_intercept */
+  change: Float64Array
+}
+
+/**
+ * Minimises the quadratic model + penalty |w + d|_1 over d, coordinate by coordinate: in turn over all weights that are not zero or want
+ * to leave it, and until they rest over those that are not zero.
+ */
 function proximalDirection(
   { columns, x }: LassoProblem,
   model: LinearModel,
-  gradient: LinearModel,
-  curvature: Float64Array,
-  penalty: number,
-): { direction: LinearModel; change: Float64Array } {
-  const direction: LinearModel = { weights: new Float64Array(x.columns), intercept: 0 }
-  /** [rows] X d + d_intercept */
-  const change = new Float64Array(x.rows)
-  const { rowOffsets, columnIds, values } = columns
-  const working: number[] = []
-  for (let j = 0; j < x.columns; j++)
-    if (model.weights[j] !== 0 || Math.abs(gradient.weights[j]) > penalty * (1 - tolerance)) working.push(j)
-  const diagonal = working.map((j) => {
-    let sum = 0
-    for (let e = rowOffsets[j]; e < rowOffsets[j + 1]; e++) sum += curvature[columnIds[e]] * values[e] ** 2
-    return sum + 1e-12
-  })
-  const total = sumOf(curvature) + 1e-12
-  for (let sweep = 0; sweep < maxSweeps; sweep++) {
-    const interceptMove = -(gradient.intercept + dot(curvature, change)) / total
-    direction.intercept += interceptMove
-    for (let i = 0; i < change.length; i++) change[i] += interceptMove
-    let largestMove = Math.abs(interceptMove) * total
-    for (const [k, j] of working.entries()) {
-      let slope = gradient.weights[j]
-      for (let e = rowOffsets[j]; e < rowOffsets[j + 1]; e++)
-        slope += curvature[columnIds[e]] * values[e] * change[columnIds[e]]
-      const at = model.weights[j] + direction.weights[j]
-      const move = shrink(at - slope / diagonal[k], penalty / diagonal[k]) - at
-      if (move === 0) continue
-      // Exact zeros, not what is left of a sum.
-      direction.weights[j] = at + move === 0 ? -model.weights[j] : direction.weights[j] + move
-      for (let e = rowOffsets[j]; e < rowOffsets[j + 1]; e++) change[columnIds[e]] += move * values[e]
-      largestMove = Math.max(largestMove, Math.abs(move) * diagonal[k])
-    }
-    if (largestMove <= 0.1 * tolerance * penalty) break
+  quadratic: QuadraticModel,
+): Descent {
+  const { gradient, curvature, penalty, goal } = quadratic
+  const descent: Descent = {
+    direction: { weights: new Float64Array(x.columns), intercept: 0 },
+    change: new Float64Array(x.rows),
   }
-  return { direction, change }
+  const { weights } = descent.direction
+  const working: number[] = []
+  const diagonal = new Float64Array(x.columns)
+  for (let j = 0; j < x.columns; j++) {
+    if (model.weights[j] === 0 && Math.abs(gradient.weights[j]) <= penalty * (1 - tolerance)) continue
+    working.push(j)
+    for (let e = columns.rowOffsets[j]; e < columns.rowOffsets[j + 1]; e++)
+      diagonal[j] += curvature[columns.columnIds[e]] * columns.values[e] ** 2
+    diagonal[j] += 1e-12
+  }
+  for (let round = 0; round < maxSweeps; round++) {
+    if (sweep(columns, model, quadratic, diagonal, working, descent) <= goal) break
+    const active = working.filter((j) => model.weights[j] + weights[j] !== 0)
+    for (let i = 0; i < maxSweeps; i++)
+      if (sweep(columns, model, quadratic, diagonal, active, descent) <= goal) break
+  }
+  return descent
+}
+
+/** Minimises over the intercept and each of some weights once. Returns how much of a gradient the largest move took away. */
+function sweep(
+  { rowOffsets, columnIds, values }: SparseMatrix,
+  model: LinearModel,
+  { gradient, curvature, penalty }: QuadraticModel,
+  diagonal: Float64Array,
+  coordinates: readonly number[],
+  { direction, change }: Descent,
+): number {
+  const total = sumOf(curvature) + 1e-12
+  const interceptMove = -(gradient.intercept + dot(curvature, change)) / total
+  direction.intercept += interceptMove
+  for (let i = 0; i < change.length; i++) change[i] += interceptMove
+  let largest = Math.abs(interceptMove) * total
+  for (const j of coordinates) {
+    let slope = gradient.weights[j]
+    for (let e = rowOffsets[j]; e < rowOffsets[j + 1]; e++)
+      slope += curvature[columnIds[e]] * values[e] * change[columnIds[e]]
+    const at = model.weights[j] + direction.weights[j]
+    const move = shrink(at - slope / diagonal[j], penalty / diagonal[j]) - at
+    if (move === 0) continue
+    // Exact zeros, not what is left of a sum.
+    direction.weights[j] = at + move === 0 ? -model.weights[j] : direction.weights[j] + move
+    for (let e = rowOffsets[j]; e < rowOffsets[j + 1]; e++) change[columnIds[e]] += move * values[e]
+    largest = Math.max(largest, Math.abs(move) * diagonal[j])
+  }
+  return largest
 }
 
 /** The soft threshold. */

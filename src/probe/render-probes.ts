@@ -75,7 +75,7 @@ function featureTable(
     { heading: 'feature' },
     { heading: 'weight' },
     { heading: 'folds' },
-    { heading: 'strongest on', align: 'left' },
+    ...(names.size > 0 ? [{ heading: 'strongest on', align: 'left' } as const] : []),
   ]
   const rows = probes.flatMap(({ name, features: used, folds }) => {
     const groups = new Set(used?.map((each) => each.class))

@@ -79,6 +79,19 @@ test('exports of one run', async (t) => {
     assert.equal(feature.n_tokens_in_prompt, 16)
     assert.ok(feature.n_prompts_total * 16 >= source.summary.tokens)
     assert.equal(feature.vector.length, 12)
+    // the panels of the store, in the order of the store
+    assert.deepEqual(
+      feature.correlated_features_indices,
+      detail.coActive.map((other) => other.feature),
+    )
+    assert.ok(feature.correlated_features_pearson.length > 0 && feature.correlated_neurons_pearson.length > 0)
+    assert.equal(feature.neuron_alignment_values.length, detail.alignedNeurons.length)
+    const [aligned] = feature.neuron_alignment_indices
+    assert.ok(Math.abs(feature.neuron_alignment_values[0] - feature.vector[aligned]) < 1e-5)
+    assert.equal(
+      feature.logits_hist_data_bar_heights.reduce((a, b) => a + b, 0),
+      source.tokenizer.vocabularySize,
+    )
     const [top] = feature.activations
     assert.deepEqual([top.bin_min, top.bin_contains], [-1, -1])
     assert.ok(Math.abs(top.values[top.qualifying_token_index ?? -1] - detail.max) < 1e-5 * detail.max)
