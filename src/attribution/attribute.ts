@@ -55,7 +55,7 @@ export interface Attribution {
   value: number
   /** of the target as the next token */
   probability: number
-  /** all active features, largest |gradient x activation| first */
+  /** all active features that can act on the metric, largest |gradient x activation| first */
   features: FeatureAttribution[]
   /** sum of gradient x activation over all of them */
   total: number
@@ -88,7 +88,9 @@ export async function attribute(
   try {
     const logits = await gradientPass(model, workspace, tokens, metric)
     const pairs = await pairEffects(model, sae, workspace, tokens)
-    const features = by === 'feature' ? byFeature(pairs) : pairs
+    // A position that no later one looks at has a gradient of exactly 0: nothing to list, and nothing to flatter the correlation with.
+    const connected = pairs.filter(({ gradientTimesActivation }) => gradientTimesActivation !== 0)
+    const features = by === 'feature' ? byFeature(connected) : connected
     features.sort((a, b) => Math.abs(b.gradientTimesActivation) - Math.abs(a.gradientTimesActivation))
     const verified = features.slice(0, verify)
     const clean = metricValue(metric, logits)

@@ -58,7 +58,7 @@ export function renderAttribution(attribution: Attribution, options: RenderAttri
   return [
     `${what}: ${value.toFixed(3)} (probability ${percent(probability)})`,
     renderTable(columns, rows),
-    `all ${features.length} active: grad × act ${signed(total)}; the autoencoder's error: ${signed(error)}`,
+    `all ${features.length} that can act: grad × act ${signed(total)}; the autoencoder's error: ${signed(error)}`,
     ...agreementLines(attribution),
   ].join('\n\n')
 }

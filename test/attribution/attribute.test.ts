@@ -147,7 +147,12 @@ test('with the last LayerNorm held fixed, direct effects add up to the logit', a
   }, 0)
   const total = features.reduce((sum, { direct }) => sum + direct!, 0)
   assert.ok(Math.abs(total + constant - value) < 1e-4, `${total} + ${constant}, expected ${value}`)
-  const early = features.filter(({ positions }) => positions[0] < T - 1)
+  assert.ok(
+    features.length > 0 && features.every(({ positions }) => positions[0] === T - 1),
+    'nothing looks at earlier positions any more',
+  )
+  const earlier = await attribute(model, autoencoders.relu, tokens, { metric: logit })
+  const early = earlier.features.filter(({ positions }) => positions[0] < T - 1)
   assert.ok(early.length > 0 && early.every(({ direct }) => direct === 0))
 })
 
@@ -213,7 +218,7 @@ test('the table shows estimates beside the truth, and explanations where there a
   const plain = renderAttribution(found, { tokenizer, top: 3, width: 100 })
   assert.match(plain, /^logit of " d" above the mean of all: /)
   assert.equal(plain.split('\n').filter((line) => /^ +\d+ +\d ␣?/.test(line)).length >= 3, true)
-  assert.match(plain, /–\n\nall \d+ active/, 'the third line was not ablated')
+  assert.match(plain, /–\n\nall \d+ that can act/, 'the third line was not ablated')
   assert.ok(!plain.includes('explanation'))
   const { feature } = found.features[0]
   const explained = renderAttribution(found, {
