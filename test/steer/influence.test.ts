@@ -95,7 +95,7 @@ test('of several features the one that brings the concept about is found', async
 
 test('candidates are live features whose output tokens are of the concept', async () => {
   const row = (feature: number, topTokens: number[], fires = 5): FeatureRow => ({
-    ...{ feature, topTokens, fires, density: 0.1, max: 1, mean: 1, topExample: null },
+    ...{ feature, topTokens, fires, density: 0.1, max: 1, mean: 1, topExample: null, singleToken: false },
   })
   const rows = [row(0, [5, 1, 1]), row(1, [5, 5, 1]), row(2, [5, 5, 5], 0), row(3, [5, 5, 5]), row(4, [])]
   const store = { list: () => Promise.resolve(rows) }
