@@ -66,6 +66,10 @@ const listSchema = z.object({
     .max(1)
     .default(1)
     .describe('only features at most this dense, share of tokens'),
+  tokens: z
+    .enum(['any', 'single', 'several'])
+    .default('any')
+    .describe('only features that fire on a single token (99% of their fires), or only the others'),
 })
 
 function addList(features: Command): void {
@@ -78,9 +82,13 @@ function addList(features: Command): void {
     },
     async (session, command) => {
       const { features } = readPaths(command, ['features'])
-      const { ascending, ...options } = readFlags(command, listSchema)
+      const { ascending, tokens, ...options } = readFlags(command, listSchema)
+      const singleToken = tokens === 'any' ? undefined : tokens === 'single'
       return withStore(features, async (store) => {
-        const rows = await store.list({ ...options, descending: options.sort !== 'id' && !ascending })
+        const rows = await store.list({
+          ...{ ...options, singleToken },
+          descending: options.sort !== 'id' && !ascending,
+        })
         return { json: rows as unknown as Json, text: renderFeatureList(rows, renderOptions(session, store)) }
       })
     },

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { encodedWindows } from '../eval/encoded-windows.js'
 import type { EvaluateInputs } from '../eval/evaluate.js'
 import { requireSaeFits } from '../eval/sae-on-model.js'
@@ -8,7 +7,7 @@ import type { Sae } from '../sae/sae.js'
 import { quantileProbabilities } from './activation-histogram.js'
 import { collect, createCollector } from './feature-collector.js'
 import { exampleRows, type FeatureBlock, type Gathered, rowsOfFeature } from './feature-rows.js'
-import { createTableWriter, exampleColumns, featureColumns, tokenColumns } from './feature-tables.js'
+import { createFeatureTables, shardCount, shardFeatures } from './feature-tables.js'
 import type { FeaturesConfig } from './features-config.js'
 import { addJoint, createJointStatistics, finishJoint, freeJoint } from './joint-statistics.js'
 import { logitEnds } from './logit-weights.js'
@@ -35,8 +34,8 @@ export interface FeaturesSummary {
 }
 
 /**
- * One pass over text that gathers everything a feature's page shows, written to features.parquet,
- * tokens.parquet and examples.parquet in `directory`. Memory depends on the number of features and examples,
+ * One pass over text that gathers everything a feature's page shows, written to features-*.parquet,
+ * tokens-*.parquet and examples-*.parquet in `directory`. Memory depends on the number of features and examples,
  * not on the number of tokens.
  * @throws MonosemError missing, shape, interrupted, io
  */
@@ -104,24 +103,25 @@ async function writeTables(
   directory: string,
   context: StageContext,
 ): Promise<number> {
-  const features = await createTableWriter(join(directory, 'features.parquet'), featureColumns)
-  const tokens = await createTableWriter(join(directory, 'tokens.parquet'), tokenColumns)
-  const examples = await createTableWriter(join(directory, 'examples.parquet'), exampleColumns)
   const task = context.progress.start('write features', sae.features, 'features')
   let singleToken = 0
-  for (let first = 0; first < sae.features; first += blockFeatures) {
-    throwIfInterrupted(context.signal)
-    const block = await readBlock(gathered, sae, first)
-    for (let feature = first; feature < first + block.count; feature++) {
-      const rows = rowsOfFeature(gathered, block, config, feature)
-      features.add(rows.feature)
-      for (const row of rows.tokens) tokens.add(row)
-      for (const row of exampleRows(gathered.collector, config, feature)) examples.add(row)
-      if (rows.feature.single_token) singleToken++
+  for (let shard = 0; shard < shardCount(sae.features); shard++) {
+    const tables = await createFeatureTables(directory, shard)
+    const end = Math.min(sae.features, (shard + 1) * shardFeatures)
+    for (let first = shard * shardFeatures; first < end; first += blockFeatures) {
+      throwIfInterrupted(context.signal)
+      const block = await readBlock(gathered, sae, first)
+      for (let feature = first; feature < first + block.count; feature++) {
+        const rows = rowsOfFeature(gathered, block, config, feature)
+        tables.features.add(rows.feature)
+        for (const row of rows.tokens) tables.tokens.add(row)
+        for (const row of exampleRows(gathered.collector, config, feature)) tables.examples.add(row)
+        if (rows.feature.single_token) singleToken++
+      }
+      task.update(first + block.count)
     }
-    task.update(first + block.count)
+    for (const table of Object.values(tables)) await table.close()
   }
-  for (const table of [features, tokens, examples]) await table.close()
   task.end(
     `${gathered.collector.fires.filter((fires) => fires > 0).length} of ${sae.features} features fired`,
   )

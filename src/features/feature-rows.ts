@@ -40,7 +40,7 @@ export interface FeatureBlock {
   decoder: Float32Array
 }
 
-/** A feature's token table, and its row of features.parquet. */
+/** A feature's token table, and its row of the table of features. */
 export function rowsOfFeature(
   gathered: Gathered,
   block: FeatureBlock,
@@ -143,7 +143,7 @@ function coActivation(
   }
 }
 
-/** A feature's rows of examples.parquet. */
+/** A feature's rows of the table of examples. */
 export function exampleRows(
   collector: FeatureCollector,
   config: FeaturesConfig,

@@ -6,7 +6,7 @@ import { openDatabase, sqlString } from '../formats/duckdb.js'
 import { openStage } from '../storage/stage.js'
 import type { FeaturesSummary } from './build-features.js'
 import type { FeatureDetail, FeatureRow } from './feature-detail.js'
-import { topGroup } from './feature-tables.js'
+import { shardCount, shardFeatures, shardFile, type TableName, topGroup } from './feature-tables.js'
 import { detailOf, listedFeature, type StoredRow } from './stored-feature.js'
 
 export type * from './feature-detail.js'
@@ -48,27 +48,31 @@ export async function openFeatureStore(directory: string): Promise<FeatureStore>
   const stage = await openStage(directory, 'features')
   const summary = JSON.parse(await readFile(await stage.file('features.json'), 'utf8')) as FeaturesSummary
   const tokenizer = await loadTokenizer(await stage.file('tokenizer.json'))
-  const tables = {
-    features: await stage.file('features.parquet'),
-    tokens: await stage.file('tokens.parquet'),
-    examples: await stage.file('examples.parquet'),
-  }
   const { connection, close } = await openDatabase()
-  for (const [name, path] of Object.entries(tables))
-    await connection.run(`CREATE VIEW ${name} AS SELECT * FROM read_parquet(${sqlString(path)})`)
+  const tables: Tables = { connection, features: [], tokens: [], examples: [] }
+  for (let shard = 0; shard < shardCount(summary.features); shard++)
+    for (const name of ['features', 'tokens', 'examples'] as const)
+      tables[name].push(await stage.file(shardFile(name, shard)))
   return {
     summary,
     tokenizer,
-    list: (options = {}) => listFeatures(connection, options),
-    get: (feature) => getFeature(connection, summary, feature),
+    list: (options = {}) => listFeatures(tables, options),
+    get: (feature) => getFeature(tables, summary, feature),
     close,
   }
 }
 
-async function query(connection: DuckDBConnection, sql: string, values: number[]): Promise<StoredRow[]> {
+/** Paths of each table's files, in order of the features. */
+interface Tables extends Record<TableName, string[]> {
+  connection: DuckDBConnection
+}
+
+async function query({ connection }: Tables, sql: string, values: number[] = []): Promise<StoredRow[]> {
   const reader = await connection.runAndReadAll(sql, values)
   return reader.getRowObjectsJS() as StoredRow[]
 }
+
+const readParquet = (paths: readonly string[]): string => `read_parquet([${paths.map(sqlString)}])`
 
 const sortColumns: Record<FeatureSort, string> = {
   id: 'feature',
@@ -77,7 +81,7 @@ const sortColumns: Record<FeatureSort, string> = {
   mean: 'mean',
 }
 
-async function listFeatures(connection: DuckDBConnection, options: ListOptions): Promise<FeatureRow[]> {
+async function listFeatures(tables: Tables, options: ListOptions): Promise<FeatureRow[]> {
   const { sort = 'density', limit = 20, offset = 0, minDensity = 0, maxDensity = 1 } = options
   const column = sortColumns[sort]
   if (!column)
@@ -89,31 +93,48 @@ async function listFeatures(connection: DuckDBConnection, options: ListOptions):
     options.singleToken === undefined ? '' : ` AND single_token = ${options.singleToken === true}`
   const direction = (options.descending ?? sort !== 'id') ? 'DESC' : 'ASC'
   const rows = await query(
-    connection,
-    `WITH page AS (
-       SELECT feature, fires, density, max, mean, single_token, top_tokens FROM features WHERE density BETWEEN $1 AND $2${filter}
-       ORDER BY "${column}" ${direction} NULLS LAST, feature LIMIT $3 OFFSET $4)
-     SELECT page.*, example.* EXCLUDE (feature) FROM page
-     LEFT JOIN (SELECT * FROM examples WHERE rank = 0 AND interval = ${topGroup}) AS example USING (feature)
-     ORDER BY page."${column}" ${direction} NULLS LAST, page.feature`,
+    tables,
+    `SELECT feature, fires, density, max, mean, single_token, top_tokens FROM ${readParquet(tables.features)}
+     WHERE density BETWEEN $1 AND $2${filter}
+     ORDER BY "${column}" ${direction} NULLS LAST, feature LIMIT $3 OFFSET $4`,
     [minDensity, maxDensity, limit, offset],
   )
-  return rows.map(listedFeature)
+  const examples = await strongestExamples(
+    tables,
+    rows.map(({ feature }) => feature as number),
+  )
+  return rows.map((row) => listedFeature(row, examples.get(row.feature as number)))
 }
 
-async function getFeature(
-  connection: DuckDBConnection,
-  summary: FeaturesSummary,
-  feature: number,
-): Promise<FeatureDetail> {
+/** The strongest example of each feature that has one; asks each file once. */
+async function strongestExamples(tables: Tables, features: number[]): Promise<Map<unknown, StoredRow>> {
+  const byShard = new Map<number, number[]>()
+  for (const feature of features) {
+    const shard = Math.floor(feature / shardFeatures)
+    byShard.set(shard, [...(byShard.get(shard) ?? []), feature])
+  }
+  const found: StoredRow[] = []
+  for (const [shard, ids] of byShard)
+    found.push(
+      ...(await query(
+        tables,
+        `SELECT * FROM ${readParquet([tables.examples[shard]])}
+         WHERE rank = 0 AND interval = ${topGroup} AND feature IN (${ids})`,
+      )),
+    )
+  return new Map(found.map((row) => [row.feature, row]))
+}
+
+async function getFeature(tables: Tables, summary: FeaturesSummary, feature: number): Promise<FeatureDetail> {
   if (!Number.isInteger(feature) || feature < 0 || feature >= summary.features)
     throw new MonosemError(
       'missing',
       `feature ${feature}: expected a whole number from 0 to ${summary.features - 1}`,
       { hint: 'list the features to see their ids' },
     )
-  const find = (table: string): Promise<StoredRow[]> =>
-    query(connection, `SELECT * FROM ${table} WHERE feature = $1`, [feature])
+  const shard = Math.floor(feature / shardFeatures)
+  const find = (table: TableName): Promise<StoredRow[]> =>
+    query(tables, `SELECT * FROM ${readParquet([tables[table][shard]])} WHERE feature = $1`, [feature])
   const [row] = await find('features')
   return detailOf({ feature: row, tokens: await find('tokens'), examples: await find('examples') }, summary)
 }

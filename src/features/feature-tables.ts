@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import {
   BOOLEAN,
   DOUBLE,
@@ -14,10 +15,25 @@ import {
 import { openDatabase, sqlString } from '../formats/duckdb.js'
 import { storageError } from '../storage/atomic-file.js'
 
+/**
+ * Features per Parquet file: each table is cut into files of consecutive features, because finding one feature takes time in proportion to
+ * the file's list of row groups, and because a file's rows are held in memory until it is written.
+ */
+export const shardFeatures = 1024
+
+export type TableName = 'features' | 'tokens' | 'examples'
+
+/** Name of a table's file with number `shard`, e.g. features-0003.parquet. */
+export const shardFile = (table: TableName, shard: number): string =>
+  `${table}-${String(shard).padStart(4, '0')}.parquet`
+
+/** How many files a table of F features has. */
+export const shardCount = (features: number): number => Math.ceil(features / shardFeatures)
+
 /** A column of a table and its type. */
 export type Columns = Record<string, DuckDBType>
 
-/** features.parquet: one row per feature, by id. */
+/** features-*.parquet: one row per feature, by id. */
 export const featureColumns = {
   feature: INTEGER,
   /** tokens on which it fired, and their share of the sample */
@@ -62,11 +78,11 @@ export const featureColumns = {
   co_active_cosine: LIST(FLOAT),
   /** the most fires that may be missing from any of co_active_counts; 0: they are exact */
   co_active_missed: DOUBLE,
-  /** the most activation that may be missing from any row of tokens.parquet; 0: it is exact */
+  /** the most activation that may be missing from any row of the token table; 0: it is exact */
   tokens_missed: DOUBLE,
 }
 
-/** tokens.parquet: the tokens on which a feature is most active, by feature, then activation_sum, largest first. */
+/** tokens-*.parquet: the tokens on which a feature is most active, by feature, then activation_sum, largest first. */
 export const tokenColumns = {
   feature: INTEGER,
   rank: SMALLINT,
@@ -80,7 +96,7 @@ export const tokenColumns = {
 }
 
 /**
- * examples.parquet: one row per example, by feature, then group (top first, then the highest interval), then
+ * examples-*.parquet: one row per example, by feature, then group (top first, then the highest interval), then
  * rank.
  */
 export const exampleColumns = {
@@ -159,11 +175,21 @@ export async function createTableWriter<C extends Columns>(
   }
 }
 
+/** Writers of the tables of one shard. */
+export async function createFeatureTables(directory: string, shard: number) {
+  const path = (table: TableName): string => join(directory, shardFile(table, shard))
+  return {
+    features: await createTableWriter(path('features'), featureColumns),
+    tokens: await createTableWriter(path('tokens'), tokenColumns),
+    examples: await createTableWriter(path('examples'), exampleColumns),
+  }
+}
+
 async function writeParquet(connection: DuckDBConnection, path: string): Promise<void> {
   try {
     // Small row groups let a reader skip to one feature.
     await connection.run(
-      `COPY rows TO ${sqlString(path)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384)`,
+      `COPY rows TO ${sqlString(path)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 2048)`,
     )
   } catch (cause) {
     throw storageError('write', path, cause)

@@ -8,7 +8,7 @@ import { buildFeatures } from './build-features.js'
 import type { FeaturesConfig } from './features-config.js'
 
 /**
- * Runs the `features` stage: features.parquet, examples.parquet, features.json, and the tokenizer so that the
+ * Runs the `features` stage: the tables (feature-tables.ts), features.json, and the tokenizer so that the
  * directory can be read on its own. It takes about a minute, so it keeps no checkpoint: when interrupted it
  * starts over.
  * @throws MonosemError missing, shape (the autoencoder does not fit the model), config, corrupt, io,

@@ -31,12 +31,12 @@ function figuresOf(row: StoredRow): Figures {
   }
 }
 
-/** A line of the feature list, from a row of features.parquet with the columns of the strongest example, if any. */
-export function listedFeature(row: StoredRow): FeatureRow {
+/** A line of the feature list. */
+export function listedFeature(row: StoredRow, strongest?: StoredRow): FeatureRow {
   return {
     ...figuresOf(row),
     topTokens: row.top_tokens as number[],
-    topExample: row.tokens ? exampleOf(row) : null,
+    topExample: strongest ? exampleOf(strongest) : null,
   }
 }
 

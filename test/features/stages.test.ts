@@ -142,7 +142,12 @@ test('eval, features and case studies run from finished directories and are read
       { ...paths, out: join(root, 'again') },
       context,
     )
-    for (const name of ['features.parquet', 'tokens.parquet', 'examples.parquet', 'features.json']) {
+    for (const name of [
+      'features-0000.parquet',
+      'tokens-0000.parquet',
+      'examples-0000.parquet',
+      'features.json',
+    ]) {
       const [a, b] = await Promise.all([built, again].map(({ directory }) => readFile(join(directory, name))))
       assert.ok(a.equals(b), name)
     }
@@ -169,7 +174,7 @@ test('a features directory with a changed file is refused', async (t) => {
   const { root, paths } = await smallRun(t)
   const out = join(root, 'features')
   await runFeaturesStage(featuresConfigSchema.parse({ tokens: 500 }), { ...paths, out }, context)
-  const path = join(out, 'examples.parquet')
+  const path = join(out, 'examples-0000.parquet')
   const bytes = await readFile(path)
   bytes[bytes.length >> 1] ^= 1
   await writeFile(path, bytes)
