@@ -23,6 +23,24 @@ interface RunNote {
   dropped: { id: number; reason: 'dead' | 'rare' }[]
 }
 
+/** What was made of features earlier, with the same configuration; nothing is computed. @throws MonosemError config, missing, busy */
+export async function readExplainReport(
+  config: ExplainConfig,
+  features: number,
+  store: ExplanationStore,
+): Promise<ExplainReport> {
+  const wanted = new Set(readFeatureList(config.features, features))
+  const configuration = configurationOf(config)
+  const note = (await store.note(`${config.explainer} ${configuration}`)) as unknown as RunNote | null
+  const found = await store.list({ explainer: config.explainer, configuration, limit: 2 ** 31 - 1 })
+  return explainReport(
+    config.explainer,
+    found.filter(({ feature }) => wanted.has(feature)),
+    { dropped: note?.dropped.filter(({ id }) => wanted.has(id)) ?? [], failed: [] },
+    note?.neurons ?? meanInterval([]),
+  )
+}
+
 /**
  * Explains and scores features, each beside its baselines, and keeps what it makes. Features that the same explainer has done with the same
  * configuration are not done again. When it stops half-way (budget, Ctrl-C), what was made is kept.
@@ -33,7 +51,7 @@ export async function explainFeatures(
   inputs: ExplainInputs,
   store: ExplanationStore,
   context: StageContext,
-): Promise<ExplainReport & { usage: LlmUsage | null }> {
+): Promise<ExplainReport & { made: number; usage: LlmUsage | null }> {
   checkExplainer(config.explainer, config.scorers)
   const asked = readFeatureList(config.features, inputs.sae.features)
   const configuration = configurationOf(config)
@@ -71,6 +89,7 @@ export async function explainFeatures(
       { dropped: note.dropped.filter(({ id }) => wanted.has(id)), failed },
       note.neurons,
     ),
+    made: explained.filter(({ feature }) => wanted.has(feature) && !done.has(feature)).length,
     usage,
   }
 }

@@ -45,7 +45,7 @@ export function createStatisticsExplainer(options: StatisticsExplainerOptions): 
       const weights = fitWeights(rules, evidence, vocabulary, predictTokens)
       return {
         feature: evidence.feature,
-        text: describeRules(rules, tokenizer.tokenText),
+        text: describeRules(rules, { tokenText: tokenizer.tokenText, classOf: vocabulary.classOf }),
         explainer: 'statistics',
         predict: (tokens) => weighClues(readClues(rules, tokens, vocabulary), weights),
       }
