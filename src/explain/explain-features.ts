@@ -13,7 +13,12 @@ import { readFeatureList } from './feature-list.js'
 import type { LlmUsage } from './llm/llm-usage.js'
 import { type MeanInterval, meanInterval } from './mean-interval.js'
 import { scorePrediction } from './statistics/predicted-score.js'
-import { createStatisticsExplainer, type StatisticsExplainer } from './statistics/statistics-explainer.js'
+import { shortenExamples } from './statistics/shorten-examples.js'
+import {
+  createStatisticsExplainer,
+  type StatisticsExplainer,
+  type StatisticsExplainerOptions,
+} from './statistics/statistics-explainer.js'
 
 export type ExplainInputs = Pick<EvidenceRequest, 'model' | 'sae' | 'corpus' | 'logits' | 'nearest'>
 
@@ -104,12 +109,14 @@ function configurationOf(config: ExplainConfig): string {
 
 async function prepare(
   config: ExplainConfig,
-  { corpus: { tokenizer } }: ExplainInputs,
+  inputs: ExplainInputs,
   evidence: Evidence,
   configuration: string,
   context: StageContext,
 ): Promise<ChunkOptions & { setup: ExplainerSetup }> {
   const { predictTokens, seed, scorers, intervals } = config
+  const { tokenizer } = inputs.corpus
+  const shortened = await shortenExamples(evidence, inputs, context)
   const setup = createExplainer(config.explainer, {
     tokenizer,
     evidence: evidence.features,
@@ -118,17 +125,23 @@ async function prepare(
     intervals,
     predictTokens,
     seed,
+    shortened: shortened.features,
   })
   const statistics = createStatisticsExplainer({
     tokenizer,
     statistics: evidence.features.statistics,
+    shortened: shortened.features,
     predictTokens,
   })
   return {
     setup,
     evidence,
     statistics,
-    neuronScores: await scoreNeurons(evidence, tokenizer, predictTokens, context),
+    neuronScores: await scoreNeurons(
+      evidence,
+      { tokenizer, predictTokens, shortened: shortened.neurons },
+      context,
+    ),
     configuration,
     predictTokens,
     signal: context.signal,
@@ -138,22 +151,20 @@ async function prepare(
 /** The Spearman score of every neuron, explained by statistics. */
 async function scoreNeurons(
   { neurons }: Evidence,
-  tokenizer: ExplainInputs['corpus']['tokenizer'],
-  predictTokens: number,
+  options: Omit<StatisticsExplainerOptions, 'statistics'>,
   context: StageContext,
 ): Promise<Map<number, number | null>> {
   const scores = new Map<number, number | null>()
   if (neurons === null) return scores
   const explainer: StatisticsExplainer = createStatisticsExplainer({
-    tokenizer,
+    ...options,
     statistics: neurons.statistics,
-    predictTokens,
   })
   const task = context.progress.start('explain neurons', neurons.ids.length, 'neurons')
   for (const id of neurons.ids) {
     throwIfInterrupted(context.signal)
     const unit = neurons.get(id)
-    const [spearman] = scorePrediction(await explainer.explain(unit), unit, predictTokens)
+    const [spearman] = scorePrediction(await explainer.explain(unit), unit, options.predictTokens)
     scores.set(id, spearman.value)
     task.update(scores.size)
     if (scores.size % 16 === 0) await new Promise((resolve) => setImmediate(resolve))

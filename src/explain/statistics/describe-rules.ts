@@ -58,7 +58,8 @@ function subjectOf(rules: Rules, words: TokenWords): Subject {
       kind,
       probability,
     }
-  return { text: share < 0.7 ? `${list} and others` : list, kind: null, probability }
+  const text = share < 0.7 ? listOf([...named.map(({ word }) => word), 'others']) : list
+  return { text, kind: null, probability }
 }
 
 interface Word {
@@ -93,6 +94,8 @@ function largest(rates: ReadonlyMap<number, Rate>): [number, Rate] {
 
 /** " after ‘of’" when one or two tokens before account for most of the fires, and not just because they are common. */
 function previousOf(rules: Rules, tokenText: (token: number) => string): string | null {
+  // The model says that the token alone is enough.
+  if (rules.needsContext === false) return null
   const telling = [...rules.previousShare]
     .filter(([token, share]) => share >= 0.2 && (rules.previous.get(token) ?? 0) >= Math.log(3))
     .sort(([, a], [, b]) => b - a)
