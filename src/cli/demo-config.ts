@@ -3,10 +3,22 @@ import { readSettings } from '../config/flags.js'
 import { kebabCase, parseConfig } from '../config/parse-config.js'
 import { corpusConfigSchema } from '../corpus/corpus-config.js'
 import { evalConfigSchema } from '../eval/eval-config.js'
+import { explainConfigSchema } from '../explain/explain-config.js'
 import { featuresConfigSchema } from '../features/features-config.js'
 import { caseStudiesConfigSchema } from '../interp/case-studies-config.js'
 import { modelConfigSchema } from '../model/model-config.js'
 import { saeConfigSchema } from '../sae/sae-config.js'
+
+/** Options of the demo's last step: less text and fewer features than `monosem explain`, which goes on from there. */
+const demoExplainSchema = explainConfigSchema.extend({
+  sample: z
+    .int()
+    .min(1)
+    .default(256)
+    .describe('features to explain where none are named: those of the case studies, then evenly spaced ones'),
+  explainTokens: explainConfigSchema.shape.explainTokens.default(150_000),
+  scoreTokens: explainConfigSchema.shape.scoreTokens.default(150_000),
+})
 
 /** The stages of a demo run in order, by the name of their directory, with the schemas of their options. */
 export const stageSchemas = {
@@ -16,6 +28,7 @@ export const stageSchemas = {
   eval: evalConfigSchema,
   features: featuresConfigSchema,
   'case-studies': caseStudiesConfigSchema,
+  explanations: demoExplainSchema,
 } as const
 
 export type StageName = keyof typeof stageSchemas
@@ -69,6 +82,7 @@ export const quickOverrides: Overrides = {
   },
   eval: { tokens: 50_000, meanTokens: 16_384 },
   features: { tokens: 150_000 },
+  explanations: { sample: 64, explainTokens: 75_000, scoreTokens: 75_000 },
 }
 
 /**

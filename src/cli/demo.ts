@@ -16,6 +16,7 @@ import { printable } from '../terminal/printable.js'
 import { caseStudySummary } from './case-studies.js'
 import { addCommand } from './command.js'
 import { demoSchema, type StageConfigs, type StageName, stageConfigs } from './demo-config.js'
+import { explainSample, readExplainSummary, renderExplained } from './explain-sample.js'
 import { showFeatures } from './features.js'
 import { sampleTexts } from './model.js'
 import { openRunLog, type RunLog } from './run-log.js'
@@ -83,6 +84,7 @@ async function runStages(
     eval: () => runEvalStage(configs.eval, analysis('eval'), context),
     features: () => runFeaturesStage(configs.features, analysis('features'), context),
     'case-studies': () => runCaseStudiesStage(configs['case-studies'], analysis('case-studies'), context),
+    explanations: () => explainSample(session, configs.explanations, run),
   }
   for (const stage of Object.keys(stages) as StageName[]) {
     const { reused } = await log.measure(stage, stages[stage])
@@ -120,6 +122,7 @@ async function summarise(
       samplesPerSecond: training.samplesPerSecond,
     },
     caseStudies: (await readCaseStudies(directories['case-studies'])).map(caseStudySummary),
+    explanations: await readExplainSummary(directories.explanations),
   }
 }
 
@@ -168,9 +171,12 @@ async function renderDemo(
     '',
     renderCaseStudies(await readCaseStudies(directories['case-studies'])),
     '',
+    await renderExplained(directories, found, session.width),
+    '',
     'What to look at next:',
     `  monosem features list --run ${run} --sort density`,
     `  monosem features show ${shown.ids[0] ?? 0} --run ${run}`,
+    `  monosem explain ${run}`,
     `  monosem model sample --run ${run} --prompt 'The '`,
     `  ${join(run, 'summary.json')} holds the figures above`,
   ].join('\n')

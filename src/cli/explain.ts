@@ -18,6 +18,7 @@ import { renderTable } from '../terminal/table.js'
 import { addCommand } from './command.js'
 import { addPaths, readPaths } from './run-paths.js'
 import type { Session } from './session.js'
+import type { ExplainSummary } from './summary.js'
 
 /** `monosem explain`, and `monosem explanations list` and `add` */
 export function addExplain(program: Command): void {
@@ -113,7 +114,7 @@ async function readDetails(directory: string, ids: readonly number[]): Promise<M
 }
 
 /** The figures of a report that belong into summary.json. */
-export const explainSummary = ({ aggregates, counts }: ExplainReport) => ({
+export const explainSummary = ({ aggregates, counts }: ExplainReport): ExplainSummary => ({
   explained: counts.explained,
   spearman: aggregates.features.mean,
   spearmanWithoutSingleToken: aggregates.withoutSingleToken.mean,

@@ -16,6 +16,21 @@ export interface CaseStudySummary {
   bestNeuronCorrelation: number | null
 }
 
+/** How well explanations predict held-out text: mean Spearman scores; null of nothing. */
+export interface ExplainSummary {
+  /** features explained */
+  explained: number
+  spearman: number | null
+  /** without features that are active on one token only */
+  spearmanWithoutSingleToken: number | null
+  singleTokenFeatures: number
+  /** of the neuron that goes with each feature most, and of all neurons */
+  bestNeuronSpearman: number | null
+  neuronSpearman: number | null
+  /** of explanations of other features */
+  shuffledSpearman: number | null
+}
+
 /** The content of summary.json. Null stands for a number that the text does not define. */
 export interface Summary {
   /** what the run takes from the start to the end, whatever was reused from earlier runs */
@@ -47,10 +62,11 @@ export interface Summary {
     samplesPerSecond: number
   }
   caseStudies: CaseStudySummary[]
+  explanations: ExplainSummary
 }
 
 /** The summary as a table for people: each figure, its value, and what it means. */
-export function renderSummary({ model, sae, ...run }: Summary): string {
+export function renderSummary({ model, sae, explanations, ...run }: Summary): string {
   const rows: string[][] = [
     ['transformer', 'validation loss', decimals(model.valLoss, 3), 'nats per token'],
     ['', 'bigram, unigram loss', baselines(model), 'nats per token, of tables of counts'],
@@ -63,6 +79,14 @@ export function renderSummary({ model, sae, ...run }: Summary): string {
     ['', 'loss recovered, mean', percent(sae.lossRecoveredMean), 'of the loss that mean ablation costs'],
     ['', 'dead features', percent(sae.deadFraction), 'never fired on the evaluation text'],
     ['', 'training speed', formatNumber(Math.round(sae.samplesPerSecond)), 'activations per second'],
+    [
+      'explanations',
+      'Spearman, features',
+      decimals(explanations.spearman, 3),
+      'predicted against true activations',
+    ],
+    ['', 'Spearman, neurons', decimals(explanations.neuronSpearman, 3), 'the same for neurons'],
+    ['', 'Spearman, shuffled', decimals(explanations.shuffledSpearman, 3), 'explanations of other features'],
     ['run', 'time', formatSeconds(run.seconds), 'all stages together'],
     ['', 'peak memory', `${formatNumber(Math.round(run.peakRssMiB))} MiB`, 'resident'],
     ['', 'threads', String(run.threads), ''],

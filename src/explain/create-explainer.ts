@@ -10,7 +10,10 @@ import { createRemoteCalls } from './llm/remote-calls.js'
 import { createEmbeddingScorer } from './scorers/embedding.js'
 import { createLlmScorers, type LlmScorerName, llmScorerNames } from './scorers/llm-scorers.js'
 import { createRulesScorer } from './statistics/predicted-score.js'
-import { createStatisticsExplainer } from './statistics/statistics-explainer.js'
+import {
+  createStatisticsExplainer,
+  type StatisticsExplainerOptions,
+} from './statistics/statistics-explainer.js'
 
 /** What may judge an explanation: `prediction` gives the Spearman and Pearson scores. */
 export const scorerNames = [...llmScorerNames, 'embedding'] as const
@@ -25,6 +28,8 @@ export interface ExplainerOptions {
   llm: LlmConfig
   /** of the evidence */
   intervals: number
+  /** of the features: strong examples with the tokens that they need */
+  shortened?: StatisticsExplainerOptions['shortened']
   predictTokens: number
   seed: number
 }
@@ -62,12 +67,17 @@ export function checkExplainer(name: string, scorers: readonly ScorerName[]): vo
  * @throws MonosemError config (no such explainer, no key, no address, scorers that do not go with it)
  */
 export function createExplainer(name: string, options: ExplainerOptions): ExplainerSetup {
-  const { tokenizer, evidence, scorers, seed, predictTokens, intervals } = options
+  const { tokenizer, evidence, scorers, seed, predictTokens, intervals, shortened } = options
   checkExplainer(name, scorers)
   const embedding = scorers.includes('embedding') ? [createEmbeddingScorer({ tokenizer, seed })] : []
   if (name === 'statistics')
     return {
-      explainer: createStatisticsExplainer({ tokenizer, statistics: evidence.statistics, predictTokens }),
+      explainer: createStatisticsExplainer({
+        tokenizer,
+        statistics: evidence.statistics,
+        predictTokens,
+        shortened,
+      }),
       scorers: [...(scorers.includes('prediction') ? [createRulesScorer(predictTokens)] : []), ...embedding],
       usage: emptyUsage,
     }

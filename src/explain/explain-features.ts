@@ -13,7 +13,12 @@ import { readFeatureList } from './feature-list.js'
 import type { LlmUsage } from './llm/llm-usage.js'
 import { type MeanInterval, meanInterval } from './mean-interval.js'
 import { scorePrediction } from './statistics/predicted-score.js'
-import { createStatisticsExplainer, type StatisticsExplainer } from './statistics/statistics-explainer.js'
+import { shortenExamples } from './statistics/shorten-examples.js'
+import {
+  createStatisticsExplainer,
+  type StatisticsExplainer,
+  type StatisticsExplainerOptions,
+} from './statistics/statistics-explainer.js'
 
 export type ExplainInputs = Pick<EvidenceRequest, 'model' | 'sae' | 'corpus' | 'logits' | 'nearest'>
 
@@ -21,6 +26,24 @@ export type ExplainInputs = Pick<EvidenceRequest, 'model' | 'sae' | 'corpus' | '
 interface RunNote {
   neurons: MeanInterval
   dropped: { id: number; reason: 'dead' | 'rare' }[]
+}
+
+/** What was made of features earlier, with the same configuration; nothing is computed. @throws MonosemError config, missing, busy */
+export async function readExplainReport(
+  config: ExplainConfig,
+  features: number,
+  store: ExplanationStore,
+): Promise<ExplainReport> {
+  const wanted = new Set(readFeatureList(config.features, features))
+  const configuration = configurationOf(config)
+  const note = (await store.note(`${config.explainer} ${configuration}`)) as unknown as RunNote | null
+  const found = await store.list({ explainer: config.explainer, configuration, limit: 2 ** 31 - 1 })
+  return explainReport(
+    config.explainer,
+    found.filter(({ feature }) => wanted.has(feature)),
+    { dropped: note?.dropped.filter(({ id }) => wanted.has(id)) ?? [], failed: [] },
+    note?.neurons ?? meanInterval([]),
+  )
 }
 
 /**
@@ -33,7 +56,7 @@ export async function explainFeatures(
   inputs: ExplainInputs,
   store: ExplanationStore,
   context: StageContext,
-): Promise<ExplainReport & { usage: LlmUsage | null }> {
+): Promise<ExplainReport & { made: number; usage: LlmUsage | null }> {
   checkExplainer(config.explainer, config.scorers)
   const asked = readFeatureList(config.features, inputs.sae.features)
   const configuration = configurationOf(config)
@@ -71,6 +94,7 @@ export async function explainFeatures(
       { dropped: note.dropped.filter(({ id }) => wanted.has(id)), failed },
       note.neurons,
     ),
+    made: explained.filter(({ feature }) => wanted.has(feature) && !done.has(feature)).length,
     usage,
   }
 }
@@ -85,12 +109,14 @@ function configurationOf(config: ExplainConfig): string {
 
 async function prepare(
   config: ExplainConfig,
-  { corpus: { tokenizer } }: ExplainInputs,
+  inputs: ExplainInputs,
   evidence: Evidence,
   configuration: string,
   context: StageContext,
 ): Promise<ChunkOptions & { setup: ExplainerSetup }> {
   const { predictTokens, seed, scorers, intervals } = config
+  const { tokenizer } = inputs.corpus
+  const shortened = await shortenExamples(evidence, inputs, context)
   const setup = createExplainer(config.explainer, {
     tokenizer,
     evidence: evidence.features,
@@ -99,17 +125,23 @@ async function prepare(
     intervals,
     predictTokens,
     seed,
+    shortened: shortened.features,
   })
   const statistics = createStatisticsExplainer({
     tokenizer,
     statistics: evidence.features.statistics,
+    shortened: shortened.features,
     predictTokens,
   })
   return {
     setup,
     evidence,
     statistics,
-    neuronScores: await scoreNeurons(evidence, tokenizer, predictTokens, context),
+    neuronScores: await scoreNeurons(
+      evidence,
+      { tokenizer, predictTokens, shortened: shortened.neurons },
+      context,
+    ),
     configuration,
     predictTokens,
     signal: context.signal,
@@ -119,22 +151,20 @@ async function prepare(
 /** The Spearman score of every neuron, explained by statistics. */
 async function scoreNeurons(
   { neurons }: Evidence,
-  tokenizer: ExplainInputs['corpus']['tokenizer'],
-  predictTokens: number,
+  options: Omit<StatisticsExplainerOptions, 'statistics'>,
   context: StageContext,
 ): Promise<Map<number, number | null>> {
   const scores = new Map<number, number | null>()
   if (neurons === null) return scores
   const explainer: StatisticsExplainer = createStatisticsExplainer({
-    tokenizer,
+    ...options,
     statistics: neurons.statistics,
-    predictTokens,
   })
   const task = context.progress.start('explain neurons', neurons.ids.length, 'neurons')
   for (const id of neurons.ids) {
     throwIfInterrupted(context.signal)
     const unit = neurons.get(id)
-    const [spearman] = scorePrediction(await explainer.explain(unit), unit, predictTokens)
+    const [spearman] = scorePrediction(await explainer.explain(unit), unit, options.predictTokens)
     scores.set(id, spearman.value)
     task.update(scores.size)
     if (scores.size % 16 === 0) await new Promise((resolve) => setImmediate(resolve))

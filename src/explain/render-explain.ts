@@ -27,7 +27,7 @@ const scoreColumns: readonly [string, string][] = [
 ]
 
 /**
- * Explanations with their scores, best first, then the means that they are held against.
+ * Explanations with their scores, then the means that they are held against.
  * @param options.rows features shown; default 40; the rest is counted
  */
 export function renderExplainReport(

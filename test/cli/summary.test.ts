@@ -41,6 +41,15 @@ const summary: Summary = {
       bestNeuronCorrelation: null,
     },
   ],
+  explanations: {
+    explained: 250,
+    spearman: 0.7123,
+    spearmanWithoutSingleToken: 0.7,
+    singleTokenFeatures: 3,
+    bestNeuronSpearman: 0.4,
+    neuronSpearman: 0.45678,
+    shuffledSpearman: null,
+  },
 }
 
 test('the summary shows every figure with its unit and meaning, within 100 columns', () => {
@@ -57,6 +66,9 @@ test('the summary shows every figure with its unit and meaning, within 100 colum
     /loss recovered, mean +– {2}of the loss/,
     /dead features +1\.2% {2}never fired/,
     /training speed +34,568 {2}activations per second/,
+    /^explanations +Spearman, features +0\.712 {2}predicted/m,
+    /Spearman, neurons +0\.457 {2}the same/,
+    /Spearman, shuffled +– {2}explanations of other/,
     /^run +time +5 min 12 s /m,
     /peak memory +1,843 MiB /,
     /threads +4$/m,

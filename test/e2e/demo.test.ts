@@ -69,6 +69,15 @@ const summarySchema = z.strictObject({
       bestNeuronCorrelation: share,
     }),
   ),
+  explanations: z.strictObject({
+    explained: z.int().min(1).max(64),
+    spearman: share,
+    spearmanWithoutSingleToken: share,
+    singleTokenFeatures: z.int().min(0),
+    bestNeuronSpearman: share,
+    neuronSpearman: share,
+    shuffledSpearman: share,
+  }),
 })
 
 test('the demo runs from text to features and prints what it found', () => {
@@ -77,6 +86,7 @@ test('the demo runs from text to features and prints what it found', () => {
     /validation loss +\d\.\d{3} +nats/,
     /explained variance/,
     /case study .*\n(?:.*\n)+?arabic +/,
+    /mean Spearman(?:.*\n)+?features +\d\.\d+/,
     /monosem features show \d+/,
   ])
     assert.match(first.stdout, expected)

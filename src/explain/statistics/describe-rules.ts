@@ -1,16 +1,23 @@
 import type { Rate, Rules } from './rules.js'
 import { contextClasses, tokenClasses } from './text-classes.js'
 
+/** What tokens are called. */
+export interface TokenWords {
+  /** a token for people */
+  tokenText(token: number): string
+  /** [V] token class of each token */
+  classOf: ArrayLike<number>
+}
+
 /** Tokens that an explanation names at most. */
 const longestList = 4
 
 /**
  * The main rules in short English: "Arabic script", "the token ‘ the’ after ‘ of’", "digits in dates and times". Shares are of the text positions on
  * which the unit is active.
- * @param tokenText a token for people
  */
-export function describeRules(rules: Rules, tokenText: (token: number) => string): string {
-  const subject = subjectOf(rules, tokenText)
+export function describeRules(rules: Rules, { tokenText, classOf }: TokenWords): string {
+  const subject = subjectOf(rules, { tokenText, classOf })
   const after = previousOf(rules, tokenText)
   const within = contextOf(rules, subject.kind)
   const seldom =
@@ -26,25 +33,59 @@ interface Subject {
   probability: number
 }
 
-function subjectOf(rules: Rules, tokenText: (token: number) => string): Subject {
+function subjectOf(rules: Rules, words: TokenWords): Subject {
   const tokens = [...rules.tokens]
   const [most] = tokens
   const [classId, classRate] = largest(rules.wholeClasses)
   const kind = tokenClasses[classId].name
   if (most[1].share >= 0.6)
-    return { text: `the token ${quoted(tokenText(most[0]))}`, kind: null, probability: most[1].probability }
+    return {
+      text: `the token ${quoted(words.tokenText(most[0]))}`,
+      kind: null,
+      probability: most[1].probability,
+    }
   if (classRate.share >= 0.6 && classRate.probability >= 0.5)
     return { text: kind, kind, probability: classRate.probability }
   // Tokens that the unit is mostly silent on say less about it than those that always set it off.
   const telling = tokens.filter(([, { probability }]) => probability >= 0.3)
-  const named = (telling.length > 0 ? telling : tokens).slice(0, longestList)
-  const share = named.reduce((sum, [, rate]) => sum + rate.share, 0)
-  const probability = named.reduce((sum, [, rate]) => sum + rate.share * rate.probability, 0) / share
-  const list = listOf(named.map(([token]) => quoted(tokenText(token))))
+  const named = wordsFor(telling.length > 0 ? telling : tokens, words)
+  const share = named.reduce((sum, rate) => sum + rate.share, 0)
+  const probability = named.reduce((sum, rate) => sum + rate.share * rate.probability, 0) / share
+  const list = listOf(named.map(({ word }) => word))
   if (classRate.share >= 0.7 && share < 0.9)
-    return { text: `some ${kind}, such as ${list}`, kind, probability }
-  const others = share < 0.7 ? ' and others' : ''
-  return { text: `the ${named.length > 1 ? 'tokens' : 'token'} ${list}${others}`, kind: null, probability }
+    return {
+      text: named.some(({ word }) => word === kind) ? `some ${kind}` : `some ${kind}, such as ${list}`,
+      kind,
+      probability,
+    }
+  const text = share < 0.7 ? listOf([...named.map(({ word }) => word), 'others']) : list
+  return { text, kind: null, probability }
+}
+
+interface Word {
+  word: string
+  share: number
+  probability: number
+}
+
+/** The first few tokens as words: spellings that differ in case and blanks only are one, and pieces of characters go by their script. */
+function wordsFor(tokens: readonly (readonly [number, Rate])[], { tokenText, classOf }: TokenWords): Word[] {
+  const words = new Map<string, Word>()
+  for (const [token, { share, probability }] of tokens) {
+    const text = tokenText(token)
+    const word = /⟨[0-9a-f]{2}⟩/.test(text)
+      ? tokenClasses[classOf[token]].name
+      : quoted(text.trim().toLowerCase() || text)
+    const known = words.get(word) ?? { word, share: 0, probability: 0 }
+    if (words.size === longestList && !words.has(word)) continue
+    const sum = known.share + share
+    words.set(word, {
+      word,
+      share: sum,
+      probability: (known.probability * known.share + probability * share) / sum,
+    })
+  }
+  return [...words.values()]
 }
 
 function largest(rates: ReadonlyMap<number, Rate>): [number, Rate] {
@@ -53,6 +94,8 @@ function largest(rates: ReadonlyMap<number, Rate>): [number, Rate] {
 
 /** " after ‘of’" when one or two tokens before account for most of the fires, and not just because they are common. */
 function previousOf(rules: Rules, tokenText: (token: number) => string): string | null {
+  // The model says that the token alone is enough.
+  if (rules.needsContext === false) return null
   const telling = [...rules.previousShare]
     .filter(([token, share]) => share >= 0.2 && (rules.previous.get(token) ?? 0) >= Math.log(3))
     .sort(([, a], [, b]) => b - a)

@@ -45,7 +45,21 @@ export function readClues(rules: Rules, tokens: ArrayLike<number>, vocabulary: V
     if (i > 0) clues.previous[i] = rules.previous.get(tokens[i - 1]) ?? rules.otherPrevious
     clues.context[i] = rules.contexts.get(kinds[i]) ?? 0
   }
+  applySequences(rules, tokens, clues)
   return clues
+}
+
+/** Log-odds of a token that ends a sequence which sets the unit off by itself: 9 to 1. */
+const certain = Math.log(9)
+
+function applySequences({ sequences }: Rules, tokens: ArrayLike<number>, clues: Clues): void {
+  if (sequences.size === 0) return
+  for (let i = 1; i < tokens.length; i++)
+    for (const { before, activation } of sequences.get(tokens[i]) ?? []) {
+      if (before.length > i || before.some((token, j) => tokens[i - before.length + j] !== token)) continue
+      clues.own[i] = Math.max(clues.own[i], certain)
+      clues.activation[i] = Math.max(clues.activation[i], activation)
+    }
 }
 
 /** The activation to expect on each token: P(active) times the mean when active. [tokens] */

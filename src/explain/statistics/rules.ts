@@ -1,5 +1,6 @@
 import type { TokenStatistics } from '../../features/feature-store.js'
 import type { UnitStatistics } from '../collect-evidence.js'
+import type { Example } from '../evidence.js'
 import { contextClasses, tokenClasses } from './text-classes.js'
 
 /** How often a unit is active on something, and how strongly when it is. */
@@ -32,6 +33,22 @@ export interface Rules {
   /** log P(active | kind of text) / P(active), by context class */
   contexts: ReadonlyMap<number, number>
   contextShare: ReadonlyMap<number, number>
+  /** token sequences that set the unit off by themselves though their last token does not, by that token */
+  sequences: ReadonlyMap<number, readonly Sequence[]>
+  /** whether most strong examples need more than their own token; null when that was not asked of the model */
+  needsContext: boolean | null
+}
+
+/** Tokens that stand before a token, and how active the unit is on it then. */
+export interface Sequence {
+  before: readonly number[]
+  activation: number
+}
+
+/** A strong example with the tokens that it needs, its own included; null when even the longest that was tried is not enough. */
+export interface ShortenedExample {
+  example: Example
+  length: number | null
 }
 
 export interface RuleOptions {
@@ -54,7 +71,12 @@ const leastClassProbability = 0.25
  * The rules of one unit.
  * @param classOf [V] class of each token
  */
-export function findRules(statistics: UnitStatistics, classOf: Uint8Array, options: RuleOptions = {}): Rules {
+export function findRules(
+  statistics: UnitStatistics,
+  classOf: Uint8Array,
+  options: RuleOptions = {},
+  shortened: readonly ShortenedExample[] = [],
+): Rules {
   const { maxTokens = 32, maxClasses = 3 } = options
   const { fires, positions, on, after, within } = statistics
   const density = fires / positions
@@ -95,7 +117,24 @@ export function findRules(statistics: UnitStatistics, classOf: Uint8Array, optio
       }),
     ),
     contextShare: new Map(within.map((row) => [row.token, row.active / fires])),
+    ...sequenceRules(shortened),
   }
+}
+
+/** Longer sequences would hardly come again in other text. */
+const longestSequence = 3
+
+function sequenceRules(shortened: readonly ShortenedExample[]): Pick<Rules, 'sequences' | 'needsContext'> {
+  const sequences = new Map<number, Sequence[]>()
+  for (const { example, length } of shortened) {
+    if (length === null || length < 2 || length > longestSequence) continue
+    const { tokens, tokenIndex, activations } = example
+    const before = tokens.slice(tokenIndex + 1 - length, tokenIndex)
+    const sequence = { before, activation: activations[tokenIndex] }
+    sequences.set(tokens[tokenIndex], [...(sequences.get(tokens[tokenIndex]) ?? []), sequence])
+  }
+  const needing = shortened.filter(({ length }) => length !== 1).length
+  return { sequences, needsContext: shortened.length > 0 ? 2 * needing > shortened.length : null }
 }
 
 /** Lift of a kind of text in which the unit was never active. */

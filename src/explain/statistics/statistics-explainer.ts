@@ -4,7 +4,7 @@ import type { Explainer, Explanation, FeatureEvidence } from '../evidence.js'
 import { describeRules } from './describe-rules.js'
 import { fitWeights } from './fit-weights.js'
 import { readClues, type Vocabulary, weighClues } from './predictor.js'
-import { findRules, type RuleOptions } from './rules.js'
+import { findRules, type RuleOptions, type ShortenedExample } from './rules.js'
 import { classOfToken } from './text-classes.js'
 
 /** An explanation that predicts by itself, without anybody reading it. */
@@ -17,6 +17,8 @@ export interface StatisticsExplainerOptions extends RuleOptions {
   tokenizer: Pick<Tokenizer, 'vocabularySize' | 'tokenBytes' | 'tokenText'>
   /** what the text that explains tells of a unit, by its number */
   statistics: (id: number) => UnitStatistics
+  /** strong examples of a unit with the tokens that they need, by its number; default none */
+  shortened?: ReadonlyMap<number, readonly ShortenedExample[]>
   /** tokens of an example that are predicted; default 9 */
   predictTokens?: number
 }
@@ -41,11 +43,16 @@ export function createStatisticsExplainer(options: StatisticsExplainerOptions): 
   return {
     name: 'statistics',
     explain: async (evidence) => {
-      const rules = findRules(statistics(evidence.feature), vocabulary.classOf, options)
+      const rules = findRules(
+        statistics(evidence.feature),
+        vocabulary.classOf,
+        options,
+        options.shortened?.get(evidence.feature),
+      )
       const weights = fitWeights(rules, evidence, vocabulary, predictTokens)
       return {
         feature: evidence.feature,
-        text: describeRules(rules, tokenizer.tokenText),
+        text: describeRules(rules, { tokenText: tokenizer.tokenText, classOf: vocabulary.classOf }),
         explainer: 'statistics',
         predict: (tokens) => weighClues(readClues(rules, tokens, vocabulary), weights),
       }
