@@ -1,5 +1,5 @@
 import { requireSaeFits } from '../eval/sae-on-model.js'
-import { pearson } from '../interp/specificity.js'
+import { pearson, spearman } from '../interp/correlation.js'
 import type { Tensor } from '../kernels/kernels.js'
 import type { Transformer, Workspace } from '../model/transformer.js'
 import { backwardFromLogits, createWorkspace, forward, freeWorkspace } from '../model/transformer.js'
@@ -7,7 +7,6 @@ import { encode, reconstruct, type Sae } from '../sae/sae.js'
 import { ablationEffects } from './ablation.js'
 import { directEffects } from './direct-effects.js'
 import { type Metric, metricGradient, metricValue, softmax } from './metric.js'
-import { spearman } from './rank-correlation.js'
 
 /*
  * The autoencoder is spliced into the model with its error: x = sum_i f_i d_i + b_dec + error, so no number of the forward pass changes. With the

@@ -3,13 +3,18 @@ import type { Tokenizer } from '../corpus/tokenizer.js'
 import type { EncodedBatch } from '../eval/encoded-windows.js'
 import type { ContextShape } from '../features/context.js'
 import type { CodedStretch } from '../features/example-slots.js'
+import {
+  collectWindow,
+  createCollector,
+  type FeatureCollector,
+  windowsOf,
+} from '../features/feature-collector.js'
 import { topExamplesOf } from '../features/top-examples.js'
 import type { Kernels } from '../kernels/kernels.js'
 import { Random } from '../random/random.js'
 import type { ExampleCounts } from './evidence-config.js'
 import { createPlaceSamples, offerPlace, type PlaceSamples } from './place-samples.js'
 import { addWindow, createTextStatistics, type TextStatistics, type UnitTables } from './text-statistics.js'
-import { collectWindow, createUnitCollector, type UnitCollector, windowsOf } from './unit-collector.js'
 
 /** Tokens of the strongest examples that count as a unit's top tokens, at most. */
 const topTokens = 10
@@ -24,7 +29,7 @@ const spare = { top: 8, perBin: 3, places: 2 }
 export interface Candidates {
   split: TokenSplit
   units: number
-  collector: UnitCollector
+  collector: FeatureCollector
   /** null where nobody explains from this text */
   statistics: TextStatistics | null
   /** what came of `statistics`, at the end of the pass */
@@ -63,7 +68,8 @@ export function createCandidates(options: CandidatesOptions): Candidates {
   const random = Random.named(seed, `explain.places.${split.name}`)
   const places = (wanted: number): PlaceSamples =>
     createPlaceSamples(ids, Math.ceil(wanted * spare.places), shape, random.uint32())
-  const collector = createUnitCollector({
+  const collector = createCollector({
+    features: units,
     split,
     shape,
     ids,

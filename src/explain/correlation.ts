@@ -1,21 +1,5 @@
 import { MonosemError } from '../errors/monosem-error.js'
-import { isConstant, pearson } from '../interp/specificity.js'
-
-/**
- * Ranks from 1 to n; equal values share the mean of the ranks that they take up. [n]
- * @param values finite numbers
- */
-export function ranks(values: ArrayLike<number>): Float64Array {
-  const order = Uint32Array.from({ length: values.length }, (_, i) => i).sort((i, j) => values[i] - values[j])
-  const result = new Float64Array(values.length)
-  for (let first = 0; first < order.length; ) {
-    let end = first + 1
-    while (end < order.length && values[order[end]] === values[order[first]]) end++
-    for (let i = first; i < end; i++) result[order[i]] = (first + 1 + end) / 2
-    first = end
-  }
-  return result
-}
+import { isConstant, pearson, ranks } from '../interp/correlation.js'
 
 /**
  * Spearman's rank correlation, ties averaged: the score of an explanation in Bricken et al. 2023. A constant prediction scores 0,
@@ -23,12 +7,12 @@ export function ranks(values: ArrayLike<number>): Float64Array {
  * @param predicted [n] @param truth [n]
  * @throws MonosemError shape: lengths differ, or a number is not finite
  */
-export function spearman(predicted: ArrayLike<number>, truth: ArrayLike<number>): number | null {
+export function spearmanScore(predicted: ArrayLike<number>, truth: ArrayLike<number>): number | null {
   check(predicted, truth)
   return scoreOf(ranks(predicted), ranks(truth))
 }
 
-/** Pearson's correlation of a prediction with the truth, with the same rules for constants as `spearman`. */
+/** Pearson's correlation of a prediction with the truth, with the same rules for constants as `spearmanScore`. */
 export function pearsonScore(predicted: ArrayLike<number>, truth: ArrayLike<number>): number | null {
   check(predicted, truth)
   return scoreOf(predicted, truth)

@@ -6,11 +6,11 @@ import {
   emptyChunk,
   entriesPerChunk,
 } from '../features/code-chunks.js'
+import type { EncodedWindow } from '../features/feature-collector.js'
 import { createPairTable, freePairTable, type PairBlock, readPairs } from '../features/pair-table.js'
 import { countTokens, type TokenCounts } from '../features/token-counts.js'
 import type { Kernels } from '../kernels/kernels.js'
 import { contextClasses, contextClassesOf } from './statistics/text-classes.js'
-import type { EncodedWindow } from './unit-collector.js'
 
 /**
  * On which tokens each of U units is active, and after which. Exact where units x vocabulary fit in the table, else the heaviest

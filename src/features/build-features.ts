@@ -3,6 +3,7 @@ import type { EvaluateInputs } from '../eval/evaluate.js'
 import { requireSaeFits } from '../eval/sae-on-model.js'
 import { sampleWindows } from '../eval/sample-windows.js'
 import { type StageContext, silentProgress, throwIfInterrupted } from '../progress/progress.js'
+import { Random } from '../random/random.js'
 import type { Sae } from '../sae/sae.js'
 import { quantileProbabilities } from './activation-histogram.js'
 import { collect, createCollector } from './feature-collector.js'
@@ -74,7 +75,11 @@ async function gather(
   const contextSize = model.config.context
   const windows = sampleWindows(split, contextSize, config.tokens)
   const shape = { contextSize, before: config.contextBefore, after: config.contextAfter, endOfText }
-  const collector = createCollector(sae.features, split, shape, config)
+  const collector = createCollector({
+    ...{ features: sae.features, split, shape },
+    ...{ top: config.topExamples, perBin: config.examplesPerInterval },
+    key: Random.named(config.seed, 'features.examples').uint32(),
+  })
   const sizes = { features: sae.features, vocabulary: model.config.vocabularySize, d: sae.d }
   const joint = createJointStatistics(model.kernels, sizes)
   const task = context.progress.start('collect features', windows.length * contextSize, 'tokens')

@@ -1,6 +1,5 @@
 import type { TokenSplit } from '../corpus/corpus.js'
 import type { EncodedBatch } from '../eval/encoded-windows.js'
-import { Random } from '../random/random.js'
 import {
   type ActivationHistograms,
   binOf,
@@ -12,7 +11,6 @@ import {
 import type { FeatureSums } from './co-activation.js'
 import type { ContextShape } from './context.js'
 import type { CodedStretch } from './example-slots.js'
-import type { FeaturesConfig } from './features-config.js'
 import {
   createIntervalSamples,
   type IntervalSamples,
@@ -27,7 +25,7 @@ import { createTopExamples, offerTopExample, type TopExamples } from './top-exam
  */
 export interface FeatureCollector extends FeatureSums {
   split: TokenSplit
-  contextSize: number
+  shape: ContextShape
   /** [F] */
   max: Float32Array
   histograms: ActivationHistograms
@@ -39,48 +37,70 @@ export interface FeatureCollector extends FeatureSums {
   touched: number[]
 }
 
-export function createCollector(
-  features: number,
-  split: TokenSplit,
-  shape: ContextShape,
-  config: FeaturesConfig,
-): FeatureCollector {
-  const key = Random.named(config.seed, 'features.examples').uint32()
+export interface CollectorOptions {
+  features: number
+  split: TokenSplit
+  shape: ContextShape
+  /** examples kept for each feature: the largest activations, and random ones in each 32nd of the range */
+  top: number
+  perBin: number
+  /** 32 random bits of the draw */
+  key: number
+  /** [F] numbers that the features have in the draw; default: their own */
+  ids?: Int32Array
+}
+
+export function createCollector(options: CollectorOptions): FeatureCollector {
+  const { features, split, shape, top, perBin, key, ids } = options
   return {
     split,
-    contextSize: shape.contextSize,
+    shape,
     tokens: 0,
     fires: new Float64Array(features),
     sum: new Float64Array(features),
     squares: new Float64Array(features),
     max: new Float32Array(features),
     histograms: createHistograms(features),
-    top: createTopExamples(features, config.topExamples, shape),
-    samples: createIntervalSamples(features, config.examplesPerInterval, shape, key),
+    top: createTopExamples(features, top, shape),
+    samples: { ...createIntervalSamples(features, perBin, shape, key), ids },
     windowMax: new Float32Array(features),
     windowToken: new Int32Array(features),
     touched: [],
   }
 }
 
-/**
- * Adds a batch of encoded windows. A window gives each feature at most one top example: its largest
- * activation there.
- */
-export function collect(collector: FeatureCollector, encoded: EncodedBatch): void {
-  const t = collector.contextSize
+/** One window of a batch: its codes, and its rows of them, first (included) to end (excluded). */
+export interface EncodedWindow {
+  stretch: CodedStretch
+  first: number
+  end: number
+}
+
+/** The windows of a batch one after the other. */
+export function* windowsOf(encoded: EncodedBatch, contextSize: number): Generator<EncodedWindow> {
   const { rows, codes, windows } = encoded
-  const rowOf = new Int32Array(windows.length * t).fill(-1)
-  for (let i = 0; i < rows.length; i++) rowOf[rows[i]] = i
-  let row = 0
+  let end = 0
   for (let w = 0; w < windows.length; w++) {
-    const firstToken = windows[w] * t
-    const stretch: CodedStretch = { codes, firstToken, rowOf: rowOf.subarray(w * t, (w + 1) * t) }
-    for (; row < rows.length && rows[row] < (w + 1) * t; row++)
-      collectRow(collector, stretch, row, firstToken + rows[row] - w * t)
-    endWindow(collector, stretch)
+    const rowOf = new Int32Array(contextSize).fill(-1)
+    const first = end
+    for (; end < rows.length && rows[end] < (w + 1) * contextSize; end++)
+      rowOf[rows[end] - w * contextSize] = end
+    yield { stretch: { codes, firstToken: windows[w] * contextSize, rowOf }, first, end }
   }
-  collector.tokens += rows.length
+}
+
+/** Adds a batch of encoded windows. */
+export function collect(collector: FeatureCollector, encoded: EncodedBatch): void {
+  for (const window of windowsOf(encoded, collector.shape.contextSize)) collectWindow(collector, window)
+}
+
+/** Adds one window, which gives each feature at most one top example: its largest activation there. */
+export function collectWindow(collector: FeatureCollector, { stretch, first, end }: EncodedWindow): void {
+  const { rowOf, firstToken } = stretch
+  for (let i = 0; i < rowOf.length; i++)
+    if (rowOf[i] >= 0) collectRow(collector, stretch, rowOf[i], firstToken + i)
+  endWindow(collector, stretch)
+  collector.tokens += end - first
 }
 
 function collectRow(collector: FeatureCollector, stretch: CodedStretch, row: number, token: number): void {

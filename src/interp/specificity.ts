@@ -1,3 +1,5 @@
+import { pearson } from './correlation.js'
+
 /** How a feature that is above some level relates to a predicate. Null stands for a share of nothing. */
 export interface SpecificityLevel {
   /**
@@ -79,32 +81,4 @@ export function levelFigures(counts: LevelCounts): Omit<SpecificityLevel, 'fract
       ? Math.log((hits + 0.5) / (positives + 1)) - Math.log((tokens - hits + 0.5) / (negatives + 1))
       : null,
   }
-}
-
-/** Pearson correlation of two lists, about their means in float64; null when either is constant. */
-export function pearson(a: ArrayLike<number>, b: ArrayLike<number>): number | null {
-  // The rounded mean of equal numbers is not always that number: ask before, not after.
-  if (isConstant(a) || isConstant(b)) return null
-  const n = a.length
-  let meanA = 0
-  let meanB = 0
-  for (let i = 0; i < n; i++) {
-    meanA += a[i] / n
-    meanB += b[i] / n
-  }
-  let aa = 0
-  let bb = 0
-  let ab = 0
-  for (let i = 0; i < n; i++) {
-    aa += (a[i] - meanA) ** 2
-    bb += (b[i] - meanB) ** 2
-    ab += (a[i] - meanA) * (b[i] - meanB)
-  }
-  return aa > 0 && bb > 0 ? ab / Math.sqrt(aa * bb) : null
-}
-
-/** True when all of a list's numbers are the same, and for an empty list. */
-export function isConstant(values: ArrayLike<number>): boolean {
-  for (let i = 1; i < values.length; i++) if (values[i] !== values[0]) return false
-  return true
 }

@@ -69,8 +69,13 @@ const split = tinySplit('train', 1601, 40)
 const dense = activations(split)
 const windows = Array.from({ length: 200 }, (_, i) => i)
 
+function newCollector(from: TokenSplit, key = 7): FeatureCollector {
+  const { topExamples: top, examplesPerInterval: perBin } = config
+  return createCollector({ features, split: from, shape, top, perBin, key })
+}
+
 function collected(batchSize: number, order = windows): FeatureCollector {
-  const collector = createCollector(features, split, shape, config)
+  const collector = newCollector(split)
   for (let i = 0; i < order.length; i += batchSize)
     collect(collector, encodedBatch(split, dense, order.slice(i, i + batchSize)))
   return collector
@@ -137,7 +142,7 @@ test('of two examples with the same context the larger activation stays', () => 
   const values = new Float32Array(16 * features)
   values[3 * features + 2] = 1
   values[11 * features + 2] = 1.5
-  const collector = createCollector(features, twice, shape, config)
+  const collector = newCollector(twice)
   collect(collector, encodedBatch(twice, values, [0, 1]))
   const found = topExamplesOf(collector.top, 2)
   assert.deepEqual(
@@ -211,7 +216,7 @@ test('the drawn examples do not depend on batch size or order, but on the seed',
   const tokensOf = (collector: FeatureCollector) => drawn(collector, 2).map(({ example }) => example.token)
   const expected = tokensOf(collected(1))
   assert.deepEqual(tokensOf(collected(50)), expected)
-  const other = createCollector(features, split, shape, { ...config, seed: 1 })
+  const other = newCollector(split, 8)
   collect(other, encodedBatch(split, dense, windows))
   assert.notDeepEqual(tokensOf(other), expected)
 })

@@ -8,11 +8,11 @@ import {
   conceptLevels,
   createConceptHistogram,
 } from '../../src/interp/concept-histogram.js'
+import { pearson } from '../../src/interp/correlation.js'
 import { measureSpecificity } from '../../src/interp/measure-specificity.js'
 import { loadPredicateFile } from '../../src/interp/predicate-file.js'
 import { regexPredicate, scriptPredicate } from '../../src/interp/predicates.js'
 import { renderSpecificity } from '../../src/interp/render-specificity.js'
-import { pearson } from '../../src/interp/specificity.js'
 import { specificityConfigSchema } from '../../src/interp/specificity-config.js'
 import { createReferenceKernels } from '../../src/kernels/reference.js'
 import { Random } from '../../src/random/random.js'

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { pearson } from '../../src/interp/correlation.js'
 import {
   addCodes,
   addDense,
@@ -7,7 +8,7 @@ import {
   correlations,
   createCorrelationSums,
 } from '../../src/interp/correlation-sums.js'
-import { pearson, specificity } from '../../src/interp/specificity.js'
+import { specificity } from '../../src/interp/specificity.js'
 import { Random } from '../../src/random/random.js'
 
 test('pearson of a hand-computed case: covariance 1, variances 2 and 2', () => {

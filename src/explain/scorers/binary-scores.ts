@@ -1,4 +1,4 @@
-import { ranks } from '../correlation.js'
+import { ranks } from '../../interp/correlation.js'
 
 /** How well a yes or no was told apart. A figure is null where it is not defined. */
 export interface BinaryScores {

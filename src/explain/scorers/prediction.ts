@@ -1,5 +1,5 @@
 import { Random } from '../../random/random.js'
-import { pearsonScore, spearman } from '../correlation.js'
+import { pearsonScore, spearmanScore } from '../correlation.js'
 import type { Explanation, FeatureEvidence, Score, Scorer } from '../evidence.js'
 import type { LlmClient } from '../llm/llm-client.js'
 import { type ShownExample, shownExample } from '../llm/shown-example.js'
@@ -52,8 +52,8 @@ export function createPredictionScorer(options: PredictionScorerOptions): Scorer
   }
 }
 
-const both = (score: (name: string, correlation: typeof spearman) => Score): Score[] => [
-  score('spearman', spearman),
+const both = (score: (name: string, correlation: typeof spearmanScore) => Score): Score[] => [
+  score('spearman', spearmanScore),
   score('pearson', pearsonScore),
 ]
 

@@ -1,4 +1,4 @@
-import { pearson } from '../../interp/specificity.js'
+import { pearson } from '../../interp/correlation.js'
 import { cropExample } from '../crop.js'
 import type { FeatureEvidence } from '../evidence.js'
 import { quantise, quantisedMax } from '../quantise.js'

@@ -1,4 +1,4 @@
-import { pearsonScore, spearman } from '../correlation.js'
+import { pearsonScore, spearmanScore } from '../correlation.js'
 import { cropExample } from '../crop.js'
 import type { FeatureEvidence, Score, Scorer } from '../evidence.js'
 import { predictCounts, protocolExamples } from '../protocol-examples.js'
@@ -25,12 +25,14 @@ export function scorePrediction(
     Array.from(predict(tokens), (value) => quantise(value, scale)),
   )
   const details = { examples: crops.length, constant: Number(new Set(predicted).size <= 1) }
-  return [['spearman', spearman] as const, ['pearson', pearsonScore] as const].map(([name, correlation]) => {
-    const value = truth.length > 0 ? correlation(predicted, truth) : null
-    return value === null
-      ? noScore(name, 'the unit does the same on every token of the examples', truth.length)
-      : scoreOf(name, value, truth.length, details)
-  })
+  return [['spearman', spearmanScore] as const, ['pearson', pearsonScore] as const].map(
+    ([name, correlation]) => {
+      const value = truth.length > 0 ? correlation(predicted, truth) : null
+      return value === null
+        ? noScore(name, 'the unit does the same on every token of the examples', truth.length)
+        : scoreOf(name, value, truth.length, details)
+    },
+  )
 }
 
 /** `scorePrediction` as a scorer, for explanations that predict by themselves. */
