@@ -1,4 +1,5 @@
 import { benchDemo } from './demo.js'
+import { benchFeatures } from './features.js'
 import { benchGemm } from './gemm.js'
 import { benchSae } from './sae.js'
 import { benchTransformer } from './transformer.js'
@@ -8,6 +9,7 @@ const benchmarks: Record<string, () => Promise<unknown>> = {
   gemm: () => benchGemm(),
   transformer: () => benchTransformer(),
   sae: benchSae,
+  features: benchFeatures,
   demo: benchDemo,
 }
 

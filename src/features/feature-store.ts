@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises'
-import type { DuckDBConnection } from '@duckdb/node-api'
 import { loadTokenizer, type Tokenizer } from '../corpus/tokenizer.js'
 import { MonosemError } from '../errors/monosem-error.js'
-import { openDatabase, sqlString } from '../formats/duckdb.js'
+import { type Database, openDatabase, sqlString } from '../formats/duckdb.js'
 import { openStage } from '../storage/stage.js'
 import type { FeaturesSummary } from './build-features.js'
 import type { FeatureDetail, FeatureRow } from './feature-detail.js'
@@ -48,26 +47,35 @@ export async function openFeatureStore(directory: string): Promise<FeatureStore>
   const stage = await openStage(directory, 'features')
   const summary = JSON.parse(await readFile(await stage.file('features.json'), 'utf8')) as FeaturesSummary
   const tokenizer = await loadTokenizer(await stage.file('tokenizer.json'))
-  const { connection, close } = await openDatabase()
-  const tables: Tables = { connection, features: [], tokens: [], examples: [] }
-  for (let shard = 0; shard < shardCount(summary.features); shard++)
-    for (const name of ['features', 'tokens', 'examples'] as const)
-      tables[name].push(await stage.file(shardFile(name, shard)))
+  const shards = Array.from({ length: shardCount(summary.features) }, (_, shard) => shard)
+  const openTable = async (name: TableName): Promise<Table> => ({
+    paths: await Promise.all(shards.map((shard) => stage.file(shardFile(name, shard)))),
+    ...(await openDatabase()),
+  })
+  const tables: Tables = {
+    features: await openTable('features'),
+    tokens: await openTable('tokens'),
+    examples: await openTable('examples'),
+  }
   return {
     summary,
     tokenizer,
     list: (options = {}) => listFeatures(tables, options),
     get: (feature) => getFeature(tables, summary, feature),
-    close,
+    close: () => {
+      for (const { close } of Object.values(tables)) close()
+    },
   }
 }
 
-/** Paths of each table's files, in order of the features. */
-interface Tables extends Record<TableName, string[]> {
-  connection: DuckDBConnection
+/** A table's files, in order of the features, and a database of its own: so a feature's rows are looked up in all tables at once. */
+interface Table extends Database {
+  paths: string[]
 }
 
-async function query({ connection }: Tables, sql: string, values: number[] = []): Promise<StoredRow[]> {
+type Tables = Record<TableName, Table>
+
+async function query({ connection }: Table, sql: string, values: number[] = []): Promise<StoredRow[]> {
   const reader = await connection.runAndReadAll(sql, values)
   return reader.getRowObjectsJS() as StoredRow[]
 }
@@ -93,21 +101,21 @@ async function listFeatures(tables: Tables, options: ListOptions): Promise<Featu
     options.singleToken === undefined ? '' : ` AND single_token = ${options.singleToken === true}`
   const direction = (options.descending ?? sort !== 'id') ? 'DESC' : 'ASC'
   const rows = await query(
-    tables,
-    `SELECT feature, fires, density, max, mean, single_token, top_tokens FROM ${readParquet(tables.features)}
+    tables.features,
+    `SELECT feature, fires, density, max, mean, single_token, top_tokens FROM ${readParquet(tables.features.paths)}
      WHERE density BETWEEN $1 AND $2${filter}
      ORDER BY "${column}" ${direction} NULLS LAST, feature LIMIT $3 OFFSET $4`,
     [minDensity, maxDensity, limit, offset],
   )
   const examples = await strongestExamples(
-    tables,
+    tables.examples,
     rows.map(({ feature }) => feature as number),
   )
   return rows.map((row) => listedFeature(row, examples.get(row.feature as number)))
 }
 
 /** The strongest example of each feature that has one; asks each file once. */
-async function strongestExamples(tables: Tables, features: number[]): Promise<Map<unknown, StoredRow>> {
+async function strongestExamples(examples: Table, features: number[]): Promise<Map<unknown, StoredRow>> {
   const byShard = new Map<number, number[]>()
   for (const feature of features) {
     const shard = Math.floor(feature / shardFeatures)
@@ -117,8 +125,8 @@ async function strongestExamples(tables: Tables, features: number[]): Promise<Ma
   for (const [shard, ids] of byShard)
     found.push(
       ...(await query(
-        tables,
-        `SELECT * FROM ${readParquet([tables.examples[shard]])}
+        examples,
+        `SELECT * FROM ${readParquet([examples.paths[shard]])}
          WHERE rank = 0 AND interval = ${topGroup} AND feature IN (${ids})`,
       )),
     )
@@ -134,7 +142,9 @@ async function getFeature(tables: Tables, summary: FeaturesSummary, feature: num
     )
   const shard = Math.floor(feature / shardFeatures)
   const find = (table: TableName): Promise<StoredRow[]> =>
-    query(tables, `SELECT * FROM ${readParquet([tables[table][shard]])} WHERE feature = $1`, [feature])
-  const [row] = await find('features')
-  return detailOf({ feature: row, tokens: await find('tokens'), examples: await find('examples') }, summary)
+    query(tables[table], `SELECT * FROM ${readParquet([tables[table].paths[shard]])} WHERE feature = $1`, [
+      feature,
+    ])
+  const [[row], tokens, examples] = await Promise.all([find('features'), find('tokens'), find('examples')])
+  return detailOf({ feature: row, tokens, examples }, summary)
 }

@@ -141,3 +141,28 @@ test('a list shows a feature a line, dead ones too', () => {
   assert.match(lines[2], /^ +8 +0% +0 +– +never fired$/)
   for (const line of lines) assert.ok(displayWidth(line) <= 100)
 })
+
+test('the page shows tokens, features, neurons and logit weights, each line within the width', () => {
+  const full: FeatureDetail = {
+    ...detail,
+    singleToken: true,
+    quantiles: [{ probability: 0.5, activation: 0.25 }],
+    tokens: [{ token: 2, active: 415, occurrences: 830, activationSum: 128, lift: 119 }],
+    coActive: [{ feature: 31, count: 1200, jaccard: 0.256, pearson: 0.5, cosine: 0.6 }],
+    alignedNeurons: [{ neuron: 9, value: -0.5, l1: 0.125 }],
+    correlatedNeurons: [{ neuron: 12, pearson: 0.75, cosine: 0.8 }],
+    logitStatistics: { mean: 0, standardDeviation: 0.5, skewness: -1.5, kurtosis: 4 },
+    logitHistogram: { low: -2, high: 3, counts: Array.from({ length: 64 }, (_, i) => i) },
+  }
+  for (const color of [false, true]) {
+    const shown = withoutColour(renderFeature(full, { tokenizer, color }))
+    assert.match(shown, /50% ≤ 0\.25/)
+    assert.match(shown, /fires on one token .*\n +⟨2⟩ +50% of 830 +×120 .* 31 +1,200 +0\.26 +0\.50/)
+    assert.match(shown, / 9 +−0\.50 +13% +12 +\+0\.75 +\+0\.80/)
+    assert.match(shown, /standard deviation 0\.5, skewness −1\.50, kurtosis 4/)
+    assert.match(shown, /−2\.00 +\+3\.00/)
+    for (const line of shown.split('\n')) assert.ok(displayWidth(line) <= 100, line)
+  }
+  const brief = renderFeature(full, plain, { top: 1, perInterval: 0 })
+  assert.doesNotMatch(brief, /writes to|kurtosis/)
+})
