@@ -1,7 +1,7 @@
 import type { TokenSplit } from '../corpus/corpus.js'
 import { MonosemError } from '../errors/monosem-error.js'
-import { sqlString, withDatabase } from '../formats/duckdb.js'
-import { topGroup } from './feature-tables.js'
+import { withDatabase } from '../formats/duckdb.js'
+import { readParquet, topGroup } from './feature-tables.js'
 
 /** An example of a feature, and where in the split it lies. */
 export interface PlacedExample {
@@ -22,18 +22,18 @@ export interface PlacedExample {
 /**
  * The examples to measure, by feature: of each group (the top examples, then the highest interval first) the first, then of
  * each the second, and so on, until a feature has `perFeature`.
- * @param table examples.parquet of a feature store over this split
+ * @param files examples-*.parquet of a feature store over this split
  * @throws MonosemError corrupt (an example lies outside of the split)
  */
 export async function readExamples(
-  table: string,
+  files: readonly string[],
   split: TokenSplit,
   perFeature: number,
 ): Promise<PlacedExample[]> {
   const rows = await withDatabase(async (connection) => {
     const found = await connection.runAndReadAll(
       `SELECT feature, interval, rank, document, position, token_index, len(tokens)::INTEGER
-       FROM read_parquet(${sqlString(table)})
+       FROM ${readParquet(files)}
        QUALIFY row_number() OVER (
          PARTITION BY feature ORDER BY rank, interval = ${topGroup} DESC, interval DESC) <= $1
        ORDER BY feature, interval = ${topGroup} DESC, interval DESC, rank`,
@@ -47,7 +47,7 @@ export async function readExamples(
     if (!(token < split.tokens.length))
       throw new MonosemError(
         'corrupt',
-        `${table}: document ${document} has no token ${position} in the ${split.name} split`,
+        `${files[0]} and on: document ${document} has no token ${position} in the ${split.name} split`,
       )
     const first = token - tokenIndex
     const group = interval === topGroup ? null : interval

@@ -11,13 +11,13 @@ import { openStage, runStage, type StageResult } from '../storage/stage.js'
 import { type AblationEffect, ablateExamples } from './ablation.js'
 import type { AblationConfig } from './ablation-config.js'
 import { type PlacedExample, readExamples } from './ablation-examples.js'
-import { createTableWriter, topGroup } from './feature-tables.js'
+import { createTableWriter, tableFiles, topGroup } from './feature-tables.js'
 import type { FeaturesConfig } from './features-config.js'
 
-/** ablation.parquet: one row per measured example, in the order of examples.parquet. */
+/** ablation.parquet: one row per measured example, in the order of examples-*.parquet. */
 export const ablationColumns = {
   feature: INTEGER,
-  /** -1 for top examples, and with `rank` the row of examples.parquet that this one belongs to */
+  /** -1 for top examples, and with `rank` the row of examples-*.parquet that this one belongs to */
   interval: SMALLINT,
   rank: SMALLINT,
   document: INTEGER,
@@ -113,8 +113,8 @@ export async function runAblationStage(
       split: FeaturesConfig['split']
     }
     const split = corpus[name]
-    const table = await store.file('examples.parquet')
-    const examples = await readExamples(table, split, config.examplesPerFeature)
+    const files = await tableFiles(store, 'examples', sae.features)
+    const examples = await readExamples(files, split, config.examplesPerFeature)
     const all = { model, sae, split, endOfText: corpus.tokenizer.endOfText }
     const effects = await ablateExamples(config, all, examples, context)
     await writeEffects(join(partial, 'ablation.parquet'), examples, effects)

@@ -10,7 +10,7 @@ import { writeFileAtomic } from '../storage/atomic-file.js'
 import { requireMadeFrom } from '../storage/made-from.js'
 import { openStage, runStage, type StageResult } from '../storage/stage.js'
 import { decoderNeighbours } from './decoder-neighbours.js'
-import { createTableWriter } from './feature-tables.js'
+import { createTableWriter, readParquet, tableFiles } from './feature-tables.js'
 import type { MapConfig } from './map-config.js'
 import { mapInWorker } from './map-in-worker.js'
 
@@ -81,7 +81,7 @@ export async function runMapStage(
   const request = { stage: 'feature-map', out, config: { ...config }, inputs, seed: config.seed }
   return runStage(request, async (partial) => {
     const sae = await loadSae(context.kernels, paths.sae)
-    const alive = await firedFeatures(await store.file('features.parquet'))
+    const alive = await firedFeatures(await tableFiles(store, 'features', sae.features))
     const placed = config.includeDead ? Int32Array.from({ length: sae.features }, (_, i) => i) : alive
     const summary = await buildMap(config, sae, placed, partial, context)
     await writeFileAtomic(join(partial, 'map.json'), `${JSON.stringify(summary, null, 2)}\n`)
@@ -89,10 +89,10 @@ export async function runMapStage(
 }
 
 /** Ids of the features that fired on the text of a feature store, ascending. */
-async function firedFeatures(table: string): Promise<Int32Array> {
+async function firedFeatures(files: readonly string[]): Promise<Int32Array> {
   const rows = await withDatabase(async (connection) => {
     const found = await connection.runAndReadAll(
-      `SELECT feature FROM read_parquet(${sqlString(table)}) WHERE fires > 0 ORDER BY feature`,
+      `SELECT feature FROM ${readParquet(files)} WHERE fires > 0 ORDER BY feature`,
     )
     return found.getColumnsJS()[0] as number[]
   })

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { loadTokenizer, type Tokenizer } from '../corpus/tokenizer.js'
 import { MonosemError } from '../errors/monosem-error.js'
-import { type Database, openDatabase, sqlString } from '../formats/duckdb.js'
+import { type Database, openDatabase } from '../formats/duckdb.js'
 import { openStage } from '../storage/stage.js'
 import type { FeaturesSummary } from './build-features.js'
 import type { FeatureDetail, FeatureRow } from './feature-detail.js'
-import { shardCount, shardFeatures, shardFile, type TableName, topGroup } from './feature-tables.js'
+import { readParquet, shardFeatures, type TableName, tableFiles, topGroup } from './feature-tables.js'
 import { detailOf, listedFeature, type StoredRow } from './stored-feature.js'
 
 export type * from './feature-detail.js'
@@ -47,9 +47,8 @@ export async function openFeatureStore(directory: string): Promise<FeatureStore>
   const stage = await openStage(directory, 'features')
   const summary = JSON.parse(await readFile(await stage.file('features.json'), 'utf8')) as FeaturesSummary
   const tokenizer = await loadTokenizer(await stage.file('tokenizer.json'))
-  const shards = Array.from({ length: shardCount(summary.features) }, (_, shard) => shard)
   const openTable = async (name: TableName): Promise<Table> => ({
-    paths: await Promise.all(shards.map((shard) => stage.file(shardFile(name, shard)))),
+    paths: await tableFiles(stage, name, summary.features),
     ...(await openDatabase()),
   })
   const tables: Tables = {
@@ -79,8 +78,6 @@ async function query({ connection }: Table, sql: string, values: number[] = []):
   const reader = await connection.runAndReadAll(sql, values)
   return reader.getRowObjectsJS() as StoredRow[]
 }
-
-const readParquet = (paths: readonly string[]): string => `read_parquet([${paths.map(sqlString)}])`
 
 const sortColumns: Record<FeatureSort, string> = {
   id: 'feature',

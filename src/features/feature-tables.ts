@@ -14,6 +14,7 @@ import {
 } from '@duckdb/node-api'
 import { openDatabase, sqlString } from '../formats/duckdb.js'
 import { storageError } from '../storage/atomic-file.js'
+import type { OpenStage } from '../storage/stage.js'
 
 /**
  * Features per Parquet file: each table is cut into files of consecutive features, because finding one feature takes time in proportion to
@@ -29,6 +30,19 @@ export const shardFile = (table: TableName, shard: number): string =>
 
 /** How many files a table of F features has. */
 export const shardCount = (features: number): number => Math.ceil(features / shardFeatures)
+
+/** The files of a table of F features in a finished `features` directory, in order, checked against their hashes. */
+export function tableFiles(
+  stage: Pick<OpenStage<unknown>, 'file'>,
+  table: TableName,
+  features: number,
+): Promise<string[]> {
+  const shards = Array.from({ length: shardCount(features) }, (_, shard) => shard)
+  return Promise.all(shards.map((shard) => stage.file(shardFile(table, shard))))
+}
+
+/** SQL that reads Parquet files as one table. */
+export const readParquet = (paths: readonly string[]): string => `read_parquet([${paths.map(sqlString)}])`
 
 /** A column of a table and its type. */
 export type Columns = Record<string, DuckDBType>
