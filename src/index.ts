@@ -76,8 +76,14 @@ export { type SpecificityConfig, specificityConfigSchema } from './interp/specif
 
 // explain: what features mean
 export * from './explain/collect-evidence.js'
+export { createExplainer } from './explain/create-explainer.js'
 export type * from './explain/evidence.js'
 export { type EvidenceConfig, evidenceConfigSchema } from './explain/evidence-config.js'
+export { explainConfigSchema } from './explain/explain-config.js'
+export { explainFeatures } from './explain/explain-features.js'
+export { type ExplanationStore, openExplanations } from './explain/explanations.js'
+export { scorePrediction } from './explain/statistics/predicted-score.js'
+export { createStatisticsExplainer } from './explain/statistics/statistics-explainer.js'
 
 // explain, asking a language model
 export { type ExplainPromptOptions, explainMessages } from './explain/llm/explain-prompt.js'
