@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { addFlags, readFlags } from '../config/flags.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import { loadInputs } from '../eval/eval-stage.js'
+import { checkExplainer } from '../explain/create-explainer.js'
 import { type ExplainConfig, explainConfigSchema } from '../explain/explain-config.js'
 import { explainFeatures } from '../explain/explain-features.js'
 import type { ExplainReport } from '../explain/explain-report.js'
@@ -80,9 +81,10 @@ export async function explainRun(
   config: ExplainConfig,
   paths: ExplainPaths,
 ): Promise<Awaited<ReturnType<typeof explainFeatures>>> {
-  const store = await openExplanations(paths.explanations, paths.features)
+  checkExplainer(config.explainer, config.scorers, config)
   const inputs = await loadInputs(paths, await session.kernels())
   const ids = readFeatureList(config.features, inputs.sae.features)
+  const store = await openExplanations(paths.explanations, paths.features)
   const asks = config.explainer !== 'statistics'
   const compares = config.scorers.some((scorer) => scorer !== 'prediction' && scorer !== 'logit')
   const details = asks ? await readDetails(paths.features, ids) : new Map<number, FeatureDetail>()

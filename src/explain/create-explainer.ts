@@ -43,10 +43,10 @@ export interface ExplainerSetup {
 }
 
 /**
- * Checks that an explainer exists and that the scorers go with it, before anything is computed.
+ * Checks that an explainer exists, that its key and address are there, and that the scorers go with it: before anything is computed.
  * @throws MonosemError config
  */
-export function checkExplainer(name: string, scorers: readonly ScorerName[]): void {
+export function checkExplainer(name: string, scorers: readonly ScorerName[], llm: LlmConfig): void {
   const asks = scorers.filter((scorer) => scorer !== 'prediction' && scorer !== 'embedding')
   if (name === 'statistics' && asks.length > 0)
     throw new MonosemError(
@@ -60,6 +60,7 @@ export function checkExplainer(name: string, scorers: readonly ScorerName[]): vo
     throw new MonosemError('config', `--explainer: there is none called ${JSON.stringify(name)}`, {
       hint: 'use statistics, anthropic:MODEL, openai:MODEL or compatible:MODEL',
     })
+  if (name !== 'statistics') createLlmClient(name, createRemoteCalls(llm))
 }
 
 /**
@@ -68,7 +69,7 @@ export function checkExplainer(name: string, scorers: readonly ScorerName[]): vo
  */
 export function createExplainer(name: string, options: ExplainerOptions): ExplainerSetup {
   const { tokenizer, evidence, scorers, seed, predictTokens, intervals, shortened } = options
-  checkExplainer(name, scorers)
+  checkExplainer(name, scorers, options.llm)
   const embedding = scorers.includes('embedding') ? [createEmbeddingScorer({ tokenizer, seed })] : []
   if (name === 'statistics')
     return {

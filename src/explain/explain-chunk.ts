@@ -37,6 +37,7 @@ export async function explainChunk(ids: readonly number[], options: ChunkOptions
   const { setup, evidence, signal } = options
   const result: ChunkResult = { explained: [], failed: [], stopped: null }
   const made = new Map<number, Explanation>()
+  const units = new Map(ids.map((id) => [id, evidence.features.get(id)]))
   const attempt = async (feature: number, work: () => Promise<void>): Promise<void> => {
     try {
       await work()
@@ -49,7 +50,7 @@ export async function explainChunk(ids: readonly number[], options: ChunkOptions
   await Promise.all(
     ids.map((id) =>
       attempt(id, async () => {
-        made.set(id, await setup.explainer.explain(evidence.features.get(id), signal))
+        made.set(id, await setup.explainer.explain(units.get(id) as FeatureEvidence, signal))
       }),
     ),
   )
@@ -61,8 +62,9 @@ export async function explainChunk(ids: readonly number[], options: ChunkOptions
         const pair = {
           own: made.get(id) as Explanation,
           other: other === null ? null : (made.get(other) as Explanation),
+          otherMax: other === null ? 0 : (units.get(other) as FeatureEvidence).max,
         }
-        result.explained.push(await scoreOne(evidence.features.get(id), pair, options))
+        result.explained.push(await scoreOne(units.get(id) as FeatureEvidence, pair, options))
       }),
     ),
   )
@@ -72,14 +74,14 @@ export async function explainChunk(ids: readonly number[], options: ChunkOptions
 
 async function scoreOne(
   evidence: FeatureEvidence,
-  { own, other }: { own: Explanation; other: Explanation | null },
+  { own, other, otherMax }: { own: Explanation; other: Explanation | null; otherMax: number },
   options: ChunkOptions,
 ): Promise<NewExplanation> {
   const { setup, configuration, signal } = options
   const scores: Score[] = []
   for (const scorer of setup.scorers) scores.push(...(await scorer.score(own, evidence, signal)))
   const baselines = [
-    await shuffledScore(evidence, other, options),
+    await shuffledScore(evidence, other, otherMax, options),
     neuronScore(evidence.feature, options),
     ...(own.explainer === 'statistics' ? [] : [await statisticsScore(evidence, options)]),
   ]
@@ -100,19 +102,15 @@ async function scoreOne(
 async function shuffledScore(
   evidence: FeatureEvidence,
   other: Explanation | null,
-  { setup, evidence: all, predictTokens, signal }: ChunkOptions,
+  otherMax: number,
+  { setup, predictTokens, signal }: ChunkOptions,
 ): Promise<Score> {
   if (other === null) return noScore('shuffled', 'no other feature was explained beside it')
   const scorer = setup.scorers.find(({ name }) => name === 'prediction')
   if (!scorer) return noScore('shuffled', 'predictions were not asked for')
   const scores =
     'predict' in other
-      ? scorePrediction(
-          other as Parameters<typeof scorePrediction>[0],
-          evidence,
-          predictTokens,
-          all.features.get(other.feature).max,
-        )
+      ? scorePrediction(other as Parameters<typeof scorePrediction>[0], evidence, predictTokens, otherMax)
       : await scorer.score({ ...other, feature: evidence.feature }, evidence, signal)
   return { ...scores[0], scorer: 'shuffled', details: { ...scores[0].details, feature: other.feature } }
 }

@@ -57,7 +57,7 @@ export async function explainFeatures(
   store: ExplanationStore,
   context: StageContext,
 ): Promise<ExplainReport & { made: number; usage: LlmUsage | null }> {
-  checkExplainer(config.explainer, config.scorers)
+  checkExplainer(config.explainer, config.scorers, config)
   const asked = readFeatureList(config.features, inputs.sae.features)
   const configuration = configurationOf(config)
   const done = await store.done(config.explainer, configuration)
