@@ -20,7 +20,7 @@ import type { OpenStage } from '../storage/stage.js'
  * Features per Parquet file: each table is cut into files of consecutive features, because finding one feature takes time in proportion to
  * the file's list of row groups, and because a file's rows are held in memory until it is written.
  */
-export const shardFeatures = 1024
+export const shardFeatures = 512
 
 export type TableName = 'features' | 'tokens' | 'examples'
 
