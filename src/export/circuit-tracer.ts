@@ -42,9 +42,10 @@ export async function writeTracerFeatures(
 ): Promise<void> {
   const folder = join(directory, source.config.sourceSet)
   await mkdir(folder)
-  for (const feature of source.features) {
-    const content = tracerFeature(await source.detail(feature), source)
-    await writeFileAtomic(join(folder, `${cantorPair(source.layer, feature)}.json`), JSON.stringify(content))
+  for await (const detail of source.details(source.features)) {
+    const { feature } = detail
+    const content = JSON.stringify(tracerFeature(detail, source))
+    await writeFileAtomic(join(folder, `${cantorPair(source.layer, feature)}.json`), content)
     wrote(feature)
   }
 }

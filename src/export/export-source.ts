@@ -3,8 +3,15 @@ import type { Tokenizer } from '../corpus/tokenizer.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import { sampleWindows } from '../eval/sample-windows.js'
 import type { Explanation } from '../explain/evidence.js'
+import { readFeatureList } from '../explain/feature-list.js'
 import type { FeaturesSummary } from '../features/build-features.js'
-import { type FeatureDetail, type FeatureExample, openFeatureStore } from '../features/feature-store.js'
+import type { MapRow } from '../features/feature-map.js'
+import {
+  type FeatureDetail,
+  type FeatureExample,
+  type FeatureStore,
+  openFeatureStore,
+} from '../features/feature-store.js'
 import type { FeaturesConfig } from '../features/features-config.js'
 import { readTransformerConfig } from '../model/model-files.js'
 import type { TransformerConfig } from '../model/transformer.js'
@@ -12,11 +19,21 @@ import { readSaelens } from '../sae/saelens.js'
 import { openStage } from '../storage/stage.js'
 import type { ExportConfig } from './export-config.js'
 
-/** Explanations of a feature, in the order in which they are to be shown. */
-export type FeatureExplanations = (feature: number) => Promise<readonly Explanation[]>
+/** Another feature and how alike its decoder row is. */
+export type Neighbour = MapRow['neighbours'][number]
+
+/** What other stages found out about features, by feature. */
+export interface Findings {
+  /** in the order in which they are to be shown */
+  explanations: ReadonlyMap<number, readonly Explanation[]>
+  /** nearest first */
+  neighbours: ReadonlyMap<number, readonly Neighbour[]>
+}
+
+const noFindings: Findings = { explanations: new Map(), neighbours: new Map() }
 
 /** All that an export can say, whatever the format. */
-export interface ExportSource {
+export interface ExportSource extends Findings {
   config: ExportConfig
   /** features to export, ascending */
   features: number[]
@@ -27,10 +44,10 @@ export interface ExportSource {
   /** windows of text that the features were collected on, and their length in tokens */
   prompts: number
   promptTokens: number
-  detail(feature: number): Promise<FeatureDetail>
+  /** of features, in this order, read some hundred at a time */
+  details(features: readonly number[]): AsyncIterable<FeatureDetail>
   /** the feature's row of W_dec; empty where vectors are not wanted */
   vector(feature: number): number[]
-  explanations: FeatureExplanations
   close(): void
 }
 
@@ -41,7 +58,7 @@ export interface ExportSource {
 export async function openExportSource(
   directory: string,
   config: ExportConfig,
-  explanations: FeatureExplanations = async () => [],
+  findings: Findings = noFindings,
 ): Promise<ExportSource> {
   const stage = await openStage<FeaturesConfig>(directory, 'features')
   const [corpus, model, sae] = await Promise.all([
@@ -55,17 +72,17 @@ export async function openExportSource(
     const width = wDec.length / store.summary.features
     return {
       config,
-      features: selectedFeatures(config.features, store.summary.features),
+      features: readFeatureList(config.features, store.summary.features),
       summary: store.summary,
       tokenizer: store.tokenizer,
       model,
       layer: layerOf(config, store.summary.hookName),
       prompts: sampleWindows(corpus[stage.config.split], model.context, stage.config.tokens).length,
       promptTokens: model.context,
-      detail: store.get,
+      details: (features) => detailsOf(store, features),
       vector: (feature) =>
         config.vectors ? Array.from(wDec.subarray(feature * width, (feature + 1) * width), figure) : [],
-      explanations,
+      ...findings,
       close: store.close,
     }
   } catch (error) {
@@ -74,29 +91,17 @@ export async function openExportSource(
   }
 }
 
+/** Features read at once: enough that a query costs little beside its rows, few enough to be held in memory. */
+const readTogether = 128
+
+async function* detailsOf(store: FeatureStore, features: readonly number[]): AsyncGenerator<FeatureDetail> {
+  for (let first = 0; first < features.length; first += readTogether)
+    yield* await store.getMany(features.slice(first, first + readTogether))
+}
+
 async function modelConfig(directory: string): Promise<TransformerConfig> {
   const stage = await openStage(directory, 'model')
   return readTransformerConfig(await stage.file('model.json'))
-}
-
-/**
- * Numbers and ranges such as "0-99" as ascending ids; none stands for all.
- * @throws MonosemError config
- */
-export function selectedFeatures(select: readonly string[], features: number): number[] {
-  if (select.length === 0) return Array.from({ length: features }, (_, feature) => feature)
-  const chosen = new Set<number>()
-  for (const part of select.flatMap((text) => text.split(','))) {
-    const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(part) ?? []
-    if (first === undefined || Number(last) >= features || Number(first) > Number(last))
-      throw new MonosemError(
-        'config',
-        `features to export: expected numbers or ranges from 0 to ${features - 1}, got ${JSON.stringify(part)}`,
-        { hint: 'for example 0-99' },
-      )
-    for (let feature = Number(first); feature <= Number(last); feature++) chosen.add(feature)
-  }
-  return [...chosen].sort((a, b) => a - b)
 }
 
 function layerOf({ layer }: ExportConfig, hookName: string): number {

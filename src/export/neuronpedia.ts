@@ -2,9 +2,10 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
+import type { FeatureDetail } from '../features/feature-detail.js'
 import { writeFileAtomic } from '../storage/atomic-file.js'
 import type { Json } from '../storage/stage.js'
-import { type ExportSource, figure } from './export-source.js'
+import { type ExportSource, figure, type Neighbour } from './export-source.js'
 import { type DashboardFeature, dashboardFeature } from './saedashboard.js'
 
 const compress = promisify(gzip)
@@ -39,9 +40,9 @@ export async function writeNeuronpedia(
   const { batchFeatures } = source.config
   for (let first = 0; first < source.features.length; first += batchFeatures) {
     const rows: NeuronpediaRows[] = []
-    for (const feature of source.features.slice(first, first + batchFeatures)) {
-      rows.push(await neuronpediaRows(feature, source, created))
-      wrote(feature)
+    for await (const detail of source.details(source.features.slice(first, first + batchFeatures))) {
+      rows.push(neuronpediaRows(detail, source, created))
+      wrote(detail.feature)
     }
     const tables: Record<string, Row[]> = {
       features: rows.map(({ feature }) => feature),
@@ -62,17 +63,16 @@ const lines = (rows: readonly Row[]): string => rows.map((row) => `${JSON.string
 export const sourceId = ({ layer, config }: ExportSource): string => `${layer}-${config.sourceSet}`
 
 /** The rows of one feature. */
-export async function neuronpediaRows(
-  feature: number,
-  source: ExportSource,
-  created: Date,
-): Promise<NeuronpediaRows> {
-  const detail = await source.detail(feature)
+export function neuronpediaRows(detail: FeatureDetail, source: ExportSource, created: Date): NeuronpediaRows {
+  const { feature } = detail
   const dashboard = dashboardFeature(detail, source)
   const key = { modelId: source.config.modelId, layer: sourceId(source), index: String(feature) }
-  const explanations = await source.explanations(feature)
+  const explanations = source.explanations.get(feature) ?? []
   return {
-    feature: featureRow(dashboard, key, source, { max: figure(detail.max), created }),
+    feature: {
+      ...featureRow(dashboard, key, source, { max: figure(detail.max), created }),
+      ...nearest(source.neighbours.get(feature) ?? []),
+    },
     activations: dashboard.activations.map((activation, n) =>
       activationRow(activation, `${key.layer}-${feature}-${n}`, key, source, created),
     ),
@@ -110,11 +110,15 @@ function featureRow(
     vectorLabel: null,
     vectorDefaultSteerStrength: hasVector ? max : null,
     hookName: source.summary.hookName,
-    topkCosSimIndices: [],
-    topkCosSimValues: [],
     ...panels,
   }
 }
+
+/** The features whose decoder rows are most alike; empty lists where that is not known. */
+const nearest = (neighbours: readonly Neighbour[]): Row => ({
+  topkCosSimIndices: neighbours.map(({ feature }) => feature),
+  topkCosSimValues: neighbours.map(({ cosine }) => figure(cosine)),
+})
 
 function activationRow(
   activation: DashboardFeature['activations'][number],

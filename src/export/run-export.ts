@@ -2,7 +2,7 @@ import { type StageContext, silentProgress, throwIfInterrupted } from '../progre
 import { writeTracerFeatures } from './circuit-tracer.js'
 import type { ExportConfig } from './export-config.js'
 import { writeDirectory } from './export-directory.js'
-import { type FeatureExplanations, openExportSource } from './export-source.js'
+import { type Findings, openExportSource } from './export-source.js'
 import { writeNeuronpedia } from './neuronpedia.js'
 import { writeDashboards } from './saedashboard.js'
 
@@ -20,7 +20,7 @@ export interface ExportPaths {
 
 /**
  * Writes features in another program's layout. The directory appears when it is complete.
- * @param explanations of each feature; default none. Only Neuronpedia's layout has a place for them
+ * @param findings explanations and neighbours of features; default none. Only Neuronpedia's layout has a place for them
  * @throws MonosemError config (`out` is there, no such feature, no layer), missing, corrupt, busy, io, interrupted
  */
 export async function runExport(
@@ -28,9 +28,9 @@ export async function runExport(
   config: ExportConfig,
   paths: ExportPaths,
   context: StageContext = { progress: silentProgress },
-  explanations?: FeatureExplanations,
+  findings?: Findings,
 ): Promise<{ features: number }> {
-  const source = await openExportSource(paths.features, config, explanations)
+  const source = await openExportSource(paths.features, config, findings)
   try {
     await writeDirectory(paths.out, async (partial) => {
       const task = context.progress.start(`export for ${format}`, source.features.length, 'features')

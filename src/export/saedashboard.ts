@@ -94,9 +94,9 @@ export async function writeDashboards(
   const { batchFeatures, modelId, sourceSet } = source.config
   for (let first = 0; first < source.features.length; first += batchFeatures) {
     const features: DashboardFeature[] = []
-    for (const feature of source.features.slice(first, first + batchFeatures)) {
-      features.push(dashboardFeature(await source.detail(feature), source))
-      wrote(feature)
+    for await (const detail of source.details(source.features.slice(first, first + batchFeatures))) {
+      features.push(dashboardFeature(detail, source))
+      wrote(detail.feature)
     }
     const batch: DashboardBatch = {
       model_id: modelId,

@@ -36,6 +36,12 @@ export interface FeatureStore {
   list(options?: ListOptions): Promise<FeatureRow[]>
   /** @throws MonosemError missing, when there is no such feature */
   get(feature: number): Promise<FeatureDetail>
+  /**
+   * Several features at once, in the order asked for: one query per table and file, so much faster than one by one. All are in memory
+   * together, at up to a few hundred KB each.
+   * @throws MonosemError missing, when one of them is not there
+   */
+  getMany(features: readonly number[]): Promise<FeatureDetail[]>
   close(): void
 }
 
@@ -60,7 +66,8 @@ export async function openFeatureStore(directory: string): Promise<FeatureStore>
     summary,
     tokenizer,
     list: (options = {}) => listFeatures(tables, options),
-    get: (feature) => getFeature(tables, summary, feature),
+    get: async (feature) => (await getFeatures(tables, summary, [feature]))[0],
+    getMany: (features) => getFeatures(tables, summary, features),
     close: () => {
       for (const { close } of Object.values(tables)) close()
     },
@@ -113,13 +120,8 @@ async function listFeatures(tables: Tables, options: ListOptions): Promise<Featu
 
 /** The strongest example of each feature that has one; asks each file once. */
 async function strongestExamples(examples: Table, features: number[]): Promise<Map<unknown, StoredRow>> {
-  const byShard = new Map<number, number[]>()
-  for (const feature of features) {
-    const shard = Math.floor(feature / shardFeatures)
-    byShard.set(shard, [...(byShard.get(shard) ?? []), feature])
-  }
   const found: StoredRow[] = []
-  for (const [shard, ids] of byShard)
+  for (const [shard, ids] of byShard(features))
     found.push(
       ...(await query(
         examples,
@@ -130,18 +132,57 @@ async function strongestExamples(examples: Table, features: number[]): Promise<M
   return new Map(found.map((row) => [row.feature, row]))
 }
 
-async function getFeature(tables: Tables, summary: FeaturesSummary, feature: number): Promise<FeatureDetail> {
-  if (!Number.isInteger(feature) || feature < 0 || feature >= summary.features)
-    throw new MonosemError(
-      'missing',
-      `feature ${feature}: expected a whole number from 0 to ${summary.features - 1}`,
-      { hint: 'list the features to see their ids' },
-    )
-  const shard = Math.floor(feature / shardFeatures)
-  const find = (table: TableName): Promise<StoredRow[]> =>
-    query(tables[table], `SELECT * FROM ${readParquet([tables[table].paths[shard]])} WHERE feature = $1`, [
-      feature,
-    ])
-  const [[row], tokens, examples] = await Promise.all([find('features'), find('tokens'), find('examples')])
-  return detailOf({ feature: row, tokens, examples }, summary)
+/** Features by the number of the file that they are in. */
+function byShard(features: readonly number[]): Map<number, number[]> {
+  const shards = new Map<number, number[]>()
+  for (const feature of features) {
+    const shard = Math.floor(feature / shardFeatures)
+    const ids = shards.get(shard)
+    if (ids) ids.push(feature)
+    else shards.set(shard, [feature])
+  }
+  return shards
+}
+
+async function getFeatures(
+  tables: Tables,
+  summary: FeaturesSummary,
+  features: readonly number[],
+): Promise<FeatureDetail[]> {
+  for (const feature of features)
+    if (!Number.isInteger(feature) || feature < 0 || feature >= summary.features)
+      throw new MonosemError(
+        'missing',
+        `feature ${feature}: expected a whole number from 0 to ${summary.features - 1}`,
+        { hint: 'list the features to see their ids' },
+      )
+  const found = new Map<number, FeatureDetail>()
+  for (const [shard, ids] of byShard([...new Set(features)])) {
+    const find = (table: TableName): Promise<Map<number, StoredRow[]>> =>
+      rowsByFeature(tables[table], shard, ids)
+    const [rows, tokens, examples] = await Promise.all([find('features'), find('tokens'), find('examples')])
+    for (const [id, [feature]] of rows)
+      found.set(
+        id,
+        detailOf({ feature, tokens: tokens.get(id) ?? [], examples: examples.get(id) ?? [] }, summary),
+      )
+  }
+  return features.map((feature) => found.get(feature) as FeatureDetail)
+}
+
+/** The rows of features of one file. */
+async function rowsByFeature(table: Table, shard: number, ids: number[]): Promise<Map<number, StoredRow[]>> {
+  const from = readParquet([table.paths[shard]])
+  // A list of ids makes DuckDB read more than "= $1" does, which a page of one feature should not pay for.
+  const found =
+    ids.length === 1
+      ? await query(table, `SELECT * FROM ${from} WHERE feature = $1`, ids)
+      : await query(table, `SELECT * FROM ${from} WHERE feature IN (${ids})`)
+  const rows = new Map<number, StoredRow[]>()
+  for (const row of found) {
+    const own = rows.get(row.feature as number)
+    if (own) own.push(row)
+    else rows.set(row.feature as number, [row])
+  }
+  return rows
 }

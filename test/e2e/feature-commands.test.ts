@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { smallRun } from '../export/small-run.js'
+import { smallRun, sparseArrays } from '../small-run.js'
 import { run } from './program.js'
 
 test('specificity, probe and export run from a run directory and say what they found', async (t) => {
-  const { root } = await smallRun(t)
+  const { root } = await smallRun(t, { arrays: sparseArrays() })
   const answers = async (args: string[]): Promise<unknown> => {
     const { code, stdout, stderr } = await run([...args, '--json'], root)
     assert.equal(code, 0, stderr)
@@ -45,7 +45,7 @@ test('specificity, probe and export run from a run directory and say what they f
 })
 
 test('what cannot be done is said before anything is written', async (t) => {
-  const { root } = await smallRun(t)
+  const { root } = await smallRun(t, { arrays: sparseArrays() })
   const refuses = async (args: string[], message: RegExp): Promise<void> => {
     const { code, stdout, stderr } = await run([...args, '--run', '.'], root)
     assert.ok(code === 1 || code === 2, args.join(' '))
@@ -58,6 +58,6 @@ test('what cannot be done is said before anything is written', async (t) => {
     /feature 99: expected a whole number from 0 to 7/,
   )
   await refuses(['probe'], /--data: expected a file of labelled texts/)
-  await refuses(['export', 'neuronpedia', '--features', '8', '--out', 'x'], /from 0 to 7, got "8"/)
+  await refuses(['export', 'neuronpedia', '--features', '8', '--out', 'x'], /feature 8: .* from 0 to 7/)
   await refuses(['export', 'circuit-tracer'], /--out: expected a directory/)
 })

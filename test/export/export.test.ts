@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { cantorPair, type TracerFeature } from '../../src/export/circuit-tracer.js'
 import { exportConfigSchema } from '../../src/export/export-config.js'
-import { openExportSource, selectedFeatures, shareBetween } from '../../src/export/export-source.js'
+import { openExportSource, shareBetween } from '../../src/export/export-source.js'
 import { neuronpediaRows, type Row } from '../../src/export/neuronpedia.js'
 import { renderDashboards } from '../../src/export/render-dashboards.js'
 import { runExport } from '../../src/export/run-export.js'
@@ -14,7 +14,7 @@ import { dashboardFeature, readDashboards } from '../../src/export/saedashboard.
 import { angledByte, escapedByte, tokenString } from '../../src/export/token-string.js'
 import type { FeatureDetail } from '../../src/features/feature-store.js'
 import { pieceTokenizer } from '../model/tiny-corpus.js'
-import { smallFeatures, smallRun } from './small-run.js'
+import { smallFeatures, smallRun, sparseArrays } from '../small-run.js'
 
 const config = exportConfigSchema.parse({ modelId: 'tiny', sourceSet: 'test', batchFeatures: 3 })
 
@@ -34,9 +34,12 @@ const sameKeys = (value: object, keys: string): void =>
   assert.deepEqual(Object.keys(value).sort(), keys.split(' ').sort())
 
 test('exports of one run', async (t) => {
-  const { root, features } = await smallRun(t)
+  const { root, paths } = await smallRun(t, { arrays: sparseArrays() })
+  const { features } = paths
   const source = await openExportSource(features, config)
   t.after(() => source.close())
+  const details: FeatureDetail[] = []
+  for await (const detail of source.details(source.features)) details.push(detail)
 
   await t.test('saedashboard: what was written is read back equal, in batches', async () => {
     const out = join(root, 'saedashboard')
@@ -44,10 +47,10 @@ test('exports of one run', async (t) => {
     assert.deepEqual((await readdir(out)).sort(), ['batch-0.json', 'batch-1.json', 'batch-2.json'])
     const batches = await readDashboards(out)
     const read = batches.flatMap((batch) => batch.features)
-    const expected = await Promise.all(
-      source.features.map(async (feature) => dashboardFeature(await source.detail(feature), source)),
+    assert.deepEqual(
+      read,
+      details.map((detail) => dashboardFeature(detail, source)),
     )
-    assert.deepEqual(read, expected)
     assert.deepEqual(
       batches.map(({ model_id, layer, sae_set, sae_id_suffix }) => ({
         model_id,
@@ -67,7 +70,7 @@ test('exports of one run', async (t) => {
   })
 
   await t.test('a dashboard holds the figures and examples of the store', async () => {
-    const detail = await source.detail(0)
+    const [detail] = details
     const feature = dashboardFeature(detail, source)
     assert.equal(
       feature.freq_hist_data_bar_heights.reduce((a, b) => a + b, 0),
@@ -107,7 +110,7 @@ test('exports of one run', async (t) => {
   })
 
   await t.test('a dead feature is there, with nothing made up', async () => {
-    const dead = dashboardFeature(await source.detail(smallFeatures - 1), source)
+    const dead = dashboardFeature(details[smallFeatures - 1], source)
     assert.equal(dead.frac_nonzero, 0)
     for (const list of ['activations', 'freq_hist_data_bar_heights', 'freq_hist_data_bar_values'] as const)
       assert.deepEqual(dead[list], [])
@@ -116,9 +119,18 @@ test('exports of one run', async (t) => {
 
   await t.test('neuronpedia: directory, keys and rows', async () => {
     const out = join(root, 'neuronpedia')
-    await runExport('neuronpedia', config, { features, out }, undefined, async (feature) =>
-      feature === 1 ? [{ feature, text: 'greetings', explainer: 'anthropic:some-model' }] : [],
-    )
+    await runExport('neuronpedia', config, { features, out }, undefined, {
+      explanations: new Map([[1, [{ feature: 1, text: 'greetings', explainer: 'anthropic:some-model' }]]]),
+      neighbours: new Map([
+        [
+          1,
+          [
+            { feature: 4, cosine: 0.5 },
+            { feature: 2, cosine: 0.25 },
+          ],
+        ],
+      ]),
+    })
     const base = join(out, 'tiny', '0-test')
     assert.deepEqual((await readdir(base)).sort(), [
       ...['activations', 'explanations', 'features'],
@@ -141,6 +153,17 @@ test('exports of one run', async (t) => {
     sameKeys(neurons[0], neuronKeys)
     assert.equal(neurons[0].layer, '0-test')
     assert.equal(neurons[0].hookName, 'blocks.0.mlp.hook_post')
+    const near = neurons.map(({ topkCosSimIndices, topkCosSimValues }) => [
+      topkCosSimIndices,
+      topkCosSimValues,
+    ])
+    assert.deepEqual(near.slice(0, 2), [
+      [[], []],
+      [
+        [4, 2],
+        [0.5, 0.25],
+      ],
+    ])
     const activations = await rows('activations')
     sameKeys(activations[0], activationKeys)
     assert.equal(new Set(activations.map(({ id }) => id)).size, activations.length)
@@ -161,7 +184,7 @@ test('exports of one run', async (t) => {
   await t.test('without vectors none is claimed', async () => {
     const bare = await openExportSource(features, { ...config, vectors: false })
     t.after(() => bare.close())
-    const { feature } = await neuronpediaRows(0, bare, new Date(0))
+    const { feature } = neuronpediaRows(details[0], bare, new Date(0))
     assert.deepEqual(
       [feature.hasVector, feature.vector, feature.vectorDefaultSteerStrength],
       [false, [], null],
@@ -236,13 +259,6 @@ test('tokens are their characters, and bytes of a character that is spread over 
   assert.equal(tokenString(3, tokenizer, escapedByte), 'ا \\xd9')
   // the replacement character itself is a character
   assert.equal(tokenString(4, tokenizer, angledByte), '\ufffd')
-})
-
-test('features are chosen by number and range; anything else is refused', () => {
-  assert.deepEqual(selectedFeatures(['3', '0-1,7', '1'], 8), [0, 1, 3, 7])
-  assert.equal(selectedFeatures([], 8).length, 8)
-  for (const bad of ['8', '0-8', '3-1', '-1', 'all', '1.5', ''])
-    assert.throws(() => selectedFeatures([bad], 8), { code: 'config', message: /from 0 to 7/ })
 })
 
 test('the share of an interval is read off the histogram, by hand', () => {

@@ -7,14 +7,14 @@ import { readAblation, runAblationStage } from '../../src/features/ablation-stag
 import { openFeatureStore } from '../../src/features/feature-store.js'
 import { byEffect, renderEffects } from '../../src/features/render-ablation.js'
 import { randomArrays, silentArrays } from '../eval/tiny-sae.js'
-import { context, features, hookName, smallRun, writeSae } from './small-run.js'
+import { context, features, hookName, smallRun, writeSae } from '../small-run.js'
 
 const config = ablationConfigSchema.parse({ examplesPerFeature: 3, batchTokens: 50 })
 
 test('the stage measures the first examples of each group, and dead features have none', async (t) => {
   const arrays = randomArrays(features, 12)
   arrays.bEnc.fill(-1e6, 5, 6)
-  const { root, paths } = await smallRun(t, arrays)
+  const { root, paths } = await smallRun(t, { arrays })
   const out = join(root, 'ablation')
   await runAblationStage(config, { ...paths, out }, context)
   const ablation = await readAblation(out)
@@ -103,7 +103,7 @@ test('the stage measures the first examples of each group, and dead features hav
 })
 
 test('an autoencoder without a live feature has no effects', async (t) => {
-  const { root, paths } = await smallRun(t, silentArrays(5, new Float32Array(12)))
+  const { root, paths } = await smallRun(t, { arrays: silentArrays(5, new Float32Array(12)) })
   const out = join(root, 'ablation')
   await runAblationStage(config, { ...paths, out }, context)
   const { summary, features: measured } = await readAblation(out)

@@ -11,7 +11,7 @@ import { createReferenceKernels } from '../../src/kernels/reference.js'
 import { silentProgress } from '../../src/progress/progress.js'
 import { Random } from '../../src/random/random.js'
 import { randomArrays, silentArrays } from '../eval/tiny-sae.js'
-import { context, features, hookName, smallRun, writeSae } from './small-run.js'
+import { context, features, hookName, smallRun, writeSae } from '../small-run.js'
 
 const kernels = createReferenceKernels()
 const options = { minDist: 0.05, resolution: 1, seed: 0 }
@@ -92,7 +92,7 @@ test('a layout stops at once when it is interrupted', async () => {
 test('the stage places the features that fired, and keeps dead ones out', async (t) => {
   const arrays = randomArrays(features, 12)
   arrays.bEnc.fill(-1e6, 5, 7)
-  const { root, paths } = await smallRun(t, arrays)
+  const { root, paths } = await smallRun(t, { arrays })
   const config = mapConfigSchema.parse({ neighbours: 4 })
   const out = join(root, 'map')
   await runMapStage(config, { ...paths, out }, context)
@@ -144,7 +144,7 @@ test('the stage places the features that fired, and keeps dead ones out', async 
 })
 
 test('an autoencoder without a live feature has an empty map', async (t) => {
-  const { root, paths } = await smallRun(t, silentArrays(5, new Float32Array(12)))
+  const { root, paths } = await smallRun(t, { arrays: silentArrays(5, new Float32Array(12)) })
   const out = join(root, 'map')
   await runMapStage(mapConfigSchema.parse({}), { ...paths, out }, context)
   const { summary, rows } = await readFeatureMap(out)

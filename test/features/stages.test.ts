@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { openCorpus } from '../../src/corpus/corpus.js'
-import { corpusConfigSchema } from '../../src/corpus/corpus-config.js'
-import { runCorpusStage } from '../../src/corpus/corpus-stage.js'
 import { evalConfigSchema } from '../../src/eval/eval-config.js'
 import { readEvalReport, runEvalStage } from '../../src/eval/eval-stage.js'
 import { openFeatureStore } from '../../src/features/feature-store.js'
@@ -12,50 +10,11 @@ import { featuresConfigSchema } from '../../src/features/features-config.js'
 import { runFeaturesStage } from '../../src/features/features-stage.js'
 import { readCaseStudies, runCaseStudiesStage } from '../../src/interp/case-studies.js'
 import { caseStudiesConfigSchema } from '../../src/interp/case-studies-config.js'
-import { createReferenceKernels } from '../../src/kernels/reference.js'
-import { saveTransformer } from '../../src/model/model-files.js'
-import { createTransformer } from '../../src/model/transformer.js'
-import { silentProgress } from '../../src/progress/progress.js'
-import { readSae } from '../../src/sae/sae-params.js'
-import { writeSaelens } from '../../src/sae/saelens.js'
-import { runStage } from '../../src/storage/stage.js'
-import { randomArrays, saeOf, silentArrays } from '../eval/tiny-sae.js'
-import { temporaryDirectory } from '../temporary-directory.js'
-
-const kernels = createReferenceKernels()
-const context = { progress: silentProgress, kernels }
-const features = 24
-
-const greetings = ['hello', 'سلام', 'שלום']
-
-/** A corpus of a few words, an untrained model, and a random autoencoder, as finished directories. */
-async function smallRun(t: TestContext, weights = randomArrays(features, 12)) {
-  const root = await temporaryDirectory(t)
-  for (let file = 0; file < 12; file++) {
-    const lines = Array.from(
-      { length: 20 },
-      (_, i) => `Line ${i} says ${greetings[(i + file) % 3]} ${file * i * i}.`,
-    )
-    await writeFile(join(root, `text-${file}.txt`), lines.join('\n\n'))
-  }
-  const paths = { corpus: join(root, 'corpus'), model: join(root, 'model'), sae: join(root, 'sae') }
-  const corpusConfig = { text: [join(root, '*.txt')], vocabularySize: 300, validationFraction: 0.4 }
-  await runCorpusStage(corpusConfigSchema.parse(corpusConfig), { out: paths.corpus }, context)
-  const { tokenizer } = await openCorpus(paths.corpus)
-  const sizes = { layers: 1, dModel: 8, heads: 2, dMlp: 12, context: 16 }
-  const model = createTransformer(kernels, { ...sizes, vocabularySize: tokenizer.vocabularySize }, 1)
-  const stage = { config: {}, inputs: {} }
-  await runStage({ stage: 'model', out: paths.model, ...stage }, (partial) => saveTransformer(model, partial))
-  const sae = saeOf(kernels, weights, 12, 'blocks.0.mlp.hook_post')
-  const arrays = await readSae(kernels, sae.params)
-  await runStage({ stage: 'sae', out: paths.sae, ...stage }, (partial) =>
-    writeSaelens(partial, { config: sae.config, arrays }),
-  )
-  return { root, paths }
-}
+import { silentArrays } from '../eval/tiny-sae.js'
+import { context, features, smallConfig, smallRun } from '../small-run.js'
 
 test('eval, features and case studies run from finished directories and are read back', async (t) => {
-  const { root, paths } = await smallRun(t)
+  const { root, inputs: paths } = await smallRun(t, { collect: false })
   const evaluation = await runEvalStage(
     evalConfigSchema.parse({}),
     { ...paths, out: join(root, 'eval') },
@@ -73,8 +32,7 @@ test('eval, features and case studies run from finished directories and are read
   const [, dna] = await readCaseStudies(studies.directory)
   assert.equal(dna.feature, null)
 
-  const config = featuresConfigSchema.parse({ tokens: 2000, intervals: 4, topExamples: 6 })
-  const built = await runFeaturesStage(config, { ...paths, out: join(root, 'features') }, context)
+  const built = await runFeaturesStage(smallConfig, { ...paths, out: join(root, 'features') }, context)
   const store = await openFeatureStore(built.directory)
   t.after(() => store.close())
   assert.equal(store.summary.features, features)
@@ -129,6 +87,13 @@ test('eval, features and case studies run from finished directories and are read
     }
   })
 
+  await t.test('several features at once are what each is by itself, in the order asked for', async () => {
+    const ids = [17, 3, 23, 3]
+    assert.deepEqual(await store.getMany(ids), await Promise.all(ids.map(store.get)))
+    assert.deepEqual(await store.getMany([]), [])
+    await assert.rejects(store.getMany([0, features]), { code: 'missing', message: /feature 24: .*0 to 23/ })
+  })
+
   await t.test('ids out of range and senseless list options are refused', async () => {
     for (const id of [-1, features, 1.5])
       await assert.rejects(store.get(id), { code: 'missing', message: /0 to 23/ })
@@ -138,7 +103,7 @@ test('eval, features and case studies run from finished directories and are read
 
   await t.test('the same seed gives the same bytes, whatever the batch size', async () => {
     const again = await runFeaturesStage(
-      { ...config, batchWindows: 3 },
+      { ...smallConfig, batchWindows: 3 },
       { ...paths, out: join(root, 'again') },
       context,
     )
@@ -155,7 +120,10 @@ test('eval, features and case studies run from finished directories and are read
 })
 
 test('an autoencoder that never fires gives a list of dead features without examples', async (t) => {
-  const { root, paths } = await smallRun(t, silentArrays(5, new Float32Array(12)))
+  const { root, inputs: paths } = await smallRun(t, {
+    arrays: silentArrays(5, new Float32Array(12)),
+    collect: false,
+  })
   const out = join(root, 'features')
   await runFeaturesStage(featuresConfigSchema.parse({ tokens: 500 }), { ...paths, out }, context)
   const store = await openFeatureStore(out)
@@ -171,7 +139,7 @@ test('an autoencoder that never fires gives a list of dead features without exam
 })
 
 test('a features directory with a changed file is refused', async (t) => {
-  const { root, paths } = await smallRun(t)
+  const { root, inputs: paths } = await smallRun(t, { collect: false })
   const out = join(root, 'features')
   await runFeaturesStage(featuresConfigSchema.parse({ tokens: 500 }), { ...paths, out }, context)
   const path = join(out, 'examples-0000.parquet')
@@ -183,7 +151,7 @@ test('a features directory with a changed file is refused', async (t) => {
 })
 
 test('interrupting the features stage throws and leaves no finished directory', async (t) => {
-  const { root, paths } = await smallRun(t)
+  const { root, inputs: paths } = await smallRun(t, { collect: false })
   const out = join(root, 'features')
   const controller = new AbortController()
   controller.abort()
