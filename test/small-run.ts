@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { copyFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { openCorpus } from '../src/corpus/corpus.js'
@@ -55,9 +55,10 @@ export async function smallRun(
   const { tokenizer } = await openCorpus(inputs.corpus)
   const sizes = { layers: 1, dModel: 8, heads: 2, dMlp: 12, context: 16 }
   const model = createTransformer(kernels, { ...sizes, vocabularySize: tokenizer.vocabularySize }, 1)
-  await runStage({ stage: 'model', out: inputs.model, config: {}, inputs: {} }, (partial) =>
-    saveTransformer(model, partial),
-  )
+  await runStage({ stage: 'model', out: inputs.model, config: {}, inputs: {} }, async (partial) => {
+    await saveTransformer(model, partial)
+    await copyFile(join(inputs.corpus, 'tokenizer.json'), join(partial, 'tokenizer.json'))
+  })
   await writeSae(inputs.sae, arrays)
   const out = join(root, 'features')
   if (collect) await runFeaturesStage(smallConfig, { ...inputs, out }, context)

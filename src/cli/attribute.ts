@@ -11,7 +11,8 @@ import { promptTokens } from '../model/prompt-tokens.js'
 import { loadSae } from '../sae/sae.js'
 import type { Json } from '../storage/stage.js'
 import { addCommand } from './command.js'
-import { addPaths, addRunArgument, readPaths } from './run-paths.js'
+import { namesForSae } from './feature-findings.js'
+import { addOptionalPaths, addPaths, addRunArgument, readPaths } from './run-paths.js'
 
 /** `monosem attribute` */
 export function addAttribute(program: Command): void {
@@ -30,6 +31,7 @@ export function addAttribute(program: Command): void {
       const model = await loadTransformer(kernels, paths.model)
       const sae = await loadSae(kernels, paths.sae)
       const tokenizer = await loadTokenizer(join(paths.model, 'tokenizer.json'))
+      const explanations = await namesForSae(command, paths.sae)
       const against = config.against === '' ? null : singleToken(tokenizer, config.against, '--against')
       const found = await attribute(model, sae, promptTokens(model, tokenizer, config.prompt), {
         metric: {
@@ -41,10 +43,16 @@ export function addAttribute(program: Command): void {
         verify: config.verify,
       })
       return {
-        json: { ...found, features: found.features.slice(0, config.top) } as unknown as Json,
-        text: renderAttribution(found, { tokenizer, top: config.top, width: session.width }),
+        json: {
+          ...found,
+          features: found.features
+            .slice(0, config.top)
+            .map((one) => ({ ...one, explanation: explanations.get(one.feature) ?? null })),
+        } as unknown as Json,
+        text: renderAttribution(found, { tokenizer, top: config.top, width: session.width, explanations }),
       }
     },
   )
-  addFlags(addPaths(addRunArgument(command), ['model', 'sae']), attributeConfigSchema)
+  addPaths(addRunArgument(command), ['model', 'sae'])
+  addFlags(addOptionalPaths(command, ['features', 'explanations']), attributeConfigSchema)
 }

@@ -43,8 +43,9 @@ export function addExplain(program: Command): void {
       }
     },
   )
-  addPaths(command.argument('[run]', 'run directory, like --run'), ['corpus', 'model', 'sae', 'explanations'])
-  command.option('--feature-store <dir>', 'directory of the features to read (default: <run>/features)')
+  addPaths(command.argument('[run]', 'run directory, like --run'), [
+    ...(['corpus', 'model', 'sae', 'features', 'explanations'] as const),
+  ])
   addFlags(command, explainConfigSchema)
   const explanations = program.command('explanations').description('explanations of features that were kept')
   addList(explanations)
@@ -195,8 +196,7 @@ function addAdd(explanations: Command): void {
 }
 
 function addStorePaths(command: Command): void {
-  addPaths(command, ['explanations'])
-  command.option('--feature-store <dir>', 'directory of the features to read (default: <run>/features)')
+  addPaths(command, ['features', 'explanations'])
 }
 
 async function checkedFeature(features: string, id: string): Promise<number[]> {

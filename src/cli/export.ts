@@ -1,13 +1,15 @@
-import { join } from 'node:path'
 import type { Command } from 'commander'
 import { addFlags, readFlags } from '../config/flags.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import { exportConfigSchema } from '../export/export-config.js'
+import type { Findings } from '../export/export-source.js'
 import { renderDashboards } from '../export/render-dashboards.js'
 import { type ExportFormat, exportFormats, runExport } from '../export/run-export.js'
 import { readDashboards } from '../export/saedashboard.js'
 import type { Json } from '../storage/stage.js'
 import { addCommand } from './command.js'
+import { explanationsOf, mapRowsOf } from './feature-findings.js'
+import { addOptionalPaths, addPaths, readPaths } from './run-paths.js'
 
 const about: Record<ExportFormat, string> = {
   saedashboard: "Write features as SAEDashboard's batch-N.json.",
@@ -31,33 +33,37 @@ function addFormat(parent: Command, format: ExportFormat): void {
       example: `monosem export ${format} --run runs/demo --features 0-99 --out exports/${format}`,
     },
     async (session, command) => {
-      const features = storeDirectory(command)
+      const { features } = readPaths(command, ['features'])
       const out: string | undefined = command.getOptionValue('out')
       if (out === undefined)
         throw new MonosemError('config', '--out: expected a directory to make, got nothing')
       const config = readFlags(command, exportConfigSchema)
-      const written = await runExport(format, config, { features, out }, session.context)
+      const findings = await findingsFor(format, command, features)
+      const written = await runExport(format, config, { features, out }, session.context, findings)
       return {
         json: { directory: out, ...written },
         text: `wrote ${written.features.toLocaleString('en-US')} features to ${out}`,
       }
     },
   )
-  command.option('--run <dir>', 'run directory: its <dir>/features is read')
-  command.option('--store <dir>', 'features directory to read (default: <run>/features)')
+  addPaths(command, ['features'])
+  if (format === 'neuronpedia') addOptionalPaths(command, ['feature-map', 'explanations'])
   command.option('--out <dir>', 'directory to make')
   addFlags(command, exportConfigSchema)
 }
 
-/** `--features` says which features; so the directory has another name here. */
-function storeDirectory(command: Command): string {
-  const store: string | undefined = command.getOptionValue('store')
-  const run: string | undefined = command.getOptionValue('run')
-  if (store !== undefined) return store
-  if (run !== undefined) return join(run, 'features')
-  throw new MonosemError('config', '--run: expected a run directory, got nothing', {
-    hint: 'pass --run DIR, or --store DIR for a features directory elsewhere',
-  })
+/** What is known of the features besides their store, where the layout has a place for it. */
+async function findingsFor(
+  format: ExportFormat,
+  command: Command,
+  features: string,
+): Promise<Findings | undefined> {
+  if (format !== 'neuronpedia') return undefined
+  const places = await mapRowsOf(command, features)
+  return {
+    explanations: await explanationsOf(command, features),
+    neighbours: new Map(Array.from(places, ([feature, { neighbours }]) => [feature, neighbours])),
+  }
 }
 
 function addRead(parent: Command): void {

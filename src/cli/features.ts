@@ -1,17 +1,19 @@
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { addFlags, readFlags } from '../config/flags.js'
-import { type FeatureStore, openFeatureStore } from '../features/feature-store.js'
+import { firstTexts } from '../explain/feature-explanations.js'
+import { type FeatureDetail, type FeatureStore, openFeatureStore } from '../features/feature-store.js'
 import { featuresConfigSchema } from '../features/features-config.js'
 import { runFeaturesStage } from '../features/features-stage.js'
 import { type RenderOptions, renderFeature, renderFeatureList } from '../features/render-feature.js'
 import type { Json } from '../storage/stage.js'
 import { addCommand } from './command.js'
+import { explanationsOf, type Findings, findingsOf } from './feature-findings.js'
 import { featureId } from './feature-id.js'
 import { addAblate } from './features-ablate.js'
 import { addFeatureMap } from './features-map.js'
 import { madeOrReused, renderJson } from './outcome.js'
-import { addPaths, readPaths } from './run-paths.js'
+import { addOptionalPaths, addPaths, readPaths } from './run-paths.js'
 import type { Session } from './session.js'
 import { addSpecificity } from './specificity.js'
 import { readStageJson } from './stage-json.js'
@@ -89,11 +91,18 @@ function addList(features: Command): void {
           ...{ ...options, singleToken },
           descending: options.sort !== 'id' && !ascending,
         })
-        return { json: rows as unknown as Json, text: renderFeatureList(rows, renderOptions(session, store)) }
+        const ids = rows.map(({ feature }) => feature)
+        const names = firstTexts(await explanationsOf(command, features, ids))
+        const named = rows.map((row) => ({ ...row, explanation: names.get(row.feature) ?? null }))
+        return {
+          json: named as unknown as Json,
+          text: renderFeatureList(rows, renderOptions(session, store), names),
+        }
       })
     },
   )
-  addFlags(addPaths(command, ['features']), listSchema)
+  addOptionalPaths(addPaths(command, ['features']), ['explanations'])
+  addFlags(command, listSchema)
 }
 
 function addShow(features: Command): void {
@@ -102,20 +111,39 @@ function addShow(features: Command): void {
     'show',
     {
       description:
-        'Show one or more features: figures, logit weights, and text with the tokens shaded by activation.',
+        'Show one or more features: figures, logit weights, and text with the tokens shaded by activation; ' +
+        'with explanations, nearest features and effects of ablation where the run has them.',
       example: 'monosem features show 17 42 --run runs/demo',
     },
     async (session, command) => {
       const { features } = readPaths(command, ['features'])
       return withStore(features, async (store) => {
-        const details = await Promise.all(command.args.map((id) => store.get(featureId(id))))
-        const texts = details.map((detail) => renderFeature(detail, renderOptions(session, store)))
-        return { json: details as unknown as Json, text: texts.join('\n\n') }
+        const details = await store.getMany(command.args.map(featureId))
+        const ids = details.map(({ feature }) => feature)
+        const findings = await findingsOf(command, features, ids)
+        const texts = details.map((detail) =>
+          renderFeature(detail, renderOptions(session, store), undefined, findings.get(detail.feature)),
+        )
+        const json = details.map((detail) => withFindings(detail, findings.get(detail.feature)))
+        return { json: json as unknown as Json, text: texts.join('\n\n') }
       })
     },
   )
   addPaths(command.argument('<id...>', 'numbers of the features'), ['features'])
+  addOptionalPaths(command, ['feature-map', 'ablation', 'explanations'])
 }
+
+/** A feature and all that was found out about it, for programs: null or an empty list where nothing was. */
+const withFindings = (detail: FeatureDetail, findings?: Findings) => ({
+  ...detail,
+  explanations: findings?.explained ?? [],
+  cluster: findings?.place?.cluster ?? null,
+  neighbours: (findings?.place?.neighbours ?? []).map((neighbour) => ({
+    ...neighbour,
+    explanation: findings?.names?.get(neighbour.feature) ?? null,
+  })),
+  effects: findings?.effects ?? [],
+})
 
 /**
  * Short views of three features, for the end of the demo: those asked for, then strong ones, best active on less than 1% of the tokens.

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { addFlags, readFlags } from '../config/flags.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import { loadInputs } from '../eval/eval-stage.js'
+import { firstTexts } from '../explain/feature-explanations.js'
 import { openFeatureStore } from '../features/feature-store.js'
 import { type FeatureName, type FeatureNames, namesFromStore } from '../probe/feature-names.js'
 import { readLabelledTexts } from '../probe/labelled-texts.js'
@@ -11,7 +12,8 @@ import { renderProbes } from '../probe/render-probes.js'
 import { type ProbeReport, runProbes } from '../probe/run-probes.js'
 import type { Json } from '../storage/stage.js'
 import { addCommand } from './command.js'
-import { addPaths, readPaths } from './run-paths.js'
+import { explanationsOf } from './feature-findings.js'
+import { addOptionalPaths, addPaths, readPaths } from './run-paths.js'
 
 /** `monosem probe` */
 export function addProbe(program: Command): void {
@@ -30,11 +32,12 @@ export function addProbe(program: Command): void {
       const data = await readLabelledTexts(dataPath(command), config)
       // Opened first: what is wrong with it should be said before minutes of computing.
       const store = existsSync(paths.features) ? await openFeatureStore(paths.features) : null
+      const explanations = firstTexts(store ? await explanationsOf(command, paths.features) : new Map())
       try {
         const { model, sae, corpus } = await loadInputs(paths, await session.kernels())
         const inputs = { model, sae, tokenizer: corpus.tokenizer }
         const report = await runProbes(data, config, inputs, session.context)
-        const names = store ? await namesOf(report, namesFromStore(store)) : new Map()
+        const names = store ? await namesOf(report, namesFromStore(store, explanations)) : new Map()
         return { json: withNames(report, names) as unknown as Json, text: renderProbes(report, names) }
       } finally {
         store?.close()
@@ -43,7 +46,8 @@ export function addProbe(program: Command): void {
   )
   command.argument('[run]', 'run directory, as --run')
   command.option('--data <file>', 'labelled texts: .jsonl, .csv, .csv.gz or .parquet')
-  addFlags(addPaths(command, ['corpus', 'model', 'sae', 'features']), probeConfigSchema)
+  addPaths(command, ['corpus', 'model', 'sae', 'features'])
+  addFlags(addOptionalPaths(command, ['explanations']), probeConfigSchema)
 }
 
 function dataPath(command: Command): string {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { MonosemError } from '../errors/monosem-error.js'
@@ -14,6 +15,15 @@ export type Role =
   | 'case-studies'
   | 'explanations'
 
+/** `--features` says which features; so their directory has another name everywhere. */
+const flagNames: Partial<Record<Role, string>> = { features: 'feature-store' }
+
+const flagOf = (role: Role): string => flagNames[role] ?? role
+
+/** What was given for a directory's flag. */
+const given = (command: Command, role: Role): string | undefined =>
+  command.getOptionValue(flagOf(role).replace(/-(\w)/g, (_, letter) => letter.toUpperCase()))
+
 /** Adds `--run DIR` and one `--<role> DIR` for each directory that a command reads, and `--out DIR` for the one it writes. */
 export function addPaths(command: Command, inputs: readonly Role[], output?: Role): Command {
   const parts = output === undefined ? inputs : [...inputs, output]
@@ -22,9 +32,25 @@ export function addPaths(command: Command, inputs: readonly Role[], output?: Rol
     `run directory: stands for ${parts.map((part) => `<dir>/${part}`).join(', ')}`,
   )
   for (const role of inputs)
-    command.option(`--${role} <dir>`, `directory of the ${role} to read (default: <run>/${role})`)
+    command.option(`--${flagOf(role)} <dir>`, `directory of the ${role} to read (default: <run>/${role})`)
   if (output) command.option('--out <dir>', `directory to write (default: <run>/${output})`)
   return command
+}
+
+/** Adds `--<role> DIR` for directories that a command uses where they are there. */
+export function addOptionalPaths(command: Command, roles: readonly Role[]): Command {
+  for (const role of roles)
+    command.option(
+      `--${flagOf(role)} <dir>`,
+      `directory of the ${role} (default: <run>/${role}, if it is there)`,
+    )
+  return command
+}
+
+/** A directory that was asked for, or the run's where it is there; null otherwise. */
+export function optionalPath(command: Command, role: Role): string | null {
+  const directory = runDirectory(command, role)
+  return given(command, role) ?? (directory !== null && existsSync(directory) ? directory : null)
 }
 
 /** Lets a command that does nothing but read a run take its directory as an argument too: `monosem steer runs/demo`. */
@@ -43,17 +69,16 @@ export function readPaths<R extends Role>(
 ): Record<R, string> & { out: string } {
   const run: string | undefined = command.getOptionValue('run') ?? runArgument(command)
   const paths: Record<string, string> = {}
-  const read = (key: string, flag: string, role: Role): void => {
-    const path: string | undefined =
-      command.getOptionValue(flag) ?? (run === undefined ? undefined : join(run, role))
+  const read = (key: string, flag: string, value: string | undefined, role: Role): void => {
+    const path = value ?? (run === undefined ? undefined : join(run, role))
     if (path === undefined)
       throw new MonosemError('config', `--${flag}: expected a directory, got nothing`, {
         hint: `pass --${flag} DIR, or --run DIR for DIR/${role}`,
       })
     paths[key] = path
   }
-  for (const role of inputs) read(role, role, role)
-  if (output) read('out', 'out', output)
+  for (const role of inputs) read(role, flagOf(role), given(command, role), role)
+  if (output) read('out', 'out', command.getOptionValue('out'), output)
   return paths as Record<R, string> & { out: string }
 }
 

@@ -26,6 +26,8 @@ export interface StoredExplanation extends NewExplanation {
 
 export interface ExplanationQuery {
   feature?: number
+  /** only these; default: all */
+  features?: readonly number[]
   explainer?: string
   configuration?: string
   /** words that the text contains, in any case */
@@ -134,7 +136,8 @@ function appendText(
 }
 
 async function list(connection: DuckDBConnection, query: ExplanationQuery): Promise<StoredExplanation[]> {
-  const { feature, explainer, configuration, text, limit = 100, offset = 0 } = query
+  const { feature, features, explainer, configuration, text, limit = 100, offset = 0 } = query
+  if (features?.length === 0) return []
   for (const [name, value] of Object.entries({ limit, offset }))
     if (!Number.isInteger(value) || value < 0)
       throw new MonosemError('config', `${name}: expected a whole number of at least 0, got ${value}`)
@@ -143,6 +146,7 @@ async function list(connection: DuckDBConnection, query: ExplanationQuery): Prom
      WHERE ($1::INTEGER IS NULL OR feature = $1) AND ($2::VARCHAR IS NULL OR explainer = $2)
        AND ($6::VARCHAR IS NULL OR configuration = $6)
        AND ($3::VARCHAR IS NULL OR contains(lower(text), lower($3)))
+       ${features ? `AND feature IN (${features})` : ''}
      ORDER BY id DESC LIMIT $4 OFFSET $5`,
     [feature ?? null, explainer ?? null, text ?? null, limit, offset, configuration ?? null],
   )

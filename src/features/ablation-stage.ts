@@ -177,19 +177,7 @@ export async function readAblation(directory: string): Promise<Ablation> {
   const stage = await openStage(directory, 'ablation')
   const summary = JSON.parse(await readFile(await stage.file('ablation.json'), 'utf8')) as AblationSummary
   const path = await stage.file('ablation.parquet')
-  const rows = await withDatabase(async (connection) => {
-    const found = await connection.runAndReadAll(
-      `SELECT * FROM read_parquet(${sqlString(path)})
-       ORDER BY feature, interval = ${topGroup} DESC, interval DESC, rank`,
-    )
-    return found.getRowObjectsJS() as Record<string, unknown>[]
-  })
-  const byFeature = new Map<number, ExampleEffect[]>()
-  for (const effect of rows.map(exampleEffectOf)) {
-    const own = byFeature.get(effect.feature) ?? []
-    own.push(effect)
-    byFeature.set(effect.feature, own)
-  }
+  const byFeature = await queryEffects(path)
   return {
     summary,
     ofFeature: (feature) => byFeature.get(feature) ?? [],
@@ -200,6 +188,40 @@ export async function readAblation(directory: string): Promise<Ablation> {
       meanTotal: meanOf(examples.map(({ total }) => total)) as number,
     })),
   }
+}
+
+/**
+ * What the absence of some features does to their examples, by feature, from a finished `ablation` directory.
+ * @param features the `features` directory that the examples must be of
+ * @throws MonosemError missing, corrupt, config (the examples are of other features)
+ */
+export async function readEffects(
+  directory: string,
+  features: string,
+  ids: readonly number[],
+): Promise<Map<number, ExampleEffect[]>> {
+  const stage = await openStage(directory, 'ablation')
+  await requireMadeFrom(stage, 'features', features)
+  return queryEffects(await stage.file('ablation.parquet'), ids)
+}
+
+/** Rows of ablation.parquet by feature, of some features or of all. */
+async function queryEffects(path: string, ids?: readonly number[]): Promise<Map<number, ExampleEffect[]>> {
+  const byFeature = new Map<number, ExampleEffect[]>()
+  if (ids?.length === 0) return byFeature
+  const rows = await withDatabase(async (connection) => {
+    const found = await connection.runAndReadAll(
+      `SELECT * FROM read_parquet(${sqlString(path)}) ${ids ? `WHERE feature IN (${ids})` : ''}
+       ORDER BY feature, interval = ${topGroup} DESC, interval DESC, rank`,
+    )
+    return found.getRowObjectsJS() as Record<string, unknown>[]
+  })
+  for (const effect of rows.map(exampleEffectOf)) {
+    const own = byFeature.get(effect.feature)
+    if (own) own.push(effect)
+    else byFeature.set(effect.feature, [effect])
+  }
+  return byFeature
 }
 
 /** One row of ablation.parquet. */

@@ -156,15 +156,37 @@ export async function readFeatureMap(directory: string): Promise<FeatureMap> {
   const stage = await openStage(directory, 'feature-map')
   const summary = JSON.parse(await readFile(await stage.file('map.json'), 'utf8')) as MapSummary
   const path = await stage.file('map.parquet')
-  const rows = await withDatabase(async (connection) => {
-    const found = await connection.runAndReadAll(
-      `SELECT * FROM read_parquet(${sqlString(path)}) ORDER BY feature`,
-    )
-    return found.getRowObjectsJS() as Record<string, unknown>[]
-  })
+  const rows = await queryMap(path)
   if (rows.length !== summary.features)
     throw new MonosemError('format', `${path}: expected ${summary.features} rows, got ${rows.length}`)
-  return { summary, rows: rows.map(mapRowOf) }
+  return { summary, rows }
+}
+
+/**
+ * Where some features lie, from a finished `feature-map` directory.
+ * @param features the `features` directory that the map must have been made from
+ * @param ids default: all features
+ * @throws MonosemError missing, corrupt, config (the map is of other features)
+ */
+export async function readMapRows(
+  directory: string,
+  features: string,
+  ids?: readonly number[],
+): Promise<MapRow[]> {
+  const stage = await openStage(directory, 'feature-map')
+  await requireMadeFrom(stage, 'features', features)
+  return queryMap(await stage.file('map.parquet'), ids)
+}
+
+/** Rows of map.parquet by feature, of some features or of all. */
+async function queryMap(path: string, ids?: readonly number[]): Promise<MapRow[]> {
+  if (ids?.length === 0) return []
+  return withDatabase(async (connection) => {
+    const found = await connection.runAndReadAll(
+      `SELECT * FROM read_parquet(${sqlString(path)}) ${ids ? `WHERE feature IN (${ids})` : ''} ORDER BY feature`,
+    )
+    return (found.getRowObjectsJS() as Record<string, unknown>[]).map(mapRowOf)
+  })
 }
 
 /** One row of map.parquet. */

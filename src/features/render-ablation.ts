@@ -3,6 +3,7 @@ import { decimals } from '../terminal/figures.js'
 import { renderTable } from '../terminal/table.js'
 import type { Ablation, ExampleEffect, FeatureEffect } from './ablation-stage.js'
 import type { FeatureDetail } from './feature-store.js'
+import { signed } from './render-parts.js'
 import { segmentsOf } from './segments.js'
 import { shadeInContext } from './shading.js'
 
@@ -32,7 +33,7 @@ export function renderEffects(
 ): string {
   const figures = effects.map(({ feature, meanEffect, meanTotal }) => [
     String(feature),
-    signed(meanEffect),
+    signedOrNone(meanEffect),
     signed(meanTotal),
   ])
   const columns = [{ heading: 'feature' }, { heading: 'at its token' }, { heading: 'in the context' }]
@@ -77,8 +78,5 @@ function largestExample(
 
 const largestIndex = (values: readonly number[]): number => values.indexOf(Math.max(...values))
 
-/** "−1.23", "+0.04"; "–" where there is none. */
-function signed(value: number | null): string {
-  if (value === null) return decimals(null, 2)
-  return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(2)}`
-}
+/** "–" where there is none. */
+const signedOrNone = (value: number | null): string => (value === null ? decimals(null, 2) : signed(value))

@@ -1,6 +1,14 @@
 import { displayWidth, fitToWidth } from '../terminal/display-width.js'
 import type { FeatureDetail, FeatureExample, FeatureRow } from './feature-detail.js'
 import {
+  changedTokens,
+  effectOf,
+  effectText,
+  explanationPanel,
+  type FeatureFindings,
+  neighbourPanel,
+} from './render-findings.js'
+import {
   activationPanel,
   firingPanel,
   logitHistogramPanel,
@@ -13,18 +21,25 @@ import {
   dim,
   type RenderOptions,
   shownWidth,
+  signed,
   visibleToken,
   wholeNumber,
 } from './render-parts.js'
 import { segmentsOf } from './segments.js'
-import { shadeInContext, shortNumber } from './shading.js'
+import { type ShadingOptions, shadeInContext, shortNumber } from './shading.js'
 
+export type { FeatureFindings } from './render-findings.js'
 export type { RenderOptions } from './render-parts.js'
 
 /** How many examples of each group are shown. */
 export interface ExampleLimits {
   top: number
   perInterval: number
+}
+
+/** What is known of a feature besides its store, and how examples are shown. */
+interface Shown extends RenderOptions {
+  findings: FeatureFindings
 }
 
 /** 0.42%, 0.0031%, and "1 in 238" beside it. */
@@ -35,21 +50,30 @@ function densityText(density: number): string {
 /**
  * Everything about one feature: figures, activation histogram, the tokens and features that it fires with,
  * logit weights, neurons, and examples with their tokens shaded by activation, the token that each is about
- * in one column.
+ * in one column. Findings of other stages join where they belong: explanations at the top, the nearest
+ * features after those that it fires with, effects beside the examples.
  */
 export function renderFeature(
   detail: FeatureDetail,
-  options: RenderOptions,
+  renderOptions: RenderOptions,
   limits: ExampleLimits = { top: 20, perInterval: 5 },
+  findings: FeatureFindings = {},
 ): string {
+  const options: Shown = { ...renderOptions, findings }
   const { color, width = defaultWidth } = options
   const title = `feature ${detail.feature}`
   const place = options.hookName ?? ''
   const gap = ' '.repeat(Math.max(2, width - displayWidth(title) - displayWidth(place)))
   const sections = [
-    [place ? `${bold(title, color)}${gap}${dim(place, color)}` : bold(title, color), figures(detail)],
+    [
+      place ? `${bold(title, color)}${gap}${dim(place, color)}` : bold(title, color),
+      ...explanationPanel(findings, options),
+      figures(detail),
+      ...effectText(findings, options),
+    ],
     activationPanel(detail, color),
     firingPanel(detail, options),
+    neighbourPanel(findings, options),
     logitPanel(detail, options),
     ...(limits.perInterval > 0 ? [logitHistogramPanel(detail, options), neuronPanel(detail, options)] : []),
     examplesSection('top examples', detail.top.slice(0, limits.top), detail.max, options),
@@ -67,7 +91,7 @@ function figures({ density, fires, max, mean }: FeatureDetail): string {
   return [often, `max ${shortNumber(max)}`, `mean ${shortNumber(mean ?? 0)} when active`].join(' · ')
 }
 
-function intervalSections(detail: FeatureDetail, options: RenderOptions, limits: ExampleLimits): string[][] {
+function intervalSections(detail: FeatureDetail, options: Shown, limits: ExampleLimits): string[][] {
   const groups = new Map<number, FeatureExample[]>()
   for (const example of detail.intervals) {
     const interval = example.interval ?? 0
@@ -94,43 +118,57 @@ function examplesSection(
   title: string,
   examples: readonly FeatureExample[],
   max: number,
-  options: RenderOptions,
+  options: Shown,
 ): string[] {
   if (examples.length === 0) return []
-  const { color, width = defaultWidth } = options
+  const { color, width = defaultWidth, findings } = options
+  const effects = examples.map((example) => effectOf(findings, example))
+  const measured = effects.some((effect) => effect !== undefined)
   const sources = examples.map(({ document, position }) => `${document}:${position}`)
   const sourceWidth = Math.max(...sources.map((source) => source.length))
-  const text = width - 9 - 2 - sourceWidth
+  const text = width - 9 - (measured ? 8 : 0) - 2 - sourceWidth
   const right = Math.floor(text * 0.4)
   const lines = examples.map((example, i) => {
-    const shaded = contextLine(example, { left: text - right, right }, max, options)
-    return `${shortNumber(example.activation).padStart(7)}  ${shaded}  ${dim(sources[i].padStart(sourceWidth), color)}`
+    const effect = effects[i]
+    const underlined = effect && changedTokens(effect)
+    const shaded = contextLine(example, { left: text - right, right }, { ...options, max, underlined })
+    const total = measured ? `${(effect ? signed(effect.total) : '').padStart(6)}  ` : ''
+    return `${shortNumber(example.activation).padStart(7)}  ${total}${shaded}  ${dim(sources[i].padStart(sourceWidth), color)}`
   })
-  const heading = `${bold(title, color)} ${dim('(activation, text, document:position)', color)}`
+  const heading = `${bold(title, color)} ${dim(`(${columnNames(measured)})`, color)}`
   return [heading, ...lines]
 }
+
+/** What the columns of examples are. */
+const columnNames = (measured: boolean): string =>
+  `activation, ${measured ? 'effect, ' : ''}text, document:position`
 
 /** An example in exactly left + right columns. */
 function contextLine(
   example: FeatureExample,
   widths: { left: number; right: number },
-  max: number,
-  options: RenderOptions,
+  { tokenizer, ...options }: ShadingOptions & Pick<RenderOptions, 'tokenizer'>,
 ): string {
-  const segments = segmentsOf(example.tokens, example.activations, options.tokenizer)
-  const shaded = shadeInContext(segments, example.tokenIndex, widths, { color: options.color, max })
+  const segments = segmentsOf(example.tokens, example.activations, tokenizer)
+  const shaded = shadeInContext(segments, example.tokenIndex, widths, options)
   return shaded + ' '.repeat(Math.max(0, widths.left + widths.right - shownWidth(shaded)))
 }
 
 /**
  * A list of features, one a line: figures, the output tokens that each raises most, and its strongest
  * example.
+ * @param names explanations, where there are any: they take the place of the output tokens
  */
-export function renderFeatureList(rows: readonly FeatureRow[], options: RenderOptions): string {
+export function renderFeatureList(
+  rows: readonly FeatureRow[],
+  options: RenderOptions,
+  names: ReadonlyMap<number, string> = new Map(),
+): string {
   const { color, width = defaultWidth } = options
+  const named = rows.some(({ feature }) => names.has(feature))
   const idWidth = Math.max(7, ...rows.map(({ feature }) => String(feature).length))
-  const tokensWidth = rows.some(({ topTokens }) => topTokens.length > 0) ? 24 : 0
-  const text = width - idWidth - 3 * 10 - (tokensWidth + 2) - 2
+  const aboutWidth = named ? 28 : rows.some(({ topTokens }) => topTokens.length > 0) ? 24 : 0
+  const text = width - idWidth - 3 * 10 - (aboutWidth + 2) - 2
   const right = Math.floor(text * 0.4)
   const figureCells = (cells: readonly string[]): string =>
     cells.map((cell, i) => cell.padStart(i === 0 ? idWidth : 10)).join('')
@@ -140,10 +178,13 @@ export function renderFeatureList(rows: readonly FeatureRow[], options: RenderOp
     const cells = [String(row.feature), densityText(row.density), shortNumber(row.max), mean]
     const tokens = row.topTokens.slice(0, 4).map((token) => visibleToken(token, options))
     const example = row.topExample
-      ? contextLine(row.topExample, { left: text - right, right }, row.max, options)
+      ? contextLine(row.topExample, { left: text - right, right }, { ...options, max: row.max })
       : dim('never fired', color)
-    return `${figureCells(cells)}  ${fitToWidth(tokens.join(' '), tokensWidth)}  ${example}`.trimEnd()
+    const raised = `${named && tokens.length > 0 ? 'raises ' : ''}${tokens.join(' ')}`
+    const about = fitToWidth(names.get(row.feature) ?? raised, aboutWidth)
+    return `${figureCells(cells)}  ${about}  ${example}`.trimEnd()
   })
-  const columns = `${heading}  ${fitToWidth(tokensWidth > 0 ? 'raises' : '', tokensWidth)}  strongest example`
+  const about = named ? 'explanation' : aboutWidth > 0 ? 'raises' : ''
+  const columns = `${heading}  ${fitToWidth(about, aboutWidth)}  strongest example`
   return [bold(columns, color), ...lines].join('\n')
 }

@@ -8,6 +8,7 @@ import {
   dim,
   type RenderOptions,
   sideBySide,
+  signed,
   visibleToken,
   wholeNumber,
 } from './render-parts.js'
@@ -129,5 +130,3 @@ function barsWithAxis(counts: number[], first: string, last: string, color: bool
 }
 
 const percent = (share: number): string => `${shortNumber(100 * share)}%`
-
-const signed = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(2)}`

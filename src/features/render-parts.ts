@@ -30,6 +30,9 @@ export function visibleToken(token: number, { tokenizer }: RenderOptions): strin
 
 export const wholeNumber = (value: number): string => Math.round(value).toLocaleString('en-US')
 
+/** "−1.23", "+0.04". */
+export const signed = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(2)}`
+
 /** Columns of a bar of the largest length. */
 export const barWidth = 10
 

@@ -10,21 +10,35 @@ export interface ShadingOptions {
   color: boolean
   /** the activation of the strongest colour: the feature's maximum */
   max: number
+  /** indices of tokens to underline with colours, in place of the token that the example is about */
+  underlined?: ReadonlySet<number>
+}
+
+/** How a segment stands out, whatever its activation. */
+export interface Emphasis {
+  bold?: boolean
+  underline?: boolean
 }
 
 /** Backgrounds of the 256-colour palette, all readable with black letters. */
 const backgrounds = [230, 223, 222, 215, 208, 202]
 
-/** One segment, shaded by its activation. @param focus underline it: the example is about this token */
-export function shade(text: string, activation: number, options: ShadingOptions, focus = false): string {
+/** One segment, shaded by its activation. */
+export function shade(
+  text: string,
+  activation: number,
+  options: ShadingOptions,
+  { bold = false, underline = false }: Emphasis = {},
+): string {
   if (text === '') return ''
   if (!options.color) return isMarked(activation, options) ? `«${text}|${shortNumber(activation)}»` : text
-  if (activation <= 0) return focus ? `\x1b[4m${text}\x1b[0m` : text
+  const style = `${bold ? '1;' : ''}${underline ? '4;' : ''}`
+  if (activation <= 0) return style === '' ? text : `\x1b[${style.slice(0, -1)}m${text}\x1b[0m`
   const step = Math.min(
     backgrounds.length - 1,
     Math.floor((activation / Math.max(options.max, activation)) * backgrounds.length),
   )
-  return `\x1b[${focus ? '1;4;' : ''}38;5;16;48;5;${backgrounds[step]}m${text}\x1b[0m`
+  return `\x1b[${style}38;5;16;48;5;${backgrounds[step]}m${text}\x1b[0m`
 }
 
 /** Two significant digits, without exponent where that is short: 0.83, 7.3, 12, 0.0041. */
@@ -60,8 +74,17 @@ export function shadeInContext(
   const after = fitSegments(segments.slice(at), widths.right, 'start', options)
   const used = before.reduce((sum, segment) => sum + shadedWidth(segment, options), 0)
   const show = (segment: Segment): string =>
-    shade(segment.text, segment.activation, options, focus >= segment.first && focus < segment.end)
+    shade(segment.text, segment.activation, options, emphasisOf(segment, focus, options))
   return ' '.repeat(Math.max(0, widths.left - used)) + [...before, ...after].map(show).join('')
+}
+
+/** The focus is underlined, or where other tokens are, bold. */
+function emphasisOf({ first, end }: Segment, focus: number, { underlined }: ShadingOptions): Emphasis {
+  const focused = focus >= first && focus < end
+  if (underlined === undefined) return { bold: focused, underline: focused }
+  let underline = false
+  for (let token = first; token < end; token++) underline ||= underlined.has(token)
+  return { bold: focused, underline }
 }
 
 /** As many segments as fit; where some do not, the last shown is cut and an ellipsis put there. */

@@ -73,7 +73,7 @@ test('with colour the background grows with the activation, and the focus is und
   assert.equal(at(0), 'cat')
   assert.match(at(0.01), /48;5;230mcat/)
   assert.match(at(2), /48;5;202mcat/)
-  assert.match(shade('cat', 2, { color: true, max: 2 }, true), /\[1;4;/)
+  assert.match(shade('cat', 2, { color: true, max: 2 }, { bold: true, underline: true }), /\[1;4;/)
 })
 
 test('the focus of every example starts in the same column, and nothing is wider than asked for', () => {
@@ -165,4 +165,50 @@ test('the page shows tokens, features, neurons and logit weights, each line with
   }
   const brief = renderFeature(full, plain, { top: 1, perInterval: 0 })
   assert.doesNotMatch(brief, /writes to|kurtosis/)
+})
+
+test('findings join the page: explanations at the top, neighbours, and an effect beside each measured example', () => {
+  const effects = [-0.5, 0.25].map((total, i) => ({
+    ...{ feature: 7, interval: i === 0 ? null : 10, rank: 0, document: 12, position: 34 },
+    ...{ effect: total, total, removed: 1, effects: [0, total, null] },
+  }))
+  const findings = {
+    explanations: [{ text: 'pets', source: 'by hand' }],
+    place: { cluster: 2, neighbours: [{ feature: 31, cosine: 0.75 }] },
+    names: new Map([[31, 'dogs']]),
+    effects,
+  }
+  const once = { ...detail, top: [example(), example({ rank: 1 })] }
+  const shown = renderFeature(once, plain, undefined, findings)
+  assert.match(shown, /^feature 7\npets {2}by hand\nfires on/)
+  assert.match(shown, /31 +\+0\.75 {2}dogs/)
+  assert.match(shown, /effect of its absence .* −0\.13 nats .*\(mean of 2\)\n/)
+  assert.match(shown, /^ +0\.8 +−0\.50 +the« cat\|0\.8»/m)
+  assert.match(shown, /^ +0\.8 {3,}the« cat\|0\.8»/m)
+  assert.match(shown, /^ +0\.79 +\+0\.25 /m)
+  const coloured = renderFeature(once, { ...plain, color: true }, undefined, findings)
+  // the effect at « cat» is about what comes next
+  assert.match(coloured, /\[4;38[^m]*m sat/)
+  for (const line of withoutColour(coloured).split('\n')) assert.ok(displayWidth(line) <= 100, line)
+})
+
+test('explanations are a column of the list where there are any', () => {
+  const { feature, fires, density, max, mean } = detail
+  const row = {
+    feature,
+    fires,
+    density,
+    max,
+    mean,
+    singleToken: true,
+    topTokens: [2, 3],
+    topExample: example(),
+  }
+  const other = { ...row, feature: 8 }
+  const lines = renderFeatureList([row, other], plain, new Map([[7, 'pets']])).split('\n')
+  assert.match(lines[0], /mean {2}explanation +strongest/)
+  assert.match(lines[1], /0\.31 {2}pets +the« cat/)
+  assert.match(lines[2], /0\.31 {2}raises ⟨2⟩ ⟨3⟩ +the« cat/)
+  for (const line of lines) assert.ok(displayWidth(line) <= 100)
+  assert.doesNotMatch(renderFeatureList([row], plain, new Map([[8, 'pets']])), /explanation/)
 })
