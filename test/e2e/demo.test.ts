@@ -191,7 +191,10 @@ test('features list, features show, model sample, eval and case-studies work on 
     ['dna', 'the'],
   )
   const text = await run(['features', 'show', String(rows[0].feature), '--run', 'runs/a'], cwd)
-  assert.match(text.stdout, /^feature \d+ .*\nfires on .*\n(?:.*\n)*top examples .*\n.*«.+\|.+»/)
+  assert.match(
+    text.stdout,
+    /^feature \d+ .*\n(?:.*by statistics.*\n)?fires on .*\n(?:.*\n)*top examples .*\n.*«.+\|.+»/,
+  )
 })
 
 test('the stages run one by one give the same bytes as the demo', async () => {
