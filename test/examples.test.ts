@@ -20,10 +20,10 @@ const blocks = (language: string): string[] =>
 const words = (line: string): string[] =>
   [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain!)
 
-test('every TypeScript block of the README is a file in examples/, and every example is in the README', () => {
+test('every TypeScript block of the README is a file in examples/, and every example is named in the README', () => {
   const examples = readdirSync(join(root, 'examples')).filter((name) => name.endsWith('.ts'))
   const texts = examples.map((name) => readFileSync(join(root, 'examples', name), 'utf8').trimEnd())
-  assert.deepEqual(blocks('ts').sort(), texts.sort())
+  for (const block of blocks('ts')) assert.ok(texts.includes(block), block.split('\n')[0])
   for (const name of examples) assert.ok(readme.includes(`(examples/${name})`), name)
 })
 

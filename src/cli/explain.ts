@@ -5,6 +5,7 @@ import { addFlags, readFlags } from '../config/flags.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import { loadInputs } from '../eval/eval-stage.js'
 import { checkExplainer } from '../explain/create-explainer.js'
+import type { FeatureEvidence } from '../explain/evidence.js'
 import { type ExplainConfig, explainConfigSchema } from '../explain/explain-config.js'
 import { explainFeatures } from '../explain/explain-features.js'
 import type { ExplainReport } from '../explain/explain-report.js'
@@ -13,7 +14,8 @@ import { readFeatureList } from '../explain/feature-list.js'
 import { describeUsage } from '../explain/llm/llm-usage.js'
 import { nearestFeatures } from '../explain/nearest-features.js'
 import { renderExplainReport } from '../explain/render-explain.js'
-import { type FeatureDetail, openFeatureStore } from '../features/feature-store.js'
+import { type LogitWeight, openFeatureStore } from '../features/feature-store.js'
+import { type LogitEnds, logitEnds } from '../features/logit-weights.js'
 import type { Json } from '../storage/stage.js'
 import { renderTable } from '../terminal/table.js'
 import { addCommand } from './command.js'
@@ -76,6 +78,21 @@ const featuresPath = (command: Command, explanations: string): string =>
   command.getOptionValue('featureStore') ??
   join(command.getOptionValue('run') ?? dirname(explanations), 'features')
 
+/** Output tokens kept at each end of a feature's logit weights: the logit test asks about ranks 10 to 60. */
+const keptLogits = 60
+
+function logitsOf(
+  { k, topTokens, topWeights, bottomTokens, bottomWeights }: LogitEnds,
+  feature: number,
+): Pick<FeatureEvidence, 'topLogits' | 'bottomLogits'> {
+  const ends = (tokens: Int32Array, weights: Float32Array): LogitWeight[] =>
+    Array.from({ length: k }, (_, i) => ({
+      token: tokens[feature * k + i],
+      weight: weights[feature * k + i],
+    }))
+  return { topLogits: ends(topTokens, topWeights), bottomLogits: ends(bottomTokens, bottomWeights) }
+}
+
 /** Explains features of a run. */
 export async function explainRun(
   session: Session,
@@ -88,32 +105,19 @@ export async function explainRun(
   const store = await openExplanations(paths.explanations, paths.features)
   const asks = config.explainer !== 'statistics'
   const compares = config.scorers.some((scorer) => scorer !== 'prediction' && scorer !== 'logit')
-  const details = asks ? await readDetails(paths.features, ids) : new Map<number, FeatureDetail>()
+  const ends = asks ? await logitEnds(inputs.model, inputs.sae, keptLogits) : null
   const near = compares ? await nearestFeatures(inputs.sae, ids) : new Map<number, number[]>()
   const report = await explainFeatures(
     config,
     {
       ...inputs,
       nearest: (feature) => near.get(feature) ?? [],
-      logits: (feature) => ({
-        topLogits: details.get(feature)?.topLogits ?? [],
-        bottomLogits: details.get(feature)?.bottomLogits ?? [],
-      }),
+      ...(ends && { logits: (feature: number) => logitsOf(ends, feature) }),
     },
     store,
     session.context,
   )
   return report
-}
-
-async function readDetails(directory: string, ids: readonly number[]): Promise<Map<number, FeatureDetail>> {
-  const store = await openFeatureStore(directory)
-  try {
-    const details = await Promise.all(ids.map((id) => store.get(id)))
-    return new Map(details.map((detail) => [detail.feature, detail]))
-  } finally {
-    store.close()
-  }
 }
 
 /** The figures of a report that belong into summary.json. */

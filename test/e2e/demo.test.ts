@@ -312,9 +312,9 @@ function obedientAnswer({ body }: Received): unknown {
   const { name } = body.response_format.json_schema
   if (name === 'explanation')
     return { reasoning: 'They are letters.', explanation: `${body.model} sees letters` }
-  if (name === 'detection')
+  if (name === 'detection' || name === 'logit')
     return {
-      answers: [...question.matchAll(/^text \d+: (.*)$/gm)].map(([, text], i) => ({
+      answers: [...question.matchAll(/^(?:text|token) \d+: (.*)$/gm)].map(([, text], i) => ({
         number: i + 1,
         probability: text!.length % 2,
       })),
@@ -364,6 +364,39 @@ test('the example explains and scores features by a language model; killed, it a
 
   const again = await explain()
   assert.match(again.stdout, new RegExp(`^0 answers; ${different} more from the cache; 0 tokens in`, 'm'))
+})
+
+test('explain asks a language model, keeps what a spent budget leaves, and goes on from there', async (t) => {
+  const list = words('features list --run runs/a --ascending --min-density 0.04 --limit 2 --json')
+  const [one, other] = JSON.parse((await run(list, cwd)).stdout)
+  const server = await localServer(t, (received) => chatReply(obedientAnswer(received)))
+  const explain = (...more: string[]) =>
+    run(
+      [
+        ...words(
+          `explain runs/a --explanations runs/a-llm --feature-store runs/a/features --explainer compatible:tiny:1b`,
+        ),
+        ...words(`--base-url ${server.url} --concurrency 1 --json --scorers prediction logit`),
+        ...[`--features=${one.feature},${other.feature}`, ...more],
+      ],
+      cwd,
+    )
+  const stopped = await explain('--max-tokens-budget=1')
+  assert.equal(stopped.code, 2, stopped.stdout)
+  assert.match(JSON.parse(stopped.stderr).error.message, /budget/)
+
+  const report = JSON.parse((await explain()).stdout)
+  assert.equal(report.counts.explained, 2)
+  const kept = await run(words('explanations list --run runs/a --explanations runs/a-llm --json'), cwd)
+  for (const { explainer, text, scores } of JSON.parse(kept.stdout)) {
+    assert.equal(explainer, 'compatible:tiny:1b')
+    assert.equal(text, 'tiny:1b sees letters')
+    const logit = scores.find(({ scorer }: { scorer: string }) => scorer === 'logit')
+    assert.ok(logit.value > 0 && logit.n === 100, JSON.stringify(logit))
+  }
+  const asked = server.received.length
+  assert.equal(JSON.parse((await explain()).stdout).made, 0)
+  assert.equal(server.received.length, asked)
 })
 
 test('a flipped bit in the model is found before anything is computed with it', async () => {
