@@ -9,7 +9,7 @@ import { type StageContext, silentProgress } from '../progress/progress.js'
 import type { Sae } from '../sae/sae.js'
 import type { Candidates } from './candidates.js'
 import { chooseExamples } from './choose-examples.js'
-import type { FeatureEvidence } from './evidence.js'
+import type { Example, FeatureEvidence } from './evidence.js'
 import { type EvidenceConfig, exampleCounts } from './evidence-config.js'
 import { passOver, type UnitGroup } from './evidence-pass.js'
 import { createNeuronCorrelation, mostCorrelatedNeuron } from './neuron-correlation.js'
@@ -48,6 +48,8 @@ export interface UnitEvidence {
   dropped: readonly DroppedUnit[]
   /** @throws MonosemError missing: not one of `ids` */
   get(id: number): FeatureEvidence
+  /** the first of the top examples to explain, without the rest of the evidence; same errors */
+  strongest(id: number, count: number): Example[]
   /** what the text to explain from tells of a unit beyond its examples; same errors */
   statistics(id: number): UnitStatistics
 }
@@ -195,6 +197,12 @@ function unitEvidence(
         explain: chooseExamples(explain, unit, counts.explain, config.predictTokens, taken),
         score: chooseExamples(score, unit, counts.score, config.predictTokens, taken),
       }
+    },
+    strongest: (id, count) => {
+      const top = Math.min(count, counts.explain.top)
+      const others = { perInterval: 0, random: 0, outOfContext: 0, neighbours: 0 }
+      const wanted = { ...counts.explain, ...others, top }
+      return chooseExamples(explain, unitFor(id), wanted, config.predictTokens, new Set())
     },
     statistics: (id) => {
       const unit = unitFor(id)

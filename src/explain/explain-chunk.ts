@@ -14,6 +14,8 @@ export interface ChunkOptions {
   evidence: Evidence
   /** the baseline beside every explainer, and what explains neurons */
   statistics: StatisticsExplainer
+  /** text of a feature that was explained by an earlier run with the same configuration, by its number */
+  earlier: ReadonlyMap<number, string>
   /** Spearman score of each neuron */
   neuronScores: ReadonlyMap<number, number | null>
   configuration: string
@@ -31,10 +33,12 @@ export interface ChunkResult {
 
 /**
  * Explains and scores some features, each beside its baselines: the neuron that goes with it most, the statistics explainer, and the explanation of
- * another feature of the chunk (`shuffled`).
+ * another feature of the chunk (`shuffled`). Features that are explained already only lend their explanation, so that a run that was
+ * broken off ends with the same controls as one that was not.
+ * @param ids all features of the chunk, explained already or not
  */
 export async function explainChunk(ids: readonly number[], options: ChunkOptions): Promise<ChunkResult> {
-  const { setup, evidence, signal } = options
+  const { evidence, earlier } = options
   const result: ChunkResult = { explained: [], failed: [], stopped: null }
   const made = new Map<number, Explanation>()
   const units = new Map(ids.map((id) => [id, evidence.features.get(id)]))
@@ -50,26 +54,38 @@ export async function explainChunk(ids: readonly number[], options: ChunkOptions
   await Promise.all(
     ids.map((id) =>
       attempt(id, async () => {
-        made.set(id, await setup.explainer.explain(units.get(id) as FeatureEvidence, signal))
+        made.set(id, await explanationOf(units.get(id) as FeatureEvidence, options))
       }),
     ),
   )
-  const known = [...made.keys()].sort((a, b) => a - b)
+  const failed = new Set(result.failed.map(({ feature }) => feature))
   await Promise.all(
-    known.map((id, i) =>
+    ids.map((id, i) =>
       attempt(id, async () => {
-        const other = known.length > 1 ? known[(i + Math.ceil(known.length / 2)) % known.length] : null
-        const pair = {
-          own: made.get(id) as Explanation,
-          other: other === null ? null : (made.get(other) as Explanation),
-          otherMax: other === null ? 0 : (units.get(other) as FeatureEvidence).max,
-        }
+        const own = made.get(id)
+        if (own === undefined || earlier.has(id)) return
+        const partner = ids[(i + Math.ceil(ids.length / 2)) % ids.length]
+        const other = partner === id ? null : (made.get(partner) ?? null)
+        // The work was stopped before the partner's turn: the feature is left to the next run.
+        if (partner !== id && other === null && !failed.has(partner)) return
+        const pair = { own, other, otherMax: (units.get(partner) as FeatureEvidence).max }
         result.explained.push(await scoreOne(units.get(id) as FeatureEvidence, pair, options))
       }),
     ),
   )
   result.explained.sort((a, b) => a.feature - b.feature)
   return result
+}
+
+/** An explanation that predicts is made again, as it is the same each time; a language model is not asked again. */
+async function explanationOf(
+  evidence: FeatureEvidence,
+  { setup, earlier, signal }: ChunkOptions,
+): Promise<Explanation> {
+  const text = earlier.get(evidence.feature)
+  if (text === undefined || setup.explainer.name === 'statistics')
+    return setup.explainer.explain(evidence, signal)
+  return { feature: evidence.feature, text, explainer: setup.explainer.name }
 }
 
 async function scoreOne(
@@ -105,7 +121,7 @@ async function shuffledScore(
   otherMax: number,
   { setup, predictTokens, signal }: ChunkOptions,
 ): Promise<Score> {
-  if (other === null) return noScore('shuffled', 'no other feature was explained beside it')
+  if (other === null) return noScore('shuffled', 'there is no other explanation to hold it against')
   const scorer = setup.scorers.find(({ name }) => name === 'prediction')
   if (!scorer) return noScore('shuffled', 'predictions were not asked for')
   const scores =

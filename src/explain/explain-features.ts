@@ -60,7 +60,8 @@ export async function explainFeatures(
   checkExplainer(config.explainer, config.scorers, config)
   const asked = readFeatureList(config.features, inputs.sae.features)
   const configuration = configurationOf(config)
-  const done = await store.done(config.explainer, configuration)
+  const everything = { explainer: config.explainer, configuration, limit: 2 ** 31 - 1 }
+  const done = new Map((await store.list(everything)).map(({ feature, text }) => [feature, text]))
   const noteKey = `${config.explainer} ${configuration}`
   let note = (await store.note(noteKey)) as unknown as RunNote | null
   const dropped = new Set(note?.dropped.map(({ id }) => id))
@@ -70,15 +71,18 @@ export async function explainFeatures(
   if (left.length > 0 || note === null) {
     const evidence = await collectEvidence(
       evidenceConfigSchema.parse(config),
-      { ...inputs, features: left, neurons: true },
+      // Of all that is asked for, done or not: tables share their room, and controls their partners.
+      { ...inputs, features: asked, neurons: true },
       context,
     )
-    const work = await prepare(config, inputs, evidence, configuration, context)
+    const work = { ...(await prepare(config, inputs, evidence, configuration, context)), earlier: done }
     note = {
       neurons: meanInterval([...work.neuronScores.values()]),
       dropped: [
         ...(note?.dropped ?? []),
-        ...evidence.features.dropped.map(({ id, reason }) => ({ id, reason })),
+        ...evidence.features.dropped
+          .filter(({ id }) => !dropped.has(id))
+          .map(({ id, reason }) => ({ id, reason })),
       ],
     }
     await store.keepNote(noteKey, note as unknown as Json)
@@ -86,7 +90,7 @@ export async function explainFeatures(
     usage = config.explainer === 'statistics' ? null : work.setup.usage()
   }
   const wanted = new Set(asked)
-  const explained = await store.list({ explainer: config.explainer, configuration, limit: 2 ** 31 - 1 })
+  const explained = await store.list(everything)
   return {
     ...explainReport(
       config.explainer,
@@ -113,7 +117,7 @@ async function prepare(
   evidence: Evidence,
   configuration: string,
   context: StageContext,
-): Promise<ChunkOptions & { setup: ExplainerSetup }> {
+): Promise<Omit<ChunkOptions, 'earlier'> & { setup: ExplainerSetup }> {
   const { predictTokens, seed, scorers, intervals } = config
   const { tokenizer } = inputs.corpus
   const shortened = await shortenExamples(evidence, inputs, context)
@@ -186,15 +190,27 @@ async function explainAll(
   const size = config.explainer === 'statistics' ? chunkSizes.statistics : chunkSizes.asking
   const failed: { feature: number; reason: string }[] = []
   const task = context.progress.start('explain features', ids.length, 'features')
-  for (let first = 0; first < ids.length; first += size) {
+  for (const chunk of chunksOf(ids, size)) {
     throwIfInterrupted(context.signal)
-    const result = await explainChunk(ids.slice(first, first + size), work)
+    if (chunk.every((id) => work.earlier.has(id))) continue
+    const result = await explainChunk(chunk, work)
     if (result.explained.length > 0) await store.append(result.explained)
     failed.push(...result.failed)
     if (result.stopped) throw result.stopped
-    task.update(Math.min(ids.length, first + size))
+    task.update(ids.indexOf(chunk[chunk.length - 1]) + 1)
     await new Promise((resolve) => setImmediate(resolve))
   }
   task.end()
   return failed
+}
+
+/** Chunks of consecutive features; one that would be left alone, without a control, goes with those before it. */
+function chunksOf(ids: readonly number[], size: number): number[][] {
+  const chunks: number[][] = []
+  for (let first = 0; first < ids.length; ) {
+    const end = ids.length - first - size <= 1 ? ids.length : first + size
+    chunks.push(ids.slice(first, end))
+    first = end
+  }
+  return chunks
 }

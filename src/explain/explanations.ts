@@ -141,20 +141,20 @@ async function list(connection: DuckDBConnection, query: ExplanationQuery): Prom
   for (const [name, value] of Object.entries({ limit, offset }))
     if (!Number.isInteger(value) || value < 0)
       throw new MonosemError('config', `${name}: expected a whole number of at least 0, got ${value}`)
-  const reader = await connection.runAndReadAll(
-    `SELECT * FROM explanations
+  const asked = `SELECT * FROM explanations
      WHERE ($1::INTEGER IS NULL OR feature = $1) AND ($2::VARCHAR IS NULL OR explainer = $2)
        AND ($6::VARCHAR IS NULL OR configuration = $6)
        AND ($3::VARCHAR IS NULL OR contains(lower(text), lower($3)))
        ${features ? `AND feature IN (${features})` : ''}
-     ORDER BY id DESC LIMIT $4 OFFSET $5`,
-    [feature ?? null, explainer ?? null, text ?? null, limit, offset, configuration ?? null],
-  )
+     ORDER BY id DESC LIMIT $4 OFFSET $5`
+  const values = [feature ?? null, explainer ?? null, text ?? null, limit, offset, configuration ?? null]
+  const reader = await connection.runAndReadAll(asked, values)
   const rows = reader.getRowObjectsJS()
   if (rows.length === 0) return []
   const ids = rows.map((row) => Number(row.id))
   const found = await connection.runAndReadAll(
-    `SELECT * FROM scores WHERE explanation IN (${ids.join(', ')}) ORDER BY rowid`,
+    `SELECT * FROM scores WHERE explanation IN (SELECT id FROM (${asked})) ORDER BY rowid`,
+    values,
   )
   const scores = new Map<number, Score[]>(ids.map((id) => [id, []]))
   for (const row of found.getRowObjectsJS())

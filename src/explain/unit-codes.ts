@@ -41,20 +41,19 @@ export function placesOf(ids: readonly number[], size: number): Int32Array {
  */
 export function positiveCodes(activations: Float32Array, d: number): Codes {
   const rows = activations.length / d
-  let count = 0
-  for (const value of activations) if (value > 0) count++
   const rowOffsets = new Int32Array(rows + 1)
-  const featureIds = new Int32Array(count)
-  const values = new Float32Array(count)
+  const featureIds = new Int32Array(activations.length)
+  const values = new Float32Array(activations.length)
   let next = 0
   for (let row = 0; row < rows; row++) {
     for (let j = 0; j < d; j++) {
       const value = activations[row * d + j]
-      if (!(value > 0)) continue
+      // Always written, and overwritten by the next one unless it is positive: signs are too random to branch on.
       featureIds[next] = j
-      values[next++] = value
+      values[next] = value
+      next += Number(value > 0)
     }
     rowOffsets[row + 1] = next
   }
-  return { rowOffsets, featureIds, values }
+  return { rowOffsets, featureIds: featureIds.subarray(0, next), values: values.subarray(0, next) }
 }

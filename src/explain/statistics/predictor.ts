@@ -1,5 +1,5 @@
 import type { Rules } from './rules.js'
-import { contextClassesOf } from './text-classes.js'
+import { contextClassAt } from './text-classes.js'
 
 /** How much the surroundings count, fitted to the examples that explain. */
 export interface PredictorWeights {
@@ -36,14 +36,13 @@ export function readClues(rules: Rules, tokens: ArrayLike<number>, vocabulary: V
     previous: new Float64Array(tokens.length),
     context: new Float64Array(tokens.length),
   }
-  const kinds = contextClassesOf(tokens, vocabulary.tokenBytes)
   for (let i = 0; i < tokens.length; i++) {
     const rate = rules.tokens.get(tokens[i]) ?? rules.classes.get(vocabulary.classOf[tokens[i]])
     if (!rate) continue
     clues.own[i] = Math.log(rate.probability / (1 - rate.probability))
     clues.activation[i] = rate.activation
     if (i > 0) clues.previous[i] = rules.previous.get(tokens[i - 1]) ?? rules.otherPrevious
-    clues.context[i] = rules.contexts.get(kinds[i]) ?? 0
+    clues.context[i] = rules.contexts.get(contextClassAt(tokens, i, vocabulary.tokenBytes)) ?? 0
   }
   applySequences(rules, tokens, clues)
   return clues
@@ -64,9 +63,19 @@ function applySequences({ sequences }: Rules, tokens: ArrayLike<number>, clues: 
 
 /** The activation to expect on each token: P(active) times the mean when active. [tokens] */
 export function weighClues(clues: Clues, weights: PredictorWeights): Float64Array {
-  return clues.own.map((own, i) => {
-    const logOdds = own + weights.previous * clues.previous[i] + weights.context * clues.context[i]
-    const probability = 1 / (1 + Math.exp(-logOdds))
+  return clues.own.map((_, i) => {
+    const probability = probabilityAt(clues, i, weights)
     return probability >= weights.threshold ? probability * clues.activation[i] : 0
   })
+}
+
+/** P(active) on one token; 0 where no rule speaks of it. */
+export function probabilityAt(
+  { own, previous, context }: Clues,
+  i: number,
+  weights: Pick<PredictorWeights, 'previous' | 'context'>,
+): number {
+  if (own[i] === Number.NEGATIVE_INFINITY) return 0
+  const logOdds = own[i] + weights.previous * previous[i] + weights.context * context[i]
+  return 1 / (1 + Math.exp(-logOdds))
 }

@@ -34,9 +34,5 @@ export async function shortenExamples(
 
 const requestsOf = (kind: ContextRequest['kind'], evidence: UnitEvidence): ContextRequest[] =>
   evidence.ids.flatMap((unit) =>
-    evidence
-      .get(unit)
-      .explain.filter(({ group }) => group === 'top')
-      .slice(0, examplesPerUnit)
-      .map((example) => ({ kind, unit, example })),
+    evidence.strongest(unit, examplesPerUnit).map((example) => ({ kind, unit, example })),
   )

@@ -169,11 +169,16 @@ export function contextClassesOf(
   tokens: ArrayLike<number>,
   tokenBytes: (token: number) => Uint8Array,
 ): Uint8Array {
-  const classes = new Uint8Array(tokens.length)
-  for (let i = 0; i < tokens.length; i++) {
-    const parts: Uint8Array[] = []
-    for (let j = Math.max(0, i - contextTokens + 1); j <= i; j++) parts.push(tokenBytes(tokens[j]))
-    classes[i] = classOfContext(loose.decode(Buffer.concat(parts)).replaceAll('\ufffd', ''))
-  }
-  return classes
+  return Uint8Array.from(tokens, (_, i) => contextClassAt(tokens, i, tokenBytes))
+}
+
+/** The context class of one of some consecutive tokens of a document. */
+export function contextClassAt(
+  tokens: ArrayLike<number>,
+  i: number,
+  tokenBytes: (token: number) => Uint8Array,
+): number {
+  const parts: Uint8Array[] = []
+  for (let j = Math.max(0, i - contextTokens + 1); j <= i; j++) parts.push(tokenBytes(tokens[j]))
+  return classOfContext(loose.decode(Buffer.concat(parts)).replaceAll('\ufffd', ''))
 }
