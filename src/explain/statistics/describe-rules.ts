@@ -21,7 +21,7 @@ export function describeRules(rules: Rules, { tokenText, classOf }: TokenWords):
   const after = previousOf(rules, tokenText)
   const within = contextOf(rules, subject.kind)
   const seldom =
-    subject.probability < 0.5 && subject.probability > 0 ? ` (${timesOf(subject.probability)})` : ''
+    subject.probability < 0.4 && subject.probability > 0 ? ` (${timesOf(subject.probability)})` : ''
   return `${subject.text}${after ?? within ?? ''}${seldom}`
 }
 
@@ -51,15 +51,25 @@ function subjectOf(rules: Rules, words: TokenWords): Subject {
   const named = wordsFor(telling.length > 0 ? telling : tokens, words)
   const share = named.reduce((sum, rate) => sum + rate.share, 0)
   const probability = named.reduce((sum, rate) => sum + rate.share * rate.probability, 0) / share
-  const list = listOf(named.map(({ word }) => word))
-  if (classRate.share >= 0.7 && share < 0.9)
-    return {
-      text: named.some(({ word }) => word === kind) ? `some ${kind}` : `some ${kind}, such as ${list}`,
-      kind,
-      probability,
-    }
-  const text = share < 0.7 ? listOf([...named.map(({ word }) => word), 'others']) : list
-  return { text, kind: null, probability }
+  const list = namesOf(named)
+  if (classRate.share >= 0.6 && share < 0.9) {
+    const examples = telling.filter(([token]) => words.classOf[token] === classId)
+    const names = wordsFor(examples, words)
+      .map(({ word }) => word)
+      .filter((word) => word !== kind)
+    const such = names.length > 0 ? `, such as ${listOf(names)}` : ''
+    return { text: `some ${kind}${such}`, kind, probability }
+  }
+  if (share >= 0.7) return { text: listOf(list), kind: null, probability }
+  return { text: listOf([...list, 'others']), kind: null, probability }
+}
+
+/** What words are called in a list: scripts that they are pieces of come last and in one. */
+function namesOf(words: readonly Word[]): string[] {
+  const scripts = words.filter(({ word }) => word.endsWith(' script')).map(({ word }) => word)
+  const others = words.filter(({ word }) => !word.endsWith(' script')).map(({ word }) => word)
+  if (scripts.length < 2) return [...others, ...scripts]
+  return [...others, `pieces of ${listOf(scripts.map((script) => script.replace(/ script$/, '')))} letters`]
 }
 
 interface Word {
@@ -73,14 +83,13 @@ function wordsFor(tokens: readonly (readonly [number, Rate])[], { tokenText, cla
   const words = new Map<string, Word>()
   for (const [token, { share, probability }] of tokens) {
     const text = tokenText(token)
-    const word = /⟨[0-9a-f]{2}⟩/.test(text)
-      ? tokenClasses[classOf[token]].name
-      : quoted(text.trim().toLowerCase() || text)
-    const known = words.get(word) ?? { word, share: 0, probability: 0 }
-    if (words.size === longestList && !words.has(word)) continue
+    const word = /⟨[0-9a-f]{2}⟩/.test(text) ? tokenClasses[classOf[token]].name : quoted(text.trim() || text)
+    const key = word.toLowerCase()
+    const known = words.get(key) ?? { word, share: 0, probability: 0 }
+    if (words.size === longestList && !words.has(key)) continue
     const sum = known.share + share
-    words.set(word, {
-      word,
+    words.set(key, {
+      word: known.word,
       share: sum,
       probability: (known.probability * known.share + probability * share) / sum,
     })
@@ -127,5 +136,4 @@ function listOf(items: readonly string[]): string {
 }
 
 /** "about 1 in 5 of them" */
-const timesOf = (probability: number): string =>
-  `about 1 in ${Math.max(2, Math.round(1 / probability))} times`
+const timesOf = (probability: number): string => `about 1 in ${Math.round(1 / probability)} of them`

@@ -61,7 +61,7 @@ const tokenRules: readonly [string, RegExp][] = [
 ]
 
 /** What is left: pieces of characters, and tokens of several kinds. */
-const restOfTokens = ['parts of characters', 'other text'] as const
+const restOfTokens = ['incomplete characters', 'other text'] as const
 
 export const tokenClasses: readonly TextClass[] = [
   ...tokenRules.map(([name]) => ({ name })),

@@ -78,7 +78,24 @@ test('what stands before a token moves its probability, by as much as the weight
   assert.equal(predict(' of', 0), predict(' in', 0))
   assert.ok(predict(' of', 1) > predict(' of', 0.5) && predict(' of', 0.5) > predict(' of', 0))
   assert.equal(predict(' in', 1), 0)
-  assert.equal(describeRules(rules, words), 'the token ‘ the’ after ‘ of’ (about 1 in 3 times)')
+  assert.equal(describeRules(rules, words), 'the token ‘ the’ after ‘ of’ (about 1 in 3 of them)')
+})
+
+test('broken characters of several scripts are named together, after the tokens that can be read', () => {
+  const on = Object.fromEntries(
+    [' the', ' cat', '7', 'سل', '.', ' in'].map((piece) => [piece, { active: 10, of: 20 }]),
+  )
+  const broken = {
+    ...words,
+    tokenText: (token: number) => (token === id('سل') || token === id('7') ? '⟨d8⟩' : pieces[token]),
+    classOf: classOf.map((own, token) =>
+      token === id('7') ? classOfToken(new TextEncoder().encode('ש')) : own,
+    ),
+  }
+  assert.equal(
+    describeRules(findRules(statistics({ on }), classOf), broken),
+    '‘the’, ‘cat’, pieces of Hebrew and Arabic letters and others',
+  )
 })
 
 test('a kind of text that most fires are in is named', () => {
@@ -125,8 +142,8 @@ test('classes of tokens: scripts, also from the first bytes of a letter; digits;
     tokenClasses[classOfToken(typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes)].name
   assert.equal(name('سلام'), 'Arabic script')
   assert.equal(name(Uint8Array.of(0xe0, 0xb8)), 'Thai script')
-  assert.equal(name(Uint8Array.of(0xe1)), 'parts of characters')
-  assert.equal(name(Uint8Array.of(0x8d)), 'parts of characters')
+  assert.equal(name(Uint8Array.of(0xe1)), 'incomplete characters')
+  assert.equal(name(Uint8Array.of(0x8d)), 'incomplete characters')
   assert.equal(name(' 2024'), 'digits')
   assert.equal(name(' The'), 'capitalised words')
   assert.equal(name('\n    '), 'line breaks and indentation')
