@@ -1,4 +1,3 @@
-import type { Tensor } from '../kernels/kernels.js'
 import { rowLogits } from '../model/cached-forward.js'
 import type { Transformer, Workspace } from '../model/transformer.js'
 import { encode, type Sae } from '../sae/sae.js'
@@ -34,11 +33,11 @@ export async function judgeTexts(
   for (let i = 0; i < texts.length; i += textsAtOnce) {
     const layout = layOutTexts(texts.slice(i, i + textsAtOnce), model.config.context)
     if (layout.predicting.length === 0) continue
-    const { losses, divergences } = await compareDistributions(model, layout, steering)
+    const { losses, divergences, active } = await comparePasses(model, sae, layout, steering)
     sums.tokens += losses.length
     for (const loss of losses) sums.loss += loss
     for (const divergence of divergences) sums.klDivergence += divergence
-    sums.active += await countActive(model, sae, layout, steering)
+    sums.active += active
     sums.read += layout.written.length
   }
   const share = (sum: number, of: number): number | null => (of > 0 ? sum / of : null)
@@ -50,44 +49,48 @@ export async function judgeTexts(
   }
 }
 
-/** Of each written token: its loss without steering, and KL(steered || unsteered) where it is predicted. */
-async function compareDistributions(
+/**
+ * Of each written token: its loss without steering, and KL(steered || unsteered) where it is predicted; and how many of them a steered
+ * feature fires on without steering.
+ */
+async function comparePasses(
   model: Transformer,
+  sae: Sae,
   layout: TextWindows,
   steering: Steering,
-): Promise<{ losses: Float32Array; divergences: Float32Array }> {
+): Promise<{ losses: Float32Array; divergences: Float32Array; active: number }> {
   const { kernels } = model
   const n = layout.predicting.length
   // The logits outlive the pass that computed them.
-  const logitsOf = (pass: Workspace) => Promise.resolve(rowLogits(model, pass, layout.predicting))
-  const plain = await readTexts(model, layout, null, logitsOf)
-  const steered = await readTexts(model, layout, steering.hooks, logitsOf)
+  const logitsOf = (pass: Workspace) => rowLogits(model, pass, layout.predicting)
+  const [plain, active] = await readTexts(model, layout, null, async (pass) => {
+    const logits = logitsOf(pass)
+    return [logits, await countActive(sae, pass, layout, steering)] as const
+  })
+  const steered = await readTexts(model, layout, steering.hooks, async (pass) => logitsOf(pass))
   const targets = kernels.tensor(layout.targets, [n])
   const [losses, divergences] = [kernels.zeros([n]), kernels.zeros([n])]
   kernels.crossEntropyForward(losses, plain, targets)
   kernels.klDivergence(divergences, steered, plain)
   const [loss, divergence] = await Promise.all([kernels.readF32(losses), kernels.readF32(divergences)])
   for (const tensor of [plain, steered, targets, losses, divergences]) kernels.free(tensor)
-  return { losses: loss, divergences: divergence }
+  return { losses: loss, divergences: divergence, active }
 }
 
-/** Written tokens on which at least one steered feature fires, without steering. */
+/** Written tokens on which at least one steered feature fires in an unsteered pass. */
 async function countActive(
-  model: Transformer,
   sae: Sae,
+  pass: Workspace,
   layout: TextWindows,
   steering: Steering,
 ): Promise<number> {
-  const { kernels } = model
+  const { kernels } = sae
   const steered = new Set(steering.edits.map(({ feature }) => feature))
-  const codes = await readTexts(model, layout, null, async (pass) => {
-    const ids = kernels.tensor(layout.written, [layout.written.length])
-    const x: Tensor = kernels.zeros([layout.written.length, sae.d])
-    kernels.gatherRows(x, pass.activations[sae.hookName], ids)
-    const found = await encode(sae, x)
-    for (const tensor of [ids, x]) kernels.free(tensor)
-    return found
-  })
+  const ids = kernels.tensor(layout.written, [layout.written.length])
+  const x = kernels.zeros([layout.written.length, sae.d])
+  kernels.gatherRows(x, pass.activations[sae.hookName], ids)
+  const codes = await encode(sae, x)
+  for (const tensor of [ids, x]) kernels.free(tensor)
   let active = 0
   for (let row = 0; row < layout.written.length; row++) {
     const own = codes.featureIds.subarray(codes.rowOffsets[row], codes.rowOffsets[row + 1])
