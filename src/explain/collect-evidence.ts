@@ -6,6 +6,7 @@ import type { LogitWeight, TokenStatistics } from '../features/feature-store.js'
 import { type FeatureTokens, featureTokens } from '../features/token-counts.js'
 import type { Transformer } from '../model/transformer.js'
 import { type StageContext, silentProgress } from '../progress/progress.js'
+import { requireFeature } from '../sae/require-feature.js'
 import type { Sae } from '../sae/sae.js'
 import type { Candidates } from './candidates.js'
 import { chooseExamples } from './choose-examples.js'
@@ -123,12 +124,7 @@ export async function collectEvidence(
 
 function featureGroup({ sae, features, nearest }: EvidenceRequest): UnitGroup {
   const ids = [...new Set(features)].sort((a, b) => a - b)
-  for (const id of ids)
-    if (!Number.isInteger(id) || id < 0 || id >= sae.features)
-      throw new MonosemError(
-        'missing',
-        `feature ${id}: expected a whole number from 0 to ${sae.features - 1}`,
-      )
+  for (const id of ids) requireFeature(id, sae.features)
   const place = placesOf(ids, sae.features)
   const near = new Map<number, number[]>()
   ids.forEach((id, unit) => {

@@ -1,4 +1,5 @@
 import { MonosemError } from '../errors/monosem-error.js'
+import { requireFeature } from '../sae/require-feature.js'
 
 /**
  * Reads numbers and ranges of features: ['0-499,700', '812-820'].
@@ -17,14 +18,7 @@ export function readFeatureList(parts: readonly string[], features: number): num
         'config',
         `--features: expected numbers and ranges like 0-499,700, got ${JSON.stringify(item)}`,
       )
-    if (Number(last) >= features)
-      throw new MonosemError(
-        'missing',
-        `feature ${last}: expected a whole number from 0 to ${features - 1}`,
-        {
-          hint: 'monosem features list shows the numbers',
-        },
-      )
+    requireFeature(Number(last), features)
     for (let id = Number(first); id <= Number(last); id++) ids.add(id)
   }
   return [...ids].sort((a, b) => a - b)

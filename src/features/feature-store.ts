@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { loadTokenizer, type Tokenizer } from '../corpus/tokenizer.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import { type Database, openDatabase } from '../formats/duckdb.js'
+import { requireFeature } from '../sae/require-feature.js'
 import { openStage } from '../storage/stage.js'
 import type { FeaturesSummary } from './build-features.js'
 import type { FeatureDetail, FeatureRow } from './feature-detail.js'
@@ -149,13 +150,7 @@ async function getFeatures(
   summary: FeaturesSummary,
   features: readonly number[],
 ): Promise<FeatureDetail[]> {
-  for (const feature of features)
-    if (!Number.isInteger(feature) || feature < 0 || feature >= summary.features)
-      throw new MonosemError(
-        'missing',
-        `feature ${feature}: expected a whole number from 0 to ${summary.features - 1}`,
-        { hint: 'list the features to see their ids' },
-      )
+  for (const feature of features) requireFeature(feature, summary.features)
   const found = new Map<number, FeatureDetail>()
   for (const [shard, ids] of byShard([...new Set(features)])) {
     const find = (table: TableName): Promise<Map<number, StoredRow[]>> =>

@@ -1,6 +1,5 @@
 import type { TokenSplit } from '../corpus/corpus.js'
 import { windowCount } from '../corpus/windows.js'
-import { MonosemError } from '../errors/monosem-error.js'
 import { encodedWindows } from '../eval/encoded-windows.js'
 import { requireSaeFits } from '../eval/sae-on-model.js'
 import { sampleWindows } from '../eval/sample-windows.js'
@@ -11,6 +10,7 @@ import {
   silentProgress,
   throwIfInterrupted,
 } from '../progress/progress.js'
+import { requireFeature } from '../sae/require-feature.js'
 import {
   addToConcept,
   type ConceptHistogram,
@@ -75,13 +75,6 @@ export async function measureSpecificity(
   }
   task.end()
   return features.map((feature, i) => resultOf(feature, predicate, splits, histograms[i], config.levels))
-}
-
-function requireFeature(feature: number, features: number): void {
-  if (Number.isInteger(feature) && feature >= 0 && feature < features) return
-  throw new MonosemError('missing', `feature ${feature}: expected a whole number from 0 to ${features - 1}`, {
-    hint: 'list the features to see their ids',
-  })
 }
 
 interface Pass {

@@ -3,6 +3,7 @@ import { requireSaeFits } from '../eval/sae-on-model.js'
 import type { SaeTensors, Tensor } from '../kernels/kernels.js'
 import type { HooksFor, PassRows } from '../model/generate.js'
 import { type Hook, hookNames, type Transformer } from '../model/transformer.js'
+import { requireFeature } from '../sae/require-feature.js'
 import { encodeRows, reconstruct, type Sae } from '../sae/sae.js'
 
 /*
@@ -266,7 +267,7 @@ function requireEdits(sae: Sae, edits: readonly FeatureEdit[]): void {
     throw new MonosemError('config', 'steering: expected at least one feature, got none')
   const seen = new Set<number>()
   for (const { feature, value } of edits) {
-    requireFeature(sae, feature)
+    requireFeature(feature, sae.features)
     if (seen.has(feature)) throw new MonosemError('config', `steering: feature ${feature} is named twice`)
     seen.add(feature)
     if (!(Math.abs(value) <= largestValue))
@@ -276,12 +277,4 @@ function requireEdits(sae: Sae, edits: readonly FeatureEdit[]): void {
         { hint: 'values are in units of the feature; its maximum is in the feature store' },
       )
   }
-}
-
-/** @throws MonosemError missing */
-export function requireFeature({ features }: Pick<Sae, 'features'>, feature: number): void {
-  if (Number.isInteger(feature) && feature >= 0 && feature < features) return
-  throw new MonosemError('missing', `feature ${feature}: expected a whole number from 0 to ${features - 1}`, {
-    hint: 'monosem features list shows the numbers',
-  })
 }
