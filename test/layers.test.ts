@@ -28,9 +28,10 @@ const allowed: Record<string, readonly string[]> = {
   attribution: [...analysis, 'eval', 'features', 'interp'],
   probe: [...analysis, 'eval', 'features', 'interp'],
   export: [...analysis, 'eval', 'features', 'interp', 'explain'],
+  server: [...analysis, 'eval', 'features', 'interp', 'explain', 'steer', 'attribution'],
   cli: [
     ...[...analysis, 'eval', 'features', 'interp'],
-    ...['explain', 'steer', 'attribution', 'probe', 'export'],
+    ...['explain', 'steer', 'attribution', 'probe', 'export', 'server'],
   ],
 }
 

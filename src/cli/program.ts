@@ -12,6 +12,7 @@ import { globalSchema } from './global-options.js'
 import { addModel } from './model.js'
 import { addProbe } from './probe.js'
 import { addSae } from './sae.js'
+import { addServe } from './serve.js'
 import { addInfluence, addSteer } from './steer.js'
 
 /** The whole command line: every command with its flags and help, ready to parse. @param asJson mistakes in the options are reported as JSON */
@@ -27,7 +28,7 @@ export function createProgram(version: string, asJson = false): Command {
     .addHelpText('after', '\nExample:\n  $ monosem demo --quick --out runs/quick')
   addFlags(program, globalSchema)
   const stages = [addDemo, addCorpus, addModel, addSae, addEval, addFeatures, addCaseStudies, addExplain]
-  const uses = [addSteer, addInfluence, addAttribute, addProbe, addExport]
+  const uses = [addServe, addSteer, addInfluence, addAttribute, addProbe, addExport]
   for (const add of [...stages, ...uses]) add(program)
   return program
 }

@@ -1,0 +1,85 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { basename, join, resolve } from 'node:path'
+import { MonosemError } from '../errors/monosem-error.js'
+import { type FeatureStore, openFeatureStore } from '../features/feature-store.js'
+import type { Kernels } from '../kernels/kernels.js'
+import type { ModelConfig } from '../model/model-config.js'
+import { type FeatureIndex, openFeatureIndex } from './feature-index.js'
+import { type FeaturePages, openFeaturePages } from './feature-pages.js'
+import { type NotesStore, openNotes } from './notes-store.js'
+import type { RunInfo } from './protocol.js'
+
+/** One run directory, open for as long as the server runs. */
+export interface ServedRun {
+  info: RunInfo
+  /** absolute */
+  directory: string
+  store: FeatureStore
+  /** what the list and the search read */
+  index: FeatureIndex
+  /** what feature pages are made of */
+  pages: FeaturePages
+  /** labels, notes and explanations */
+  notes: NotesStore
+  close(): void
+}
+
+export interface ServedRunOptions {
+  /** loads the kernels when a text is run for the first time */
+  kernels: () => Promise<Kernels>
+}
+
+/**
+ * Opens a run directory. Only `features` must be there; each other part adds what can be shown.
+ * @param name short name in addresses, see `runNames`
+ * @throws MonosemError missing (no run, or its features are not finished), corrupt, format (another version)
+ */
+export async function openServedRun(directory: string, name: string): Promise<ServedRun> {
+  const root = resolve(directory)
+  const part = (role: string): string => join(root, role)
+  if (!existsSync(root)) throw new MonosemError('missing', `${directory}: no such run directory`)
+  const store = await openFeatureStore(part('features'))
+  const has = {
+    model: existsSync(part('model')) && existsSync(part('sae')),
+    map: existsSync(part('feature-map')),
+    explanations: existsSync(part('explanations')),
+    ablation: existsSync(part('ablation')),
+  }
+  const notes = await openNotes(part('explanations'), part('features'))
+  return {
+    info: {
+      run: name,
+      directory,
+      hookName: store.summary.hookName,
+      features: store.summary.features,
+      context: has.model ? (await readModelConfig(part('model'))).context : null,
+      has,
+    },
+    directory: root,
+    store,
+    index: await openFeatureIndex(store, root, notes),
+    pages: openFeaturePages(store, root),
+    notes,
+    close: () => store.close(),
+  }
+}
+
+async function readModelConfig(directory: string): Promise<Pick<ModelConfig, 'context'>> {
+  return JSON.parse(await readFile(join(directory, 'model.json'), 'utf8'))
+}
+
+/** Names that addresses of the server itself use. */
+const reserved = ['api', 'assets']
+
+/** A short, unique name for each run directory: its last part, with a number where two are the same. */
+export function runNames(directories: readonly string[]): string[] {
+  const used = new Set<string>(reserved)
+  return directories.map((directory) => {
+    const plain = basename(resolve(directory)).replace(/[^\w.-]+/g, '-') || 'run'
+    let name = plain
+    for (let i = 2; used.has(name); i++) name = `${plain}-${i}`
+    used.add(name)
+    return name
+  })
+}
