@@ -25,7 +25,12 @@ export function browserTest(name: string, body: (t: TestContext, browser: Browse
   test(name, { skip: browserPath === undefined ? 'no Chromium was found' : false }, async (t) => {
     const browser = await chromium.launch({
       executablePath: browserPath,
-      args: ['--no-sandbox', '--disable-quic', '--disable-background-networking', '--disable-component-update'],
+      args: [
+        '--no-sandbox',
+        '--disable-quic',
+        '--disable-background-networking',
+        '--disable-component-update',
+      ],
     })
     t.after(() => browser.close())
     await body(t, browser)

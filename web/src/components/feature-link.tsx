@@ -1,0 +1,16 @@
+import { A } from '@solidjs/router'
+import { Show } from 'solid-js'
+import { address } from '../runs'
+
+/** The way to a feature's page: its number, and its name where it has one. */
+export function FeatureLink(props: { run: string; feature: number; name?: string | null }) {
+  return (
+    <A class="feature-link" href={address.feature(props.run, props.feature)}>
+      <span class="number">{props.feature}</span>
+      <Show when={props.name}>
+        {' '}
+        <bdi>{props.name}</bdi>
+      </Show>
+    </A>
+  )
+}
