@@ -22,8 +22,11 @@ export async function ablationEffects(
   metric: Metric,
   clean: number,
 ): Promise<number[]> {
+  const features = new Set(wanted.map(({ feature }) => feature))
   const activations = new Map(
-    pairs.map(({ feature, positions, activation }) => [`${feature} ${positions[0]}`, activation]),
+    pairs
+      .filter(({ feature }) => features.has(feature))
+      .map(({ feature, positions, activation }) => [`${feature} ${positions[0]}`, activation]),
   )
   const effects: number[] = []
   for (let i = 0; i < wanted.length; i += copiesAtOnce) {
