@@ -8,11 +8,12 @@ import {
   type SteerRequest,
   steerEventSchema,
 } from '../../src/server/protocol.js'
+import { startServer } from '../../src/server/serve.js'
 import { printable } from '../../src/terminal/printable.js'
 import { smallFeatures } from '../small-run.js'
 import { fileLifetime } from '../temporary-directory.js'
 import { gate } from './gate.js'
-import { allEvents, eventsOf, modelApp, textOf } from './model-app.js'
+import { allEvents, countingKernels, eventsOf, modelApp, textOf } from './model-app.js'
 
 const app = await modelApp(fileLifetime())
 const dead = smallFeatures - 1
@@ -143,6 +144,29 @@ test('closing the stream is leaving too', async () => {
   for await (const event of eventsOf(response)) if (event.type === 'next') break
   assert.equal((await steer({ maxTokens: 1 })).at(-1)!.type, 'done')
   assert.equal(app.kernels.live(), before)
+})
+
+test('a client that closes its connection stops the writing', async (t) => {
+  const kernels = countingKernels()
+  const server = await startServer({ runs: [app.root], port: 0, kernels: async () => kernels })
+  t.after(() => server.close())
+  const send = (maxTokens: number, signal?: AbortSignal) =>
+    fetch(`${server.url}/api/v1/runs/${server.runs[0].run}/steer`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ ...request, maxTokens }),
+      signal,
+    })
+  const last = async () => (await allEvents(await send(1))).at(-1)?.type
+  assert.equal(await last(), 'done')
+  const [live, passes] = [kernels.live(), kernels.passes()]
+  const leaving = new AbortController()
+  const events = eventsOf(await send(512, leaving.signal))
+  while ((await events.next()).value?.type !== 'text');
+  leaving.abort()
+  assert.equal(await last(), 'done')
+  assert.ok(kernels.passes() - passes < 1000, 'a whole run takes more')
+  assert.equal(kernels.live(), live)
 })
 
 test('a second run hears that it waits, and starts when the first is done', async () => {
