@@ -4,6 +4,7 @@ import { compress } from 'hono/compress'
 import { answerToError, refuse } from './error-answer.js'
 import { addOpenApi } from './openapi.js'
 import { addFeatureRoutes } from './routes/features.js'
+import { addNotesRoutes } from './routes/notes.js'
 import { addRunRoutes } from './routes/runs.js'
 import { type Access, localAccess } from './security/access.js'
 import { countAttempts } from './security/attempts.js'
@@ -72,5 +73,6 @@ function createApi(runs: ServedRuns): OpenAPIHono {
   })
   addRunRoutes(api, runs)
   addFeatureRoutes(api, runs)
+  addNotesRoutes(api, runs)
   return api
 }
