@@ -2,6 +2,7 @@ import type { Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 import { MonosemError } from '../errors/monosem-error.js'
+import type { Kernels } from '../kernels/kernels.js'
 import { createApp } from './app.js'
 import type { RunInfo } from './protocol.js'
 import { accessTo, inUrl, isLoopback } from './security/access.js'
@@ -20,6 +21,8 @@ export interface ServeOptions {
   token?: boolean
   /** further names that the server answers to */
   allowHost?: readonly string[]
+  /** loads the kernels when a text is run for the first time; default: as `loadKernels` chooses */
+  kernels?: () => Promise<Kernels>
 }
 
 export interface Server {
