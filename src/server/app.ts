@@ -3,9 +3,13 @@ import { bodyLimit } from 'hono/body-limit'
 import { compress } from 'hono/compress'
 import { answerToError, refuse } from './error-answer.js'
 import { addOpenApi } from './openapi.js'
+import { addAttributionRoutes } from './routes/attribution.js'
 import { addFeatureRoutes } from './routes/features.js'
 import { addNotesRoutes } from './routes/notes.js'
 import { addRunRoutes } from './routes/runs.js'
+import { addSpecificityRoutes } from './routes/specificity.js'
+import { addSteerRoutes } from './routes/steer.js'
+import { addTextRoutes } from './routes/text.js'
 import { type Access, localAccess } from './security/access.js'
 import { countAttempts } from './security/attempts.js'
 import { guardHost } from './security/guard-host.js'
@@ -74,5 +78,9 @@ function createApi(runs: ServedRuns): OpenAPIHono {
   addRunRoutes(api, runs)
   addFeatureRoutes(api, runs)
   addNotesRoutes(api, runs)
+  addTextRoutes(api, runs)
+  addAttributionRoutes(api, runs)
+  addSteerRoutes(api, runs)
+  addSpecificityRoutes(api, runs)
   return api
 }
