@@ -54,7 +54,7 @@ async function writePages(
       throwIfInterrupted(context.signal)
       const from = first + pages.length
       const ids = Array.from({ length: Math.min(pagesAtOnce, end - from) }, (_, i) => from + i)
-      pages.push(...(await Promise.all((await maker.pages(ids)).map(storedAnswer))))
+      pages.push(...(await Promise.all((await maker.pages(ids)).map((json) => storedAnswer(json)))))
       task.update(first + pages.length)
     }
     await writeArchiveFile(directory, first, pages, index)

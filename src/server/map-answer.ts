@@ -29,7 +29,7 @@ export function createMapView(
         })
       const { version } = index.named()
       if (kept?.version !== version) {
-        const answer = mapJson(map, index).then(storedAnswer)
+        const answer = mapJson(map, index).then((json) => storedAnswer(json))
         kept = { version, answer }
         answer.catch(() => {
           kept = null
