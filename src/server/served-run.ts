@@ -8,6 +8,7 @@ import type { ModelConfig } from '../model/model-config.js'
 import { type FeatureIndex, openFeatureIndex } from './feature-index.js'
 import { type FeaturePages, openFeaturePages } from './feature-pages.js'
 import { type NotesStore, openNotes } from './notes-store.js'
+import { findReports, type Reports } from './overview/reports.js'
 import type { RunInfo } from './protocol.js'
 
 /** One run directory, open for as long as the server runs. */
@@ -22,6 +23,8 @@ export interface ServedRun {
   pages: FeaturePages
   /** labels, notes and explanations */
   notes: NotesStore
+  /** files that can be looked at as they are */
+  reports: Reports
   close(): void
 }
 
@@ -61,6 +64,7 @@ export async function openServedRun(directory: string, name: string): Promise<Se
     index: await openFeatureIndex(store, root, notes),
     pages: openFeaturePages(store, root),
     notes,
+    reports: await findReports(root),
     close: () => {
       store.close()
       notes.close()
