@@ -11,7 +11,7 @@ const height = 180
 const rows = 20
 
 /** Values that differ by more than this factor are drawn on a logarithmic axis. */
-const wide = 50
+const wide = 20
 
 /** The code of the plots, once. */
 let loading: Promise<typeof import('./plot')> | undefined

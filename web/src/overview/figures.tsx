@@ -51,7 +51,7 @@ export function Headlines(props: { figures: readonly Figure[] }) {
 }
 
 /** Figures whose bars may be compared: the same unit, the same kind of name. */
-const comparable = [/loss$/i, /spearman/i]
+const comparable = [/loss$|^losses\./i, /spearman/i]
 
 /** Length of a figure's bar, beside the others of its kind; null: nothing to compare with. */
 function barShare(figure: Figure, all: readonly Figure[]): number | null {

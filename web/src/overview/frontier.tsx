@@ -119,6 +119,7 @@ function label(plot: import('uplot'), points: ReturnType<typeof measured>, fill:
   const { ctx } = plot
   ctx.save()
   ctx.fillStyle = fill
+  ctx.textAlign = 'left'
   ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`
   for (const point of points)
     ctx.fillText(

@@ -7,6 +7,7 @@ import { Failure } from '../components/failure'
 import { Histogram } from '../components/histogram'
 import { number } from '../components/tokens'
 import { CaseStudies } from '../overview/case-studies'
+import { Corpus } from '../overview/corpus'
 import { FigureTable, Headlines, headlines } from '../overview/figures'
 import { Frontier } from '../overview/frontier'
 import { address, useRun } from '../runs'
@@ -76,69 +77,81 @@ function Parts(props: { overview: Overview; run: RunInfo }) {
   return (
     <>
       <Headlines figures={headline} />
-      <div class="grid wide">
-        <Part title="How well it explains the model" part={evaluation} make={make('eval')}>
-          {({ figures }) => (
-            <FigureTable figures={figures} caption="Measures of the autoencoder on held-out text" />
-          )}
-        </Part>
-        <Part title="How often features fire" part={density} make={make('eval')}>
-          {(found) => <Density density={found} />}
-        </Part>
-        <Part title="Explanations" part={explanations} make={`monosem explain ${props.run.directory}`}>
-          {({ figures }) => <FigureTable figures={figures} caption="Scores of the explanations" />}
-        </Part>
-        <Part title="Case studies" part={caseStudies} make={make('case-studies')}>
-          {(studies) => <CaseStudies run={props.run.run} studies={studies} />}
-        </Part>
-        <Show when={frontier.length > 1}>
-          <section class="panel">
-            <h2>Sparsity and fidelity</h2>
-            <Frontier points={frontier} />
-          </section>
-        </Show>
-        <Part title="The autoencoder" part={sae} make={make('sae train')}>
-          {({ architecture, figures, curves }) => (
-            <>
-              <p>
-                Architecture: <strong>{architecture}</strong>
-              </p>
-              <FigureTable figures={figures} caption="The autoencoder" />
-              <Curves curves={curves} />
-            </>
-          )}
-        </Part>
-        <Part title="The model" part={model} make={make('model train')}>
-          {({ figures, curves }) => (
-            <>
-              <FigureTable figures={figures} caption="The language model" />
-              <Curves curves={curves} />
-            </>
-          )}
-        </Part>
-        <Part title="The text" part={corpus} make={make('corpus build')}>
-          {(found) => <Corpus corpus={found} />}
-        </Part>
-        <Show when={reports.length > 0}>
-          <section class="panel">
-            <h2>Reports</h2>
-            <ul>
-              <For each={reports}>
-                {({ name, href }) => (
-                  <li>
-                    <a href={`/api/v1/runs/${props.run.run}/${href}`} rel="external">
-                      {name}
-                    </a>
-                  </li>
-                )}
-              </For>
-            </ul>
-          </section>
-        </Show>
+      <div class="story">
+        <div class="stack">
+          <Part title="How well it explains the model" part={evaluation} make={make('eval')}>
+            {({ figures }) => (
+              <FigureTable figures={figures} caption="Measures of the autoencoder on held-out text" />
+            )}
+          </Part>
+          <Part title="How often features fire" part={density} make={make('eval')}>
+            {(found) => <Density density={found} />}
+          </Part>
+          <Show when={frontier.length > 1}>
+            <section class="panel">
+              <h2>Sparsity and fidelity</h2>
+              <Frontier points={frontier} />
+            </section>
+          </Show>
+        </div>
+        <div class="stack">
+          <Part title="Case studies" part={caseStudies} make={make('case-studies')}>
+            {(studies) => <CaseStudies run={props.run.run} studies={studies} />}
+          </Part>
+          <Part title="Explanations" part={explanations} make={`monosem explain ${props.run.directory}`}>
+            {({ figures }) => <FigureTable figures={figures} caption="Scores of the explanations" />}
+          </Part>
+          <Show when={reports.length > 0}>
+            <Reports run={props.run.run} reports={reports} />
+          </Show>
+        </div>
+        <div class="stack">
+          <Part title="The autoencoder" part={sae} make={make('sae train')}>
+            {({ architecture, figures, curves }) => (
+              <>
+                <p>
+                  Architecture: <strong>{architecture}</strong>
+                </p>
+                <FigureTable figures={figures} caption="The autoencoder" />
+                <Curves curves={curves} />
+              </>
+            )}
+          </Part>
+        </div>
+        <div class="stack">
+          <Part title="The model" part={model} make={make('model train')}>
+            {({ figures, curves }) => (
+              <>
+                <FigureTable figures={figures} caption="The language model" />
+                <Curves curves={curves} />
+              </>
+            )}
+          </Part>
+          <Part title="The text" part={corpus} make={make('corpus build')}>
+            {(found) => <Corpus corpus={found} />}
+          </Part>
+        </div>
       </div>
     </>
   )
 }
+
+const Reports = (props: { run: string; reports: Overview['reports'] }) => (
+  <section class="panel">
+    <h2>Reports</h2>
+    <ul>
+      <For each={props.reports}>
+        {({ name, href }) => (
+          <li>
+            <a href={`/api/v1/runs/${props.run}/${href}`} rel="external">
+              {name}
+            </a>
+          </li>
+        )}
+      </For>
+    </ul>
+  </section>
+)
 
 /** A part of the story, or how to make it where the run does not have it. */
 function Part<T>(props: { title: string; part: T | null; make: string; children: (part: T) => JSX.Element }) {
@@ -208,45 +221,6 @@ function Density(props: { density: NonNullable<Overview['density']> }) {
         <summary class="small quiet">Source</summary>
         <code class="small">{props.density.source}</code>
       </details>
-    </>
-  )
-}
-
-function Corpus(props: { corpus: NonNullable<Overview['corpus']> }) {
-  const kinds = () => [...props.corpus.kinds].sort((a, b) => b.tokens - a.tokens)
-  const most = () => Math.max(...kinds().map(({ tokens }) => tokens), 1)
-  return (
-    <>
-      <FigureTable figures={props.corpus.figures} caption="The text" />
-      <div class="scroll-x">
-        <table class="data">
-          <caption class="small">Kinds of text</caption>
-          <thead>
-            <tr>
-              <th scope="col">Kind</th>
-              <th scope="col" class="number">
-                Documents
-              </th>
-              <th scope="col" class="number">
-                Tokens
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            <For each={kinds()}>
-              {({ name, documents, tokens }) => (
-                <tr>
-                  <th scope="row">{name}</th>
-                  <td class="number">{documents.toLocaleString('en-US')}</td>
-                  <td class="number bar-cell" style={{ '--share': tokens / most() }}>
-                    {tokens.toLocaleString('en-US')}
-                  </td>
-                </tr>
-              )}
-            </For>
-          </tbody>
-        </table>
-      </div>
     </>
   )
 }
