@@ -4,11 +4,14 @@ import { basename, join, resolve } from 'node:path'
 import { MonosemError } from '../errors/monosem-error.js'
 import { type FeatureStore, openFeatureStore } from '../features/feature-store.js'
 import type { Kernels } from '../kernels/kernels.js'
+import { loadKernels } from '../kernels/load.js'
 import type { ModelConfig } from '../model/model-config.js'
 import { type FeatureIndex, openFeatureIndex } from './feature-index.js'
 import { type FeaturePages, openFeaturePages } from './feature-pages.js'
 import { createMapView, type MapView } from './map-answer.js'
 import { readMapColumns } from './map-columns.js'
+import { createJobQueue, type JobQueue } from './model/job-queue.js'
+import { createModelRunner, type ModelRunner } from './model/model-runner.js'
 import { type NotesStore, openNotes } from './notes-store.js'
 import { openOptionalParts } from './optional-parts.js'
 import type { RunInfo } from './protocol.js'
@@ -28,12 +31,16 @@ export interface ServedRun {
   warnings: readonly string[]
   /** labels, notes and explanations */
   notes: NotesStore
+  /** what runs texts; null without a model or an autoencoder */
+  model: ModelRunner | null
   close(): void
 }
 
 export interface ServedRunOptions {
-  /** loads the kernels when a text is run for the first time */
-  kernels: () => Promise<Kernels>
+  /** loads the kernels when a text is run for the first time; default: the best there are, of its own */
+  kernels?: () => Promise<Kernels>
+  /** what all runs of a server share; default: one of its own */
+  queue?: JobQueue
 }
 
 /**
@@ -41,7 +48,11 @@ export interface ServedRunOptions {
  * @param name short name in addresses, see `runNames`
  * @throws MonosemError missing (no run, or its features are not finished), corrupt, format (another version)
  */
-export async function openServedRun(directory: string, name: string): Promise<ServedRun> {
+export async function openServedRun(
+  directory: string,
+  name: string,
+  { kernels = () => loadKernels(), queue = createJobQueue() }: ServedRunOptions = {},
+): Promise<ServedRun> {
   const root = resolve(directory)
   const part = (role: string): string => join(root, role)
   if (!existsSync(root)) throw new MonosemError('missing', `${directory}: no such run directory`)
@@ -73,6 +84,7 @@ export async function openServedRun(directory: string, name: string): Promise<Se
     map: createMapView(store, has.map ? places : null, index),
     warnings: parts.warnings,
     notes,
+    model: has.model ? createModelRunner(root, store, { kernels, queue }) : null,
     close: () => {
       index.close()
       pages.close()
@@ -86,7 +98,7 @@ async function readModelConfig(directory: string): Promise<Pick<ModelConfig, 'co
 }
 
 /** Names that addresses of the server itself use. */
-const reserved = ['api', 'assets']
+const reserved = ['api', 'assets', 'login']
 
 /** A short, unique name for each run directory: its last part, with a number where two are the same. */
 export function runNames(directories: readonly string[]): string[] {
