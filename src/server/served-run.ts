@@ -14,6 +14,7 @@ import { createJobQueue, type JobQueue } from './model/job-queue.js'
 import { createModelRunner, type ModelRunner } from './model/model-runner.js'
 import { type NotesStore, openNotes } from './notes-store.js'
 import { openOptionalParts } from './optional-parts.js'
+import { findReports, type Reports } from './overview/reports.js'
 import type { RunInfo } from './protocol.js'
 
 /** One run directory, open for as long as the server runs. */
@@ -33,6 +34,8 @@ export interface ServedRun {
   notes: NotesStore
   /** what runs texts; null without a model or an autoencoder */
   model: ModelRunner | null
+  /** files that can be looked at as they are */
+  reports: Reports
   close(): void
 }
 
@@ -64,7 +67,7 @@ export async function openServedRun(
     explanations: existsSync(part('explanations')),
     ablation: parts.ablation !== null,
   }
-  const notes = await openNotes(part('explanations'), part('features'))
+  const notes = await openNotes(part('explanations'), part('features'), store.summary.features)
   const places = await readMapColumns(parts.map, store.summary.features)
   const index = await openFeatureIndex(store, places, notes)
   const pages = await openFeaturePages(store, root, parts)
@@ -84,11 +87,13 @@ export async function openServedRun(
     map: createMapView(store, has.map ? places : null, index),
     warnings: parts.warnings,
     notes,
+    reports: await findReports(root),
     model: has.model ? createModelRunner(root, store, { kernels, queue }) : null,
     close: () => {
       index.close()
       pages.close()
       store.close()
+      notes.close()
     },
   }
 }
