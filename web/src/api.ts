@@ -5,6 +5,7 @@ import type {
   FeaturePage,
   FeatureQuery,
   NotesUpdate,
+  Overview,
   RunList,
 } from '../../src/server/protocol'
 
@@ -25,6 +26,11 @@ export class ApiError extends Error {
 const root = '/api/v1'
 
 async function request<T>(path: string, init?: RequestInit): Promise<T> {
+  return (await respond(path, init)).json()
+}
+
+/** The answer to a request, where it is no error. @throws ApiError; AbortError when the signal is aborted */
+export async function respond(path: string, init?: RequestInit): Promise<Response> {
   let response: Response
   try {
     response = await fetch(root + path, init)
@@ -33,11 +39,19 @@ async function request<T>(path: string, init?: RequestInit): Promise<T> {
     const hint = 'Is monosem serve still running?'
     throw new ApiError(0, { code: 'offline', message: 'The server does not answer.', hint })
   }
-  const body = await response.json().catch(() => null)
-  if (response.ok) return body as T
+  if (response.ok) return response
+  const body: ErrorBody | null = await response.json().catch(() => null)
   const unknown = { code: 'internal', message: `The server answered ${response.status}.`, hint: null }
-  throw new ApiError(response.status, (body as ErrorBody | null)?.error ?? unknown)
+  throw new ApiError(response.status, body?.error ?? unknown)
 }
+
+/** Options of a request with a body. */
+export const sending = (method: 'POST' | 'PUT', body: unknown, signal?: AbortSignal): RequestInit => ({
+  method,
+  signal,
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(body),
+})
 
 /** A request that changes something or runs the model. */
 export const send = <T>(
@@ -45,13 +59,7 @@ export const send = <T>(
   path: string,
   body: unknown,
   signal?: AbortSignal,
-): Promise<T> =>
-  request<T>(path, {
-    method,
-    signal,
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  })
+): Promise<T> => request<T>(path, sending(method, body, signal))
 
 export const get = <T>(path: string, signal?: AbortSignal): Promise<T> => request<T>(path, { signal })
 
@@ -63,6 +71,8 @@ export function queryString(query: Record<string, unknown>): string {
 }
 
 export const getRuns = () => get<RunList>('/runs')
+
+export const getOverview = (run: string) => get<Overview>(`/runs/${run}/overview`)
 
 export const getFeatures = (run: string, query: FeatureQuery, signal?: AbortSignal) =>
   get<FeatureList>(`/runs/${run}/features${queryString(query)}`, signal)
