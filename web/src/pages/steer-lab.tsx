@@ -133,7 +133,7 @@ function Lab(props: { run: RunInfo }) {
           onChoose={({ feature }) => add(feature)}
         />
         <label class="field prompt-field">
-          Prompt
+          <span class="label">Prompt</span>
           <textarea
             rows={3}
             dir="auto"

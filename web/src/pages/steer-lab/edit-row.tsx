@@ -25,7 +25,7 @@ export function EditRow(props: EditRowProps) {
   const ablated = () => props.edit.mode === 'ablate'
   const absolute = () => {
     const max = known()?.max
-    return max === undefined ? '' : ` = ${number(props.edit.strength * max)}`
+    return max === undefined ? '' : ` = ${minus(number(props.edit.strength * max))}`
   }
   const setStrength = (text: string) =>
     props.onChange({ strength: bounded(text, -strengthRange, strengthRange, props.edit.strength) })
@@ -78,7 +78,7 @@ export function EditRow(props: EditRowProps) {
       </div>
       <p class="edit-meaning quiet">
         <Show when={!ablated()} fallback={<>activation 0: {modeMeanings.ablate}</>}>
-          {props.edit.strength} × maximum{absolute()}: {modeMeanings[props.edit.mode]}
+          {minus(String(props.edit.strength))} × maximum{absolute()}: {modeMeanings[props.edit.mode]}
         </Show>
       </p>
       <Show when={known()?.dead}>
@@ -90,3 +90,5 @@ export function EditRow(props: EditRowProps) {
     </li>
   )
 }
+
+const minus = (text: string): string => text.replace('-', '−')

@@ -62,7 +62,7 @@ export function FeatureSearch(props: FeatureSearchProps) {
     return found.loading ? 'Searching …' : items().length === 0 ? 'No feature matches.' : null
   }
   return (
-    <div class="feature-search">
+    <div class="field feature-search">
       <label for={`${id}-box`}>Add a feature</label>
       <input
         id={`${id}-box`}

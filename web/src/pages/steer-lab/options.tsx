@@ -12,7 +12,7 @@ interface NumberFieldProps {
 function NumberField(props: NumberFieldProps) {
   return (
     <label class="field">
-      {props.label}
+      <span class="label">{props.label}</span>
       <input
         type="number"
         min={props.low}
@@ -58,7 +58,7 @@ export function Options(props: { settings: Settings; onChange: (change: Partial<
         onChange={(seed) => props.onChange({ seed })}
       />
       <label class="field">
-        Steer
+        <span class="label">Steer</span>
         <select
           value={props.settings.scope}
           onChange={(event) =>

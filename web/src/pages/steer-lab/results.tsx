@@ -8,7 +8,7 @@ import { describeRun, judgementSentence } from './words'
 export function Results(props: { run: SteerRun; retry: () => void }) {
   return (
     <>
-      <p role="status" class="run-state" data-phase={props.run.phase}>
+      <p role="status" class="status run-state" data-phase={props.run.phase}>
         {describeRun(props.run)}
       </p>
       <Show when={props.run.error}>
@@ -77,15 +77,15 @@ type Mover = NonNullable<SteerRun['next']>['up'][number]
 
 function Movers(props: { title: string; way: 'up' | 'down'; movers: readonly Mover[]; scale: number }) {
   return (
-    <table class="mover-table" data-way={props.way}>
+    <table class="data mover-table" data-way={props.way}>
       <caption>{props.title}</caption>
       <thead>
         <tr>
           <th scope="col">Token</th>
-          <th scope="col" class="numeric">
+          <th scope="col" class="number">
             Before
           </th>
-          <th scope="col" class="numeric">
+          <th scope="col" class="number">
             After
           </th>
           <td />
@@ -98,8 +98,8 @@ function Movers(props: { title: string; way: 'up' | 'down'; movers: readonly Mov
               <th scope="row">
                 <bdi class="some-token">{visibleToken(mover.token)}</bdi>
               </th>
-              <td class="numeric">{percent(mover.before)}</td>
-              <td class="numeric">{percent(mover.after)}</td>
+              <td class="number">{percent(mover.before)}</td>
+              <td class="number">{percent(mover.after)}</td>
               <td class="bars" aria-hidden="true">
                 <span class="share before" style={{ '--share': mover.before / props.scale }} />
                 <span class="share after" style={{ '--share': mover.after / props.scale }} />
@@ -138,18 +138,19 @@ function Judgements(props: { run: SteerRun }) {
       <Match when={rows()}>
         {(both) => (
           <>
-            <table class="judgements">
+            <table class="data judgements">
+              <caption>nats per token, under the unsteered model</caption>
               <thead>
                 <tr>
                   <th scope="col">Text</th>
-                  <th scope="col" class="numeric">
+                  <th scope="col" class="number">
                     Tokens
                   </th>
-                  <th scope="col" class="numeric">
-                    Loss, nats per token
+                  <th scope="col" class="number">
+                    Loss
                   </th>
-                  <th scope="col" class="numeric">
-                    KL, nats per token
+                  <th scope="col" class="number">
+                    KL
                   </th>
                 </tr>
               </thead>
@@ -158,9 +159,9 @@ function Judgements(props: { run: SteerRun }) {
                   {({ name, tokens, loss, klDivergence }) => (
                     <tr>
                       <th scope="row">{name}</th>
-                      <td class="numeric">{tokens}</td>
-                      <td class="numeric">{figure(loss)}</td>
-                      <td class="numeric">{figure(klDivergence)}</td>
+                      <td class="number">{tokens}</td>
+                      <td class="number">{figure(loss)}</td>
+                      <td class="number">{figure(klDivergence)}</td>
                     </tr>
                   )}
                 </For>
