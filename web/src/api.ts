@@ -8,6 +8,7 @@ import type {
   Overview,
   RunList,
 } from '../../src/server/protocol'
+import { isExport } from './source'
 
 /** What the server said when it could not answer. */
 export class ApiError extends Error {
@@ -31,6 +32,7 @@ async function request<T>(path: string, init?: RequestInit): Promise<T> {
 
 /** The answer to a request, where it is no error. @throws ApiError; AbortError when the signal is aborted */
 export async function respond(path: string, init?: RequestInit): Promise<Response> {
+  if (isExport) throw noModel()
   let response: Response
   try {
     response = await fetch(root + path, init)
@@ -44,6 +46,14 @@ export async function respond(path: string, init?: RequestInit): Promise<Respons
   const unknown = { code: 'internal', message: `The server answered ${response.status}.`, hint: null }
   throw new ApiError(response.status, body?.error ?? unknown)
 }
+
+/** Pages offer nothing in an export that needs the server; should one do so all the same, it is told why. */
+const noModel = () =>
+  new ApiError(405, {
+    code: 'missing',
+    message: 'These are exported pages: there is no server that could do this.',
+    hint: 'monosem serve shows the run with its model, and keeps labels and notes.',
+  })
 
 /** Options of a request with a body. */
 export const sending = (method: 'POST' | 'PUT', body: unknown, signal?: AbortSignal): RequestInit => ({
@@ -61,7 +71,12 @@ export const send = <T>(
   signal?: AbortSignal,
 ): Promise<T> => request<T>(path, sending(method, body, signal))
 
-export const get = <T>(path: string, signal?: AbortSignal): Promise<T> => request<T>(path, { signal })
+/** An answer of the server, or of the files of an exported site. */
+export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  if (!isExport) return request<T>(path, { signal })
+  const { answer } = await import('./site/answer')
+  return answer<T>(path, signal)
+}
 
 /** Query parameters of what is set. */
 export function queryString(query: Record<string, unknown>): string {
