@@ -4,8 +4,13 @@ import type { TestContext } from 'node:test'
 import { openCorpus } from '../src/corpus/corpus.js'
 import { corpusConfigSchema } from '../src/corpus/corpus-config.js'
 import { runCorpusStage } from '../src/corpus/corpus-stage.js'
+import { openExplanations } from '../src/explain/explanations.js'
+import { ablationConfigSchema } from '../src/features/ablation-config.js'
+import { runAblationStage } from '../src/features/ablation-stage.js'
+import { runMapStage } from '../src/features/feature-map.js'
 import { featuresConfigSchema } from '../src/features/features-config.js'
 import { runFeaturesStage } from '../src/features/features-stage.js'
+import { mapConfigSchema } from '../src/features/map-config.js'
 import { createReferenceKernels } from '../src/kernels/reference.js'
 import { saveTransformer } from '../src/model/model-files.js'
 import { createTransformer } from '../src/model/transformer.js'
@@ -34,15 +39,28 @@ export function sparseArrays(): SaeArrays {
   return arrays
 }
 
+/** Parts that a run may have besides its features. Every second feature gets an explanation, with a score. */
+export type SmallRunExtra = 'feature-map' | 'ablation' | 'explanations'
+
+/** All of them: a run of which every page has something to show. */
+export const everything: readonly SmallRunExtra[] = ['feature-map', 'ablation', 'explanations']
+
+export interface SmallRunOptions {
+  arrays?: SaeArrays
+  collect?: boolean
+  extras?: readonly SmallRunExtra[]
+}
+
 /**
  * A run directory: a corpus of words in three scripts, cut into bytes more often than not, an untrained model, an autoencoder and its
  * features.
  * @param options.arrays weights of the autoencoder; default: random ones of `features` features
  * @param options.collect whether to make `features`; default true
+ * @param options.extras what to make besides, see `SmallRunExtra`; default nothing
  */
 export async function smallRun(
   t: TestContext,
-  { arrays = randomArrays(features, 12), collect = true }: { arrays?: SaeArrays; collect?: boolean } = {},
+  { arrays = randomArrays(features, 12), collect = true, extras = [] }: SmallRunOptions = {},
 ) {
   const root = await temporaryDirectory(t)
   for (let file = 0; file < 12; file++) {
@@ -62,7 +80,36 @@ export async function smallRun(
   await writeSae(inputs.sae, arrays)
   const out = join(root, 'features')
   if (collect) await runFeaturesStage(smallConfig, { ...inputs, out }, context)
-  return { root, inputs, paths: { ...inputs, features: out } }
+  const paths = { ...inputs, features: out }
+  for (const extra of extras) await addExtra[extra](root, paths, arrays.bEnc.length)
+  return { root, inputs, paths }
+}
+
+type SmallRunPaths = Record<'corpus' | 'model' | 'sae' | 'features', string>
+
+const addExtra: Record<
+  SmallRunExtra,
+  (root: string, paths: SmallRunPaths, count: number) => Promise<unknown>
+> = {
+  'feature-map': (root, { sae, features }) =>
+    runMapStage(
+      mapConfigSchema.parse({ neighbours: 4 }),
+      { sae, features, out: join(root, 'feature-map') },
+      context,
+    ),
+  ablation: (root, paths) =>
+    runAblationStage(ablationConfigSchema.parse({}), { ...paths, out: join(root, 'ablation') }, context),
+  explanations: async (root, { features }, count) => {
+    const store = await openExplanations(join(root, 'explanations'), features)
+    const explained = Array.from({ length: Math.ceil(count / 2) }, (_, i) => 2 * i)
+    await store.append(
+      explained.map((feature) => ({
+        ...{ feature, text: `greeting number ${feature}`, explainer: 'statistics' },
+        ...{ configuration: 'small', examples: null },
+        scores: [{ scorer: 'spearman', value: feature / count, reason: null, n: 100, details: {} }],
+      })),
+    )
+  },
 }
 
 /** Options of the features of `smallRun`. */

@@ -3,6 +3,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { type ErrorCode, MonosemError } from '../errors/monosem-error.js'
 import type { ErrorBody } from './protocol.js'
 import { addFeatureRoutes } from './routes/features.js'
+import { addNotesRoutes } from './routes/notes.js'
 import { addRunRoutes } from './routes/runs.js'
 import type { ServedRuns } from './server-runs.js'
 import { addWebApp, type WebFiles } from './web-files.js'
@@ -22,6 +23,7 @@ export function createApp(runs: ServedRuns, web: WebFiles): OpenAPIHono {
   })
   addRunRoutes(api, runs)
   addFeatureRoutes(api, runs)
+  addNotesRoutes(api, runs)
   api.notFound((c) => c.json(errorBody('missing', `no such address: ${c.req.path}`, 'see /api'), 404))
   app.route('/api/v1', api)
   app.onError((error, c) => {

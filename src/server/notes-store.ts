@@ -8,6 +8,8 @@ export interface NotesStore {
   put(feature: number, update: NotesUpdate): Promise<FeatureNotes>
   /** name of each named feature, and the Spearman score of its explanation */
   names(): ReadonlyMap<number, FeatureName>
+  /** grows whenever a name or a score may have changed: what was made from `names()` is to be made again */
+  version(): number
 }
 
 export interface FeatureName {
@@ -37,5 +39,5 @@ export async function openNotes(directory: string, features: string): Promise<No
       scores: scores.map((score) => ({ ...score, details: { ...score.details } })),
     })),
   })
-  return { get, put: (feature) => get(feature), names: () => names }
+  return { get, put: (feature) => get(feature), names: () => names, version: () => 0 }
 }

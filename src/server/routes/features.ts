@@ -1,13 +1,7 @@
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi'
-import {
-  featureListSchema,
-  featureNotesSchema,
-  featurePageSchema,
-  featureQuerySchema,
-  notesUpdateSchema,
-} from '../protocol.js'
+import { featureListSchema, featurePageSchema, featureQuerySchema } from '../protocol.js'
 import { runNamed, type ServedRuns } from '../server-runs.js'
-import { answers, body, featureParams, runParams } from './describe.js'
+import { answers, featureParams, runParams } from './describe.js'
 
 /** The list of features, and the page of each. */
 export function addFeatureRoutes(api: OpenAPIHono, runs: ServedRuns): void {
@@ -34,32 +28,6 @@ export function addFeatureRoutes(api: OpenAPIHono, runs: ServedRuns): void {
       const { json, etag } = await runNamed(runs, run).pages.get(feature)
       // The page is sent as it is stored: the type of the answer is checked by the tests.
       return c.body(json, 200, { 'content-type': 'application/json', etag }) as never
-    },
-  )
-  api.openapi(
-    createRoute({
-      method: 'get',
-      path: '/runs/{run}/features/{feature}/notes',
-      summary: 'Label, note and explanations of a feature',
-      request: { params: featureParams },
-      responses: answers(featureNotesSchema, 'what was said about it'),
-    }),
-    async (c) => {
-      const { run, feature } = c.req.valid('param')
-      return c.json(await runNamed(runs, run).notes.get(feature), 200)
-    },
-  )
-  api.openapi(
-    createRoute({
-      method: 'put',
-      path: '/runs/{run}/features/{feature}/notes',
-      summary: 'Set the label and the note of a feature',
-      request: { params: featureParams, body: body(notesUpdateSchema) },
-      responses: answers(featureNotesSchema, 'what is said about it now'),
-    }),
-    async (c) => {
-      const { run, feature } = c.req.valid('param')
-      return c.json(await runNamed(runs, run).notes.put(feature, c.req.valid('json')), 200)
     },
   )
 }
