@@ -2,9 +2,7 @@ import { existsSync } from 'node:fs'
 import { decimals } from '../terminal/figures.js'
 import { openExplanations, type StoredExplanation } from './explanations.js'
 import { explanationsFile } from './explanations-file.js'
-
-/** Explainer of what people wrote themselves. */
-const byHand = 'user'
+import { byHand } from './user-notes.js'
 
 /** As many as there are. */
 const all = 2 ** 31 - 1
