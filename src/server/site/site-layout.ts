@@ -5,6 +5,7 @@
  *   runs.json.gz                           GET /runs
  *   <run>/overview.json.gz, map.json.gz    GET /runs/<run>/overview, map
  *   <run>/features/<n>/<id>.json.gz        `SitePage`: all about one feature, n = id / 1000
+ *   <run>/features/<id>/explanations/<explanation>/examples.json.gz
  *   <run>/columns.json.gz                  `SiteColumns`: what lists are sorted and filtered by
  *   <run>/items/<n>.json.gz                lines of the list in its usual order, `itemsInFile` in each
  *   <run>/documents.json.gz                what the search looks in
@@ -31,7 +32,7 @@ export type SiteNames = Record<string, string | null>
 
 /** All about one feature. */
 export interface SitePage {
-  /** answers by what follows /runs/<run>/features/<id> in the address: '' is the page, '/notes' its notes */
+  /** answers by what follows /runs/<run>/features/<id> in the address: '' is the page, '/notes', '/specificity' */
   answers: Record<string, unknown>
   /** of the features that it mentions */
   names: SiteNames

@@ -1,6 +1,6 @@
 import type { FeatureListItem, FeatureNotes, FeaturePage } from '../protocol.js'
 import type { Ask } from './ask.js'
-import { pageFile, type SiteNames, type SitePage } from './site-layout.js'
+import { answerFile, pageFile, type SiteNames, type SitePage } from './site-layout.js'
 import type { SiteWriter } from './site-writer.js'
 import { type FoundBy, foundBy } from './write-lists.js'
 
@@ -38,10 +38,15 @@ async function writePage(
   const page: FeaturePage = JSON.parse(await about(''))
   const notes: FeatureNotes = JSON.parse(await about('/notes'))
   const content: SitePage = {
-    answers: { '': page, '/notes': notes },
+    answers: { '': page, '/notes': notes, '/specificity': JSON.parse(await about('/specificity')) },
     names: namesOf(page, names),
   }
   await writer.data(pageFile(run, feature), JSON.stringify(content))
+  // Looked at by few and as large as the page: files of their own.
+  for (const { id } of notes.explanations.filter(({ hasExamples }) => hasExamples)) {
+    const examples = `/explanations/${id}/examples`
+    await writer.data(answerFile(`/runs/${run}/features/${feature}${examples}`), await about(examples))
+  }
   wrote()
   return foundBy(notes, tokens)
 }

@@ -31,7 +31,7 @@ function find(path: string, signal?: AbortSignal): Promise<unknown> {
   if (rest === 'names') return namesOf(run, (params.get('ids') ?? '').split(',').filter(Boolean).map(Number))
   const [, feature, part] = /^(\d+)(\/.*)?$/.exec(rest) ?? []
   if (feature === undefined) throw notExported(address)
-  return partOf(run, Number(feature), part ?? '')
+  return partOf(run, Number(feature), part ?? '', signal)
 }
 
 /** Names that came with pages: those of the features that a page mentions. */
@@ -39,7 +39,9 @@ const known = new Map<string, Map<number, string | null>>()
 
 const pages = kept(64, async (path) => readFile<SitePage>(path))
 
-async function partOf(run: string, feature: number, part: string): Promise<unknown> {
+async function partOf(run: string, feature: number, part: string, signal?: AbortSignal): Promise<unknown> {
+  if (part.startsWith('/explanations/'))
+    return readFile(answerFile(`/runs/${run}/features/${feature}${part}`), signal)
   const { answers, names } = await pages(pageFile(run, feature))
   const ofRun = known.get(run) ?? new Map()
   known.set(run, ofRun)
