@@ -82,7 +82,7 @@ async function readModelConfig(directory: string): Promise<Pick<ModelConfig, 'co
 }
 
 /** Names that addresses of the server itself use. */
-const reserved = ['api', 'assets']
+const reserved = ['api', 'assets', 'login']
 
 /** A short, unique name for each run directory: its last part, with a number where two are the same. */
 export function runNames(directories: readonly string[]): string[] {
