@@ -19,10 +19,11 @@ const unserved = `<body>
 /** Writes the built app, its start page marked as an export. */
 export async function writeSiteApp(writer: SiteWriter, web: WebFiles): Promise<void> {
   for (const [address, { content }] of web)
-    await writer.file(
-      address.slice(1),
-      address === '/index.html' ? exportedPage(content.toString('utf8')) : content,
-    )
+    if (!address.startsWith('/login'))
+      await writer.file(
+        address.slice(1),
+        address === '/index.html' ? exportedPage(content.toString('utf8')) : content,
+      )
 }
 
 /** The start page of an export. */

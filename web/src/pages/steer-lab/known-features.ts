@@ -14,14 +14,17 @@ export interface KnownFeature {
 export function createKnownFeatures(run: string) {
   const [known, setKnown] = createStore<Record<number, KnownFeature | Error>>({})
 
+  const asked = new Set<number>()
+
   async function ask(feature: number): Promise<void> {
-    const held = known[feature]
-    if (held && !(held instanceof Error)) return
+    if (asked.has(feature)) return
+    asked.add(feature)
     try {
       const [page, notes] = await Promise.all([getFeature(run, feature), getNotes(run, feature)])
       const name = notes.label ?? notes.explanations[0]?.text ?? null
       setKnown(feature, { name, max: page.max, dead: page.fires === 0 })
     } catch (error) {
+      asked.delete(feature)
       setKnown(feature, error instanceof Error ? error : new Error(String(error)))
     }
   }
