@@ -1,5 +1,9 @@
 import { serve as listen } from '@hono/node-server'
+import type { Kernels } from '../kernels/kernels.js'
+import { loadKernels } from '../kernels/load.js'
 import { createApp } from './app.js'
+import { createJobQueue } from './model/job-queue.js'
+import { once } from './model/once.js'
 import { openServedRun, runNames } from './served-run.js'
 import { readWebFiles } from './web-files.js'
 
@@ -7,6 +11,10 @@ export interface ServeOptions {
   runs: readonly string[]
   /** default 4100; 0 takes a free one */
   port?: number
+  /** loads what computes, at the first text that is run; default: the best kernels there are */
+  kernels?: () => Promise<Kernels>
+  /** threads of the default kernels; default: the number of processors */
+  threads?: number
 }
 
 export interface Server {
@@ -16,9 +24,15 @@ export interface Server {
 }
 
 /** Opens the runs and starts to listen on 127.0.0.1. */
-export async function startServer({ runs, port = 4100 }: ServeOptions): Promise<Server> {
+export async function startServer({
+  runs,
+  port = 4100,
+  threads,
+  kernels = () => loadKernels({ threads }),
+}: ServeOptions): Promise<Server> {
   const names = runNames(runs)
-  const opened = await Promise.all(runs.map((directory, i) => openServedRun(directory, names[i])))
+  const shared = { kernels: once(kernels), queue: createJobQueue() }
+  const opened = await Promise.all(runs.map((directory, i) => openServedRun(directory, names[i], shared)))
   const app = createApp(new Map(opened.map((run) => [run.info.run, run])), readWebFiles())
   return new Promise((resolve) => {
     const server = listen({ fetch: app.fetch, port, hostname: '127.0.0.1' }, ({ port }) =>
