@@ -4,6 +4,7 @@ import { type ErrorCode, MonosemError } from '../errors/monosem-error.js'
 import { errorBody, failureBody } from './error-body.js'
 import { addAttributionRoutes } from './routes/attribution.js'
 import { addFeatureRoutes } from './routes/features.js'
+import { addMapRoutes } from './routes/map.js'
 import { addNotesRoutes } from './routes/notes.js'
 import { addRunRoutes } from './routes/runs.js'
 import { addSpecificityRoutes } from './routes/specificity.js'
@@ -32,6 +33,7 @@ export function createApp(runs: ServedRuns, web: WebFiles): OpenAPIHono {
   })
   addRunRoutes(api, runs)
   addFeatureRoutes(api, runs)
+  addMapRoutes(api, runs)
   addNotesRoutes(api, runs)
   addTextRoutes(api, runs)
   addAttributionRoutes(api, runs)
