@@ -46,7 +46,7 @@ export async function openServedRun(directory: string, name: string): Promise<Se
     explanations: existsSync(part('explanations')),
     ablation: existsSync(part('ablation')),
   }
-  const notes = await openNotes(part('explanations'), part('features'))
+  const notes = await openNotes(part('explanations'), part('features'), store.summary.features)
   return {
     info: {
       run: name,
@@ -61,7 +61,10 @@ export async function openServedRun(directory: string, name: string): Promise<Se
     index: await openFeatureIndex(store, root, notes),
     pages: openFeaturePages(store, root),
     notes,
-    close: () => store.close(),
+    close: () => {
+      store.close()
+      notes.close()
+    },
   }
 }
 
