@@ -1,6 +1,5 @@
 import { copyFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
 import { openCorpus } from '../src/corpus/corpus.js'
 import { corpusConfigSchema } from '../src/corpus/corpus-config.js'
 import { runCorpusStage } from '../src/corpus/corpus-stage.js'
@@ -19,7 +18,7 @@ import { readSae, type SaeArrays } from '../src/sae/sae-params.js'
 import { writeSaelens } from '../src/sae/saelens.js'
 import { runStage } from '../src/storage/stage.js'
 import { randomArrays, saeOf } from './eval/tiny-sae.js'
-import { temporaryDirectory } from './temporary-directory.js'
+import { type Lifetime, temporaryDirectory } from './temporary-directory.js'
 
 export const kernels = createReferenceKernels()
 export const context = { progress: silentProgress, kernels }
@@ -59,7 +58,7 @@ export interface SmallRunOptions {
  * @param options.extras what to make besides, see `SmallRunExtra`; default nothing
  */
 export async function smallRun(
-  t: TestContext,
+  t: Lifetime,
   { arrays = randomArrays(features, 12), collect = true, extras = [] }: SmallRunOptions = {},
 ) {
   const root = await temporaryDirectory(t)

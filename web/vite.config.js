@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vite'
 import solid from 'vite-plugin-solid'
 
@@ -10,6 +11,9 @@ export default defineConfig({
     emptyOutDir: true,
     target: 'es2022',
     modulePreload: { polyfill: false },
+    rolldownOptions: {
+      input: ['index.html', 'login.html'].map((name) => fileURLToPath(new URL(name, import.meta.url))),
+    },
     assetsInlineLimit: 0,
   },
   // `npx vite web` shows changes at once, with the data of a `monosem serve` on its usual port.

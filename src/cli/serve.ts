@@ -19,7 +19,7 @@ export function addServe(program: Command): void {
     },
     async (session, command) => {
       const { port } = readFlags(command, serveSchema)
-      const server = await startServer({ runs: command.args, port })
+      const server = await startServer({ runs: command.args, port, kernels: session.kernels })
       process.stderr.write(`${server.url}\n`)
       await new Promise((resolve) => session.context.signal?.addEventListener('abort', resolve))
       await server.close()

@@ -1,40 +1,86 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
-import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import { type ErrorCode, MonosemError } from '../errors/monosem-error.js'
-import type { ErrorBody } from './protocol.js'
+import { bodyLimit } from 'hono/body-limit'
+import { compress } from 'hono/compress'
+import { answerToError, refuse } from './error-answer.js'
+import { addOpenApi } from './openapi.js'
+import { addAttributionRoutes } from './routes/attribution.js'
 import { addFeatureRoutes } from './routes/features.js'
 import { addNotesRoutes } from './routes/notes.js'
 import { addRunRoutes } from './routes/runs.js'
+import { addSpecificityRoutes } from './routes/specificity.js'
+import { addSteerRoutes } from './routes/steer.js'
+import { addTextRoutes } from './routes/text.js'
+import { type Access, localAccess } from './security/access.js'
+import { countAttempts } from './security/attempts.js'
+import { guardHost } from './security/guard-host.js'
+import { guardOrigin } from './security/guard-origin.js'
+import { guardToken, type Login } from './security/guard-token.js'
+import { safeHeaders } from './security/headers.js'
+import { addLoginRoutes } from './security/login-routes.js'
+import { randomToken } from './security/token.js'
 import type { ServedRuns } from './server-runs.js'
-import { addWebApp, type WebFiles } from './web-files.js'
+import { addWebApp, isAppFile, loginPage, type WebFiles } from './web-files.js'
 
-/** Status of the answer to a request that failed. */
-const statuses: Partial<Record<ErrorCode, ContentfulStatusCode>> = { config: 400, missing: 404, busy: 503 }
+export interface AppOptions {
+  /** default: `localhost`, without a token */
+  access?: Access
+  /** takes what went wrong unexpectedly; default: standard error */
+  log?: (text: string) => void
+}
+
+/** Bytes of a request's body; the longest text that the protocol allows fits. */
+const largestBody = 64 * 1024
 
 /** The whole server as a function from requests to answers; listening is another matter, see serve.ts. */
-export function createApp(runs: ServedRuns, web: WebFiles): OpenAPIHono {
+export function createApp(runs: ServedRuns, web: WebFiles, options: AppOptions = {}): OpenAPIHono {
+  const { access = localAccess, log = (text) => process.stderr.write(`${text}\n`) } = options
   const app = new OpenAPIHono()
+  const shownPaths = new Map([...runs.values()].map(({ directory, info }) => [directory, info.directory]))
+  app.onError(answerToError(shownPaths, log))
+  app.notFound((c) => refuse(c, 404, 'missing', `no such address: ${c.req.path}`, { hint: 'see /api' }))
+  addGuards(app, access, web)
+  app.use('/api/*', compress())
+  app.route('/api/v1', createApi(runs))
+  addOpenApi(app)
+  app.all('/api/*', (c) => c.notFound())
+  addWebApp(app, web)
+  return app
+}
+
+/** What every request must pass before anything is done for it. */
+function addGuards(app: OpenAPIHono, access: Access, web: WebFiles): void {
+  app.use(safeHeaders())
+  app.use(guardHost(access))
+  app.use(guardOrigin(access.token === null ? [] : ['/login']))
+  app.on(['POST', 'PUT', 'PATCH', 'DELETE'], '*', bodyLimit({ maxSize: largestBody, onError: tooLarge }))
+  if (access.token === null) return
+  const login: Login = {
+    token: access.token,
+    cookie: access.cookie,
+    session: randomToken(),
+    attempts: countAttempts(),
+  }
+  app.use(guardToken(login, (path) => path === '/login' || isAppFile(web, path)))
+  addLoginRoutes(app, login, loginPage(web))
+}
+
+const tooLarge: NonNullable<Parameters<typeof bodyLimit>[0]['onError']> = (c) =>
+  refuse(c, 413, 'too-large', `the request is larger than ${largestBody} bytes`)
+
+function createApi(runs: ServedRuns): OpenAPIHono {
   const api = new OpenAPIHono({
     defaultHook: (result, c) => {
       if (result.success) return undefined
       const [issue] = result.error.issues
-      return c.json(errorBody('config', `${issue.path.join('.')}: ${issue.message}`, null), 400)
+      return refuse(c, 400, 'config', `${issue.path.join('.')}: ${issue.message}`)
     },
   })
   addRunRoutes(api, runs)
   addFeatureRoutes(api, runs)
   addNotesRoutes(api, runs)
-  api.notFound((c) => c.json(errorBody('missing', `no such address: ${c.req.path}`, 'see /api'), 404))
-  app.route('/api/v1', api)
-  app.onError((error, c) => {
-    if (error instanceof MonosemError)
-      return c.json(errorBody(error.code, error.message, error.hint ?? null), statuses[error.code] ?? 500)
-    return c.json(errorBody('internal', 'the server failed at this request', 'its log says more'), 500)
-  })
-  addWebApp(app, web)
-  return app
+  addTextRoutes(api, runs)
+  addAttributionRoutes(api, runs)
+  addSteerRoutes(api, runs)
+  addSpecificityRoutes(api, runs)
+  return api
 }
-
-const errorBody = (code: string, message: string, hint: string | null): ErrorBody => ({
-  error: { code, message, hint },
-})

@@ -429,7 +429,13 @@ export const textRunSchema = z
         }),
       )
       .describe('largest relative activation first'),
-    traces: z.array(z.object({ feature: featureId, max: z.number(), activations: z.array(z.number()) })),
+    traces: z.array(
+      z.object({
+        feature: featureId,
+        max: z.number().describe('in the store; 0 where it never fired there'),
+        activations: z.array(z.number()).describe('of each segment'),
+      }),
+    ),
     next: z.array(nextTokenSchema).describe('most probable tokens after the text'),
   })
   .openapi('TextRun')
@@ -543,6 +549,7 @@ export const conceptSchema = z
       .strict(),
   ])
   .openapi('Concept')
+export type Concept = z.infer<typeof conceptSchema>
 
 export const specificityRequestSchema = z
   .object({
@@ -557,6 +564,11 @@ export type SpecificityRequest = z.input<typeof specificityRequestSchema>
 export const specificitySchema = z
   .object({
     feature: featureId,
+    source: z
+      .enum(['measured', 'case-study'])
+      .describe(
+        "case-study: from the run's case studies, on text that did not choose the feature; its levels overlap, each up to the maximum, and are shares of the maximum in the store; there are no columns",
+      ),
     concept: z.string(),
     description: z.string(),
     reason: z.string().nullable().describe('why there is nothing to see'),

@@ -4,9 +4,12 @@ import { basename, join, resolve } from 'node:path'
 import { MonosemError } from '../errors/monosem-error.js'
 import { type FeatureStore, openFeatureStore } from '../features/feature-store.js'
 import type { Kernels } from '../kernels/kernels.js'
+import { loadKernels } from '../kernels/load.js'
 import type { ModelConfig } from '../model/model-config.js'
 import { type FeatureIndex, openFeatureIndex } from './feature-index.js'
 import { type FeaturePages, openFeaturePages } from './feature-pages.js'
+import { createJobQueue, type JobQueue } from './model/job-queue.js'
+import { createModelRunner, type ModelRunner } from './model/model-runner.js'
 import { type NotesStore, openNotes } from './notes-store.js'
 import type { RunInfo } from './protocol.js'
 
@@ -22,12 +25,16 @@ export interface ServedRun {
   pages: FeaturePages
   /** labels, notes and explanations */
   notes: NotesStore
+  /** what runs texts; null without a model or an autoencoder */
+  model: ModelRunner | null
   close(): void
 }
 
 export interface ServedRunOptions {
-  /** loads the kernels when a text is run for the first time */
-  kernels: () => Promise<Kernels>
+  /** loads the kernels when a text is run for the first time; default: the best there are, of its own */
+  kernels?: () => Promise<Kernels>
+  /** what all runs of a server share; default: one of its own */
+  queue?: JobQueue
 }
 
 /**
@@ -35,7 +42,11 @@ export interface ServedRunOptions {
  * @param name short name in addresses, see `runNames`
  * @throws MonosemError missing (no run, or its features are not finished), corrupt, format (another version)
  */
-export async function openServedRun(directory: string, name: string): Promise<ServedRun> {
+export async function openServedRun(
+  directory: string,
+  name: string,
+  { kernels = () => loadKernels(), queue = createJobQueue() }: ServedRunOptions = {},
+): Promise<ServedRun> {
   const root = resolve(directory)
   const part = (role: string): string => join(root, role)
   if (!existsSync(root)) throw new MonosemError('missing', `${directory}: no such run directory`)
@@ -61,6 +72,7 @@ export async function openServedRun(directory: string, name: string): Promise<Se
     index: await openFeatureIndex(store, root, notes),
     pages: openFeaturePages(store, root),
     notes,
+    model: has.model ? createModelRunner(root, store, { kernels, queue }) : null,
     close: () => {
       store.close()
       notes.close()
