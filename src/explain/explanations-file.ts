@@ -28,7 +28,10 @@ export async function withExplanations<T>(
   return inTurn(path, async () => {
     const database = await openDatabaseFile(path, access)
     try {
-      return await use(database.connection)
+      const result = await use(database.connection)
+      // Closing does it too, but not beside everything else that this process has to do.
+      if (access === 'write') await database.connection.run('CHECKPOINT').catch(() => {})
+      return result
     } finally {
       database.close()
     }

@@ -8,17 +8,28 @@ export interface Database {
   close(): void
 }
 
+/** A database in memory that several can use at once. */
+export interface MemoryDatabase extends Database {
+  /** Another connection, which sees only what others have committed. Closed with the database. */
+  connect(): Promise<DuckDBConnection>
+}
+
 /** Opens a DuckDB that never reaches for the network. One thread: what it writes must not depend on the machine. */
-export async function openDatabase(): Promise<Database> {
+export async function openDatabase(): Promise<MemoryDatabase> {
   const instance = await DuckDBInstance.create(':memory:', {
     threads: '1',
     autoinstall_known_extensions: 'false',
   })
-  const connection = await instance.connect()
+  const connections = [await instance.connect()]
   return {
-    connection,
+    connection: connections[0],
+    connect: async () => {
+      const connection = await instance.connect()
+      connections.push(connection)
+      return connection
+    },
     close: () => {
-      connection.closeSync()
+      for (const connection of connections) connection.closeSync()
       instance.closeSync()
     },
   }
@@ -47,6 +58,19 @@ export async function openDatabaseFile(path: string, access: 'read' | 'write'): 
       connection.closeSync()
       instance.closeSync()
     },
+  }
+}
+
+/** Attaches a database file to an open database, for reading. @throws MonosemError like `openDatabaseFile` */
+export async function attachForReading(
+  connection: DuckDBConnection,
+  path: string,
+  name: string,
+): Promise<void> {
+  try {
+    await connection.run(`ATTACH ${sqlString(path)} AS ${sqlName(name)} (READ_ONLY)`)
+  } catch (cause) {
+    throw databaseError(path, cause)
   }
 }
 

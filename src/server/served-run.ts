@@ -64,7 +64,7 @@ export async function openServedRun(
     explanations: existsSync(part('explanations')),
     ablation: parts.ablation !== null,
   }
-  const notes = await openNotes(part('explanations'), part('features'))
+  const notes = await openNotes(part('explanations'), part('features'), store.summary.features)
   const places = await readMapColumns(parts.map, store.summary.features)
   const index = await openFeatureIndex(store, places, notes)
   const pages = await openFeaturePages(store, root, parts)
@@ -89,6 +89,7 @@ export async function openServedRun(
       index.close()
       pages.close()
       store.close()
+      notes.close()
     },
   }
 }

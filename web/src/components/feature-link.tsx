@@ -11,7 +11,11 @@ export function FeatureLink(props: {
   search?: string
 }) {
   return (
-    <A class="feature-link" href={address.feature(props.run, props.feature) + (props.search ?? '')}>
+    <A
+      class="feature-link"
+      title={props.name ?? undefined}
+      href={address.feature(props.run, props.feature) + (props.search ?? '')}
+    >
       <span class="number">{props.feature}</span>
       <Show when={props.name}>
         {' '}

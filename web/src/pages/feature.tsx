@@ -112,7 +112,6 @@ function Panels(props: PanelsProps) {
         <Show when={alive()}>
           <ActivationsPanel page={props.page} />
         </Show>
-        <LogitsPanel page={props.page} />
       </div>
       <Show when={alive()}>
         <div class="example-column stack">
@@ -122,9 +121,14 @@ function Panels(props: PanelsProps) {
           <ExamplesPanel page={props.page} view={props.view} />
         </div>
       </Show>
-      <div class="last-column stack">
+      <div class="middle-column stack">
+        <LogitsPanel page={props.page} />
         <Show when={alive()}>
           <FiringTokensPanel page={props.page} />
+        </Show>
+      </div>
+      <div class="last-column stack">
+        <Show when={alive()}>
           <RelatedFeaturesPanel run={props.run} page={props.page} search={props.view.search()} />
           <SpecificityPanel run={props.run} feature={props.page.feature} />
           <PlacePanel run={props.run} page={props.page} />

@@ -20,8 +20,8 @@ export function ViewSwitches(props: { view: View }) {
         name="scale"
         legend="Strongest colour"
         options={[
-          ['feature', "feature's maximum", 'colours of all examples can be compared'],
-          ['example', "example's maximum", 'weak examples are coloured too'],
+          ['feature', "feature's max", 'colours of all examples can be compared'],
+          ['example', "example's max", 'weak examples are coloured too'],
         ]}
       />
       <Choice

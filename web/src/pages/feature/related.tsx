@@ -23,7 +23,7 @@ export function RelatedFeaturesPanel(props: RelatedProps) {
     <FeatureLink run={props.run.run} feature={feature} name={name(feature)} search={props.search} />
   )
   return (
-    <section class="panel stack" aria-labelledby="related">
+    <section class="panel stack related-list" aria-labelledby="related">
       <h2 id="related">Related features</h2>
       <Part
         empty={
