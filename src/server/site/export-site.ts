@@ -6,6 +6,7 @@ import type { FeatureMap, Overview, RunInfo, RunList } from '../protocol.js'
 import { openServedRun, runNames, type ServedRun } from '../served-run.js'
 import { readWebFiles, type WebFiles } from '../web-files.js'
 import { type Ask, askApp } from './ask.js'
+import { withPages } from './read-pages.js'
 import { writeSiteApp } from './site-app.js'
 import { answerFile, dataFolder } from './site-layout.js'
 import { createSiteWriter, type SiteSize, type SiteWriter } from './site-writer.js'
@@ -50,7 +51,7 @@ export async function exportSite(
       await writeSiteApp(writer, web)
       const list: RunList = JSON.parse(await ask('/runs'))
       await writer.data(answerFile('/runs'), JSON.stringify({ ...list, runs: list.runs.map(withoutPath) }))
-      for (const [i, { info }] of opened.entries()) await writeRun(writer, ask, info, chosen[i], context)
+      for (const [i, run] of opened.entries()) await writeRun(writer, ask, run, chosen[i], context)
       sizes = Object.fromEntries(writer.sizes)
     })
     return { runs: opened.map(({ info }, i) => ({ run: info.run, features: chosen[i].length })), sizes }
@@ -71,16 +72,13 @@ function kindOf(path: string): string {
 async function writeRun(
   writer: SiteWriter,
   ask: Ask,
-  info: RunInfo,
+  served: ServedRun,
   features: readonly number[],
   context: StageContext,
 ): Promise<void> {
+  const { info, index } = served
   const { run } = info
-  const overview: Overview = JSON.parse(await ask(`/runs/${run}/overview`))
-  await writer.data(
-    answerFile(`/runs/${run}/overview`),
-    JSON.stringify({ ...overview, run: withoutPath(info) }),
-  )
+  await writeOverview(writer, ask, info)
   if (info.has.map) await writeMap(writer, ask, run, new Set(features))
   const everything = await readList(ask, run, 'sort=id')
   const exported = new Set(features)
@@ -95,7 +93,8 @@ async function writeRun(
     task.update(++done)
   }
   const names = new Map(everything.map(({ feature, name }) => [feature, name]))
-  await writeDocuments(writer, run, await writePages(writer, ask, { run, items, names, wrote }))
+  const notes = await withPages(served, (read) => writePages(writer, ask, read, { run, items, names, wrote }))
+  await writeDocuments(writer, run, items, notes, index.tokens)
   task.end()
 }
 
@@ -114,4 +113,10 @@ async function writeMap(
     Object.entries(columns).map(([name, values]) => [name, kept.map((i) => values[i])]),
   )
   await writer.data(answerFile(`/runs/${run}/map`), JSON.stringify({ ...only, clusters }))
+}
+
+async function writeOverview(writer: SiteWriter, ask: Ask, info: RunInfo): Promise<void> {
+  const path = `/runs/${info.run}/overview`
+  const overview: Overview = JSON.parse(await ask(path).catch(() => '{}'))
+  await writer.data(answerFile(path), JSON.stringify({ ...overview, run: withoutPath(info) }))
 }

@@ -60,26 +60,25 @@ export async function writeNames(
   for (const [index, names] of files) await writer.data(namesFile(run, index), JSON.stringify(names))
 }
 
-/** What is found of a feature: its label and explanations, and its tokens. */
-export interface FoundBy {
-  text: string
-  tokens: string[]
-}
-
-export const foundBy = ({ label, explanations }: FeatureNotes, tokens: string[]): FoundBy => ({
-  text: [...(label === null ? [] : [label]), ...explanations.map(({ text }) => text)].join('\n'),
-  tokens,
-})
-
-/** Writes what the search looks in. @param found of the exported features, ascending */
+/**
+ * Writes what the search looks in: the name of each feature, its explanations where a label has taken their place, and its tokens. The server's
+ * index has the same.
+ * @param items of the exported features, ascending
+ * @param notes of the same
+ * @param tokens that a feature fires on
+ */
 export async function writeDocuments(
   writer: SiteWriter,
   run: string,
-  found: readonly FoundBy[],
+  items: readonly FeatureListItem[],
+  notes: readonly FeatureNotes[],
+  tokens: (feature: number) => string[],
 ): Promise<void> {
+  const hidden = ({ named }: FeatureListItem, { explanations }: FeatureNotes): string[] =>
+    named === 'label' ? explanations.map(({ text }) => text) : []
   const documents: SiteDocuments = {
-    text: found.map(({ text }) => text),
-    tokens: found.map(({ tokens }) => tokens),
+    text: items.map((item, i) => [item.name ?? '', ...hidden(item, notes[i])].join('\n')),
+    tokens: items.map(({ feature }) => tokens(feature)),
   }
   await writer.data(documentsFile(run), JSON.stringify(documents))
 }

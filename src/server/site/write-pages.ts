@@ -1,8 +1,8 @@
 import type { FeatureListItem, FeatureNotes, FeaturePage } from '../protocol.js'
 import type { Ask } from './ask.js'
+import type { ReadPages } from './read-pages.js'
 import { answerFile, pageFile, type SiteNames, type SitePage } from './site-layout.js'
 import type { SiteWriter } from './site-writer.js'
-import { type FoundBy, foundBy } from './write-lists.js'
 
 export interface PagesOptions {
   run: string
@@ -14,28 +14,34 @@ export interface PagesOptions {
   wrote: () => void
 }
 
-/** Pages that are asked for and compressed at the same time. */
-const pagesAtOnce = 16
+/** Pages that are read and compressed at the same time. */
+const pagesAtOnce = 64
 
-/** Writes the page of each feature with its notes. @returns what the search finds each by */
-export async function writePages(writer: SiteWriter, ask: Ask, options: PagesOptions): Promise<FoundBy[]> {
+/** Writes the page of each feature with its notes. @returns the notes, in the order of the features */
+export async function writePages(
+  writer: SiteWriter,
+  ask: Ask,
+  readPages: ReadPages,
+  options: PagesOptions,
+): Promise<FeatureNotes[]> {
   const { items } = options
-  const found: FoundBy[] = []
+  const notes: FeatureNotes[] = []
   for (let i = 0; i < items.length; i += pagesAtOnce) {
-    const some = items.slice(i, i + pagesAtOnce)
-    found.push(...(await Promise.all(some.map((item) => writePage(writer, ask, item, options)))))
+    const features = items.slice(i, i + pagesAtOnce).map(({ feature }) => feature)
+    const pages = await readPages(features)
+    notes.push(...(await Promise.all(pages.map((page) => writePage(writer, ask, page, options)))))
   }
-  return found
+  return notes
 }
 
 async function writePage(
   writer: SiteWriter,
   ask: Ask,
-  { feature, tokens }: FeatureListItem,
+  page: FeaturePage,
   { run, names, wrote }: PagesOptions,
-): Promise<FoundBy> {
+): Promise<FeatureNotes> {
+  const { feature } = page
   const about = (rest: string): Promise<string> => ask(`/runs/${run}/features/${feature}${rest}`)
-  const page: FeaturePage = JSON.parse(await about(''))
   const notes: FeatureNotes = JSON.parse(await about('/notes'))
   const content: SitePage = {
     answers: { '': page, '/notes': notes, '/specificity': JSON.parse(await about('/specificity')) },
@@ -48,7 +54,7 @@ async function writePage(
     await writer.data(answerFile(`/runs/${run}/features/${feature}${examples}`), await about(examples))
   }
   wrote()
-  return foundBy(notes, tokens)
+  return notes
 }
 
 /** Names of the features that a page mentions. */

@@ -66,9 +66,9 @@ const items = kept(512, (path) => readFile<FeatureListItem[]>(path))
 
 /** The answer to GET /runs/<run>/features. */
 export async function listFeatures(run: string, query: ParsedFeatureQuery): Promise<FeatureList> {
-  const { columns, idAt: _, placeOf, lines } = await listData(run)
-  const q = query.q?.trim() ?? ''
-  const found = q === '' ? null : (await searchOf(run)).search(query.q ?? '', query.in).map(placeOf)
+  const { columns, placeOf, lines } = await listData(run)
+  const { q } = query
+  const found = q === undefined ? null : (await searchOf(run)).search(q, query.in).map(placeOf)
   const chosen = selectFeatures(columns, query, found)
   const shown = chosen.subarray(query.offset, query.offset + query.limit)
   return {
