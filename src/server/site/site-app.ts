@@ -33,6 +33,7 @@ export function exportedPage(html: string): string {
       hint: 'build it again: npm run build',
     })
   return html
+    .replace('<base href="/">', '')
     .replace('<head>', head)
     .replace('<body>', unserved)
     .replace(/The same data is at [^<]*/, '')
