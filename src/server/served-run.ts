@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
-import { MonosemError } from '../errors/monosem-error.js'
-import { type FeatureStore, openFeatureStore } from '../features/feature-store.js'
+import type { FeatureStore } from '../features/feature-store.js'
 import type { Kernels } from '../kernels/kernels.js'
 import type { ModelConfig } from '../model/model-config.js'
 import { type FeatureIndex, openFeatureIndex } from './feature-index.js'
 import { type FeaturePages, openFeaturePages } from './feature-pages.js'
 import { type NotesStore, openNotes } from './notes-store.js'
+import { openFeatures } from './open-features.js'
 import { findReports, type Reports } from './overview/reports.js'
 import type { RunInfo } from './protocol.js'
 
@@ -41,10 +41,10 @@ export interface ServedRunOptions {
 export async function openServedRun(directory: string, name: string): Promise<ServedRun> {
   const root = resolve(directory)
   const part = (role: string): string => join(root, role)
-  if (!existsSync(root)) throw new MonosemError('missing', `${directory}: no such run directory`)
-  const store = await openFeatureStore(part('features'))
+  const store = await openFeatures(directory)
+  const context = existsSync(part('sae')) ? await readContext(part('model')) : null
   const has = {
-    model: existsSync(part('model')) && existsSync(part('sae')),
+    model: context !== null,
     map: existsSync(part('feature-map')),
     explanations: existsSync(part('explanations')),
     ablation: existsSync(part('ablation')),
@@ -56,7 +56,7 @@ export async function openServedRun(directory: string, name: string): Promise<Se
       directory,
       hookName: store.summary.hookName,
       features: store.summary.features,
-      context: has.model ? (await readModelConfig(part('model'))).context : null,
+      context,
       has,
     },
     directory: root,
@@ -72,8 +72,14 @@ export async function openServedRun(directory: string, name: string): Promise<Se
   }
 }
 
-async function readModelConfig(directory: string): Promise<Pick<ModelConfig, 'context'>> {
-  return JSON.parse(await readFile(join(directory, 'model.json'), 'utf8'))
+/** Tokens that the model sees at once; null where there is none that can be read, which the overview tells: the rest can be shown all the same. */
+async function readContext(directory: string): Promise<number | null> {
+  try {
+    const { context } = JSON.parse(await readFile(join(directory, 'model.json'), 'utf8')) as ModelConfig
+    return context
+  } catch {
+    return null
+  }
 }
 
 /** Names that addresses of the server itself use. */
