@@ -57,8 +57,9 @@ export function ReadOut(props: { label: string; children: JSX.Element; class?: s
       aria-label={`${props.label}. Arrow keys move over the tokens and read their values.`}
       // biome-ignore lint/a11y/noNoninteractiveTabindex: the cursor in the text is moved by keys
       tabIndex={0}
-      onPointerOver={onPointer}
-      onPointerLeave={(event) => event.pointerType === 'mouse' && hide()}
+      // Not `over`: that also comes when the page scrolls under a pointer that rests.
+      onPointerMove={onPointer}
+      onPointerLeave={(event) => event.pointerType === 'mouse' && !shown()?.byKeys && hide()}
       onPointerDown={() => {
         byPointer = true
       }}
