@@ -8,9 +8,12 @@ import { loadKernels } from '../kernels/load.js'
 import type { ModelConfig } from '../model/model-config.js'
 import { type FeatureIndex, openFeatureIndex } from './feature-index.js'
 import { type FeaturePages, openFeaturePages } from './feature-pages.js'
+import { createMapView, type MapView } from './map-answer.js'
+import { readMapColumns } from './map-columns.js'
 import { createJobQueue, type JobQueue } from './model/job-queue.js'
 import { createModelRunner, type ModelRunner } from './model/model-runner.js'
 import { type NotesStore, openNotes } from './notes-store.js'
+import { openOptionalParts } from './optional-parts.js'
 import type { RunInfo } from './protocol.js'
 
 /** One run directory, open for as long as the server runs. */
@@ -23,6 +26,9 @@ export interface ServedRun {
   index: FeatureIndex
   /** what feature pages are made of */
   pages: FeaturePages
+  map: MapView
+  /** why parts that are there are not used: made from other features, or before something else was */
+  warnings: readonly string[]
   /** labels, notes and explanations */
   notes: NotesStore
   /** what runs texts; null without a model or an autoencoder */
@@ -51,13 +57,17 @@ export async function openServedRun(
   const part = (role: string): string => join(root, role)
   if (!existsSync(root)) throw new MonosemError('missing', `${directory}: no such run directory`)
   const store = await openFeatureStore(part('features'))
+  const parts = await openOptionalParts(root)
   const has = {
     model: existsSync(part('model')) && existsSync(part('sae')),
-    map: existsSync(part('feature-map')),
+    map: parts.map !== null,
     explanations: existsSync(part('explanations')),
-    ablation: existsSync(part('ablation')),
+    ablation: parts.ablation !== null,
   }
   const notes = await openNotes(part('explanations'), part('features'), store.summary.features)
+  const places = await readMapColumns(parts.map, store.summary.features)
+  const index = await openFeatureIndex(store, places, notes)
+  const pages = await openFeaturePages(store, root, parts)
   return {
     info: {
       run: name,
@@ -69,11 +79,15 @@ export async function openServedRun(
     },
     directory: root,
     store,
-    index: await openFeatureIndex(store, root, notes),
-    pages: openFeaturePages(store, root),
+    index,
+    pages,
+    map: createMapView(store, has.map ? places : null, index),
+    warnings: parts.warnings,
     notes,
     model: has.model ? createModelRunner(root, store, { kernels, queue }) : null,
     close: () => {
+      index.close()
+      pages.close()
       store.close()
       notes.close()
     },
@@ -85,7 +99,7 @@ async function readModelConfig(directory: string): Promise<Pick<ModelConfig, 'co
 }
 
 /** Names that addresses of the server itself use. */
-const reserved = ['api', 'assets']
+const reserved = ['api', 'assets', 'login']
 
 /** A short, unique name for each run directory: its last part, with a number where two are the same. */
 export function runNames(directories: readonly string[]): string[] {

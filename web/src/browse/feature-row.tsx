@@ -1,14 +1,14 @@
 import { A } from '@solidjs/router'
 import { createMemo, For, Show } from 'solid-js'
 import type { FeatureListItem } from '../../../src/server/protocol'
-import { number, Tokens, visibleToken } from '../components/tokens'
+import { Tokens, visibleToken } from '../components/tokens'
 
 /** Density on a logarithmic bar: one token in a million is empty, every token full. */
 const decades = 6
 export const densityShare = (density: number): number =>
   density > 0 ? Math.max(0, Math.min(1, 1 + Math.log10(density) / decades)) : 0
 
-export const percent = (share: number): string => (share === 0 ? '0%' : `${number(100 * share)}%`)
+export const percent = (share: number): string => (share === 0 ? '0%' : `${(100 * share).toPrecision(3)}%`)
 
 /** Segments before and after the focus that a row has space for. */
 const before = 7
@@ -33,13 +33,15 @@ export function FeatureRow(props: FeatureRowProps) {
             </A>
           </td>
           <NameCell item={item} href={props.href(item.feature)} onOpen={props.onOpen} />
-          <td class="cell-number number">
+          <td class="cell-number number" data-label="density ">
             <span class="meter" style={{ '--share': densityShare(item.density) }}>
               {percent(item.density)}
             </span>
           </td>
-          <td class="cell-number number">{number(item.max)}</td>
-          <td class="cell-number number">
+          <td class="cell-number number" data-label="max ">
+            {item.max.toPrecision(3)}
+          </td>
+          <td class="cell-number number" data-label="score ">
             <Show when={item.score !== null} fallback={<span class="quiet">–</span>}>
               {item.score?.toFixed(2)}
             </Show>
@@ -71,8 +73,12 @@ function NameCell(props: { item: FeatureListItem; href: string; onOpen: () => vo
           <span class="badge">single token</span>{' '}
         </Show>
         <Show when={props.item.cluster !== null}>
-          <span class="cluster" data-cluster={(props.item.cluster ?? 0) % 10}>
-            <span class="swatch" /> {props.item.cluster}
+          <span
+            class="cluster"
+            title={`cluster ${props.item.cluster} on the map`}
+            data-cluster={(props.item.cluster ?? 0) % 10}
+          >
+            <span class="swatch" /> <span class="visually-hidden">cluster</span> {props.item.cluster}
           </span>{' '}
         </Show>
         <Show when={props.item.name !== null}>

@@ -113,8 +113,8 @@ function move(
   const column = tokens.indexOf(current)
   const near = (list: HTMLElement[], i: number): HTMLElement | null =>
     list[Math.max(0, Math.min(list.length - 1, i))] ?? null
-  if (key === 'ArrowLeft') return near(tokens, column - 1)
-  if (key === 'ArrowRight') return near(tokens, column + 1)
+  const onward = getComputedStyle(texts[row]).direction === 'rtl' ? 'ArrowLeft' : 'ArrowRight'
+  if (key === 'ArrowLeft' || key === 'ArrowRight') return near(tokens, column + (key === onward ? 1 : -1))
   if (key === 'Home') return near(tokens, 0)
   if (key === 'End') return near(tokens, tokens.length - 1)
   const next = texts[row + (key === 'ArrowDown' ? 1 : -1)]
