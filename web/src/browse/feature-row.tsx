@@ -73,8 +73,12 @@ function NameCell(props: { item: FeatureListItem; href: string; onOpen: () => vo
           <span class="badge">single token</span>{' '}
         </Show>
         <Show when={props.item.cluster !== null}>
-          <span class="cluster" data-cluster={(props.item.cluster ?? 0) % 10}>
-            <span class="swatch" /> {props.item.cluster}
+          <span
+            class="cluster"
+            title={`cluster ${props.item.cluster} on the map`}
+            data-cluster={(props.item.cluster ?? 0) % 10}
+          >
+            <span class="swatch" /> <span class="visually-hidden">cluster</span> {props.item.cluster}
           </span>{' '}
         </Show>
         <Show when={props.item.name !== null}>

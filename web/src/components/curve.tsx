@@ -60,17 +60,19 @@ function Plot(props: CurveProps & { plots: typeof import('./plot') }) {
     if (place === undefined) return
     const { uPlot, axis, short, followWidth } = props.plots
     const { tokens, values } = props.curve
+    const logarithmic = isWide(values)
     const options: import('uplot').Options = {
       width: place.clientWidth || 300,
       height,
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false } },
-      scales: { x: { time: false }, y: { distr: isWide(values) ? 3 : 1 } },
+      scales: { x: { time: false }, y: { distr: logarithmic ? 3 : 1 } },
       axes: [
         axis('training tokens', { values: (_, ticks) => ticks.map(short) }),
         axis('', {
           labelSize: 0,
           size: 52,
+          grid: { stroke: colour('line'), width: 1, filter: wholeDecades(logarithmic) },
           values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : short(tick))),
         }),
       ],
@@ -85,6 +87,10 @@ function Plot(props: CurveProps & { plots: typeof import('./plot') }) {
   })
   return <div class="plot-place" ref={place} />
 }
+
+/** Lines of a logarithmic axis: at 1, 10, 100, not between. */
+const wholeDecades = (logarithmic: boolean) => (_: unknown, splits: (number | null)[]) =>
+  splits.map((at) => (!logarithmic || (at !== null && Number.isInteger(Math.log10(at))) ? at : null))
 
 function isWide(values: readonly (number | null)[]): boolean {
   const known = values.filter((value) => value !== null)

@@ -57,8 +57,9 @@ export function ReadOut(props: { label: string; children: JSX.Element; class?: s
       aria-label={`${props.label}. Arrow keys move over the tokens and read their values.`}
       // biome-ignore lint/a11y/noNoninteractiveTabindex: the cursor in the text is moved by keys
       tabIndex={0}
-      onPointerOver={onPointer}
-      onPointerLeave={(event) => event.pointerType === 'mouse' && hide()}
+      // Not `over`: that also comes when the page scrolls under a pointer that rests.
+      onPointerMove={onPointer}
+      onPointerLeave={(event) => event.pointerType === 'mouse' && !shown()?.byKeys && hide()}
       onPointerDown={() => {
         byPointer = true
       }}
@@ -112,8 +113,8 @@ function move(
   const column = tokens.indexOf(current)
   const near = (list: HTMLElement[], i: number): HTMLElement | null =>
     list[Math.max(0, Math.min(list.length - 1, i))] ?? null
-  if (key === 'ArrowLeft') return near(tokens, column - 1)
-  if (key === 'ArrowRight') return near(tokens, column + 1)
+  const onward = getComputedStyle(texts[row]).direction === 'rtl' ? 'ArrowLeft' : 'ArrowRight'
+  if (key === 'ArrowLeft' || key === 'ArrowRight') return near(tokens, column + (key === onward ? 1 : -1))
   if (key === 'Home') return near(tokens, 0)
   if (key === 'End') return near(tokens, tokens.length - 1)
   const next = texts[row + (key === 'ArrowDown' ? 1 : -1)]

@@ -1,7 +1,8 @@
 import { useParams } from '@solidjs/router'
-import { createEffect, createMemo, onCleanup, Show } from 'solid-js'
+import { createEffect, createMemo, createSignal, onCleanup, Show } from 'solid-js'
 import type { FeatureNotes, FeaturePage, RunInfo } from '../../../src/server/protocol'
 import { Failure } from '../components/failure'
+import { usePage } from '../page'
 import { useRun } from '../runs'
 import { isExport } from '../source'
 import { ActivationsPanel } from './feature/activations'
@@ -63,16 +64,13 @@ function FeatureView(props: { run: RunInfo; feature: number }) {
     ...notes,
     value: () => (notes.value()?.feature === props.feature ? notes.value() : undefined),
   }
-  createEffect(() => {
+  usePage(() => {
     const found = ownNotes.value()
-    const name = found ? nameOf(found) : null
-    document.title = `Feature ${props.feature}${name ? ` · ${name}` : ''} · Monosem`
+    return [`Feature ${props.feature}`, (found && nameOf(found)) ?? undefined, props.run.run]
   })
+  const ready = useReady(() => props.feature, page, notes)
   createEffect(() => {
     if (ownPage()) fetchSteps(props.run, steps)
-  })
-  onCleanup(() => {
-    document.title = 'Monosem'
   })
   return (
     <article class="feature-page" aria-busy={page.loading()}>
@@ -84,12 +82,38 @@ function FeatureView(props: { run: RunInfo; feature: number }) {
         steps={steps}
       />
       <Show when={!page.error()} fallback={<Failure error={page.error()} retry={page.retry} />}>
-        <Show when={page.value()} keyed fallback={<div class="feature-loading" />}>
+        <Show when={ready()} keyed fallback={<div class="feature-loading" />}>
           {(found) => <Panels run={props.run} page={found} notes={ownNotes} view={view} />}
         </Show>
       </Show>
     </article>
   )
+}
+
+/** Longest wait for the notes, milliseconds. */
+const patience = 150
+
+/**
+ * The page to show. Its notes come at nearly the same time, and have no height before: it waits for them a moment, so that nothing jumps; the
+ * page before stays until then.
+ */
+function useReady(
+  feature: () => number,
+  page: Loaded<FeaturePage>,
+  notes: Loaded<FeatureNotes>,
+): () => FeaturePage | undefined {
+  const [waitedFor, setWaitedFor] = createSignal<number>()
+  createEffect(() => {
+    const number = feature()
+    const timer = setTimeout(() => setWaitedFor(number), patience)
+    onCleanup(() => clearTimeout(timer))
+  })
+  return createMemo<FeaturePage | undefined>((before) => {
+    const found = page.value()
+    if (found === undefined || found === before) return found
+    const noted = notes.value()?.feature === found.feature || notes.error() !== undefined
+    return noted || waitedFor() === found.feature ? found : before
+  })
 }
 
 interface PanelsProps {
@@ -130,10 +154,12 @@ function Panels(props: PanelsProps) {
       <div class="last-column stack">
         <Show when={alive()}>
           <RelatedFeaturesPanel run={props.run} page={props.page} search={props.view.search()} />
-          <SpecificityPanel run={props.run} feature={props.page.feature} />
           <PlacePanel run={props.run} page={props.page} />
         </Show>
         <NeuronsPanel page={props.page} />
+        <Show when={alive()}>
+          <SpecificityPanel run={props.run} feature={props.page.feature} />
+        </Show>
       </div>
     </div>
   )

@@ -68,71 +68,96 @@ const Waiting = () => (
   </ul>
 )
 
-function Parts(props: { overview: Overview; run: RunInfo }) {
-  const { corpus, model, sae, evaluation, density, explanations, caseStudies, frontier, reports } =
-    props.overview
-  const parts = [corpus, model, sae, evaluation, explanations]
-  const headline = headlines(parts.flatMap((part) => part?.figures ?? []))
-  const make = (command: string) => `monosem ${command} --run ${props.run.directory}`
+function Parts(props: PartsProps) {
+  const figures = () => {
+    const { corpus, model, sae, evaluation, explanations } = props.overview
+    return [corpus, model, sae, evaluation, explanations].flatMap((part) => part?.figures ?? [])
+  }
   return (
     <>
-      <Headlines figures={headline} />
+      <Headlines figures={headlines(figures())} />
       <div class="story">
-        <div class="stack">
-          <Part title="How well it explains the model" part={evaluation} make={make('eval')}>
-            {({ figures }) => (
-              <FigureTable figures={figures} caption="Measures of the autoencoder on held-out text" />
-            )}
-          </Part>
-          <Part title="How often features fire" part={density} make={make('eval')}>
-            {(found) => <Density density={found} />}
-          </Part>
-          <Show when={frontier.length > 1}>
-            <section class="panel">
-              <h2>Sparsity and fidelity</h2>
-              <Frontier points={frontier} />
-            </section>
-          </Show>
-        </div>
-        <div class="stack">
-          <Part title="Case studies" part={caseStudies} make={make('case-studies')}>
-            {(studies) => <CaseStudies run={props.run.run} studies={studies} />}
-          </Part>
-          <Part title="Explanations" part={explanations} make={`monosem explain ${props.run.directory}`}>
-            {({ figures }) => <FigureTable figures={figures} caption="Scores of the explanations" />}
-          </Part>
-          <Show when={reports.length > 0}>
-            <Reports run={props.run.run} reports={reports} />
-          </Show>
-        </div>
-        <div class="stack">
-          <Part title="The autoencoder" part={sae} make={make('sae train')}>
-            {({ architecture, figures, curves }) => (
-              <>
-                <p>
-                  Architecture: <strong>{architecture}</strong>
-                </p>
-                <FigureTable figures={figures} caption="The autoencoder" />
-                <Curves curves={curves} />
-              </>
-            )}
-          </Part>
-        </div>
-        <div class="stack">
-          <Part title="The model" part={model} make={make('model train')}>
-            {({ figures, curves }) => (
-              <>
-                <FigureTable figures={figures} caption="The language model" />
-                <Curves curves={curves} />
-              </>
-            )}
-          </Part>
-          <Part title="The text" part={corpus} make={make('corpus build')}>
-            {(found) => <Corpus corpus={found} />}
-          </Part>
-        </div>
+        <Fidelity {...props} />
+        <Findings {...props} />
       </div>
     </>
+  )
+}
+
+interface PartsProps {
+  overview: Overview
+  run: RunInfo
+}
+
+/** The command that makes a part of a run. */
+const make = (run: RunInfo, command: string) => `monosem ${command} --run ${run.directory}`
+
+/** How true the autoencoder is to the model, and how it was trained. */
+function Fidelity(props: PartsProps) {
+  const { evaluation, density, frontier, sae } = props.overview
+  return (
+    <div class="story">
+      <div class="stack">
+        <Part title="How well it explains the model" part={evaluation} make={make(props.run, 'eval')}>
+          {({ figures }) => (
+            <FigureTable figures={figures} caption="Measures of the autoencoder on held-out text" />
+          )}
+        </Part>
+        <Part title="How often features fire" part={density} make={make(props.run, 'eval')}>
+          {(found) => <Density density={found} />}
+        </Part>
+        <Show when={frontier.length > 1}>
+          <section class="panel">
+            <h2>Sparsity and fidelity</h2>
+            <Frontier points={frontier} />
+          </section>
+        </Show>
+      </div>
+      <Part title="The autoencoder" part={sae} make={make(props.run, 'sae train')}>
+        {({ architecture, figures, curves }) => (
+          <>
+            <p>
+              Architecture: <strong>{architecture}</strong>
+            </p>
+            <FigureTable figures={figures} caption="The autoencoder" />
+            <Curves curves={curves} />
+          </>
+        )}
+      </Part>
+    </div>
+  )
+}
+
+/** What was found in the features, and what model and text they come from. */
+function Findings(props: PartsProps) {
+  const { caseStudies, explanations, reports, model, corpus } = props.overview
+  return (
+    <div class="story">
+      <div class="stack">
+        <Part title="Case studies" part={caseStudies} make={make(props.run, 'case-studies')}>
+          {(studies) => <CaseStudies run={props.run.run} studies={studies} />}
+        </Part>
+        <Part title="Explanations" part={explanations} make={make(props.run, 'explain')}>
+          {({ figures }) => <FigureTable figures={figures} caption="Scores of the explanations" />}
+        </Part>
+        <Show when={reports.length > 0}>
+          <Reports run={props.run.run} reports={reports} />
+        </Show>
+      </div>
+      <div class="stack">
+        <Part title="The model" part={model} make={make(props.run, 'model train')}>
+          {({ figures, curves }) => (
+            <>
+              <FigureTable figures={figures} caption="The language model" />
+              <Curves curves={curves} />
+            </>
+          )}
+        </Part>
+        <Part title="The text" part={corpus} make={make(props.run, 'corpus build')}>
+          {(found) => <Corpus corpus={found} />}
+        </Part>
+      </div>
+    </div>
   )
 }
 

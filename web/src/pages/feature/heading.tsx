@@ -45,7 +45,7 @@ export function Heading(props: HeadingProps) {
           </StepLink>
         </nav>
       </div>
-      <h1>
+      <h1 aria-live="polite">
         <span class="feature-number">Feature {props.feature}</span>{' '}
         <Show when={name()}>
           <bdi class="feature-name">{name()}</bdi>

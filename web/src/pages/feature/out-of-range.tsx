@@ -1,10 +1,12 @@
 import { A } from '@solidjs/router'
 import type { RunInfo } from '../../../../src/server/protocol'
+import { usePage } from '../../page'
 import { address } from '../../runs'
 import { whole } from './figures'
 
 /** For a feature that this run does not have: says which there are, and the way back. */
 export function OutOfRange(props: { run: RunInfo; asked: string }) {
+  usePage(() => ['No such feature', props.run.run])
   const last = () => props.run.features - 1
   const nearest = () => {
     const number = Number(props.asked)
