@@ -41,14 +41,24 @@ async function runAction(action: Action, command: Command): Promise<void> {
   }
   const session = openSession(options, args)
   try {
-    const { json, text } = await action(session, command)
-    process.stdout.write(options.json ? `${JSON.stringify(json, null, 2)}\n` : `${text}\n`)
+    const outcome = await action(session, command)
+    printOutcome(outcome, options)
+    await outcome.afterwards?.()
   } catch (error) {
     session.close()
     reportFailure(error, { ...options, commandLine: session.commandLine }, session.interruption.exitCode())
   } finally {
     session.close()
   }
+}
+
+/** To standard output. */
+export function printOutcome(
+  { json, text, afterwards }: Outcome,
+  options: Pick<GlobalOptions, 'json'>,
+): void {
+  const asJson = () => JSON.stringify(json, null, afterwards ? undefined : 2)
+  process.stdout.write(`${options.json ? asJson() : text}\n`)
 }
 
 /** @param interrupted exit code of the signal that stopped the command, or 0 */

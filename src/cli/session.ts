@@ -11,6 +11,8 @@ import { type Interruption, listenForInterrupt } from './interrupt.js'
 export interface Outcome {
   json: Json
   text: string
+  /** what goes on after it was printed, e.g. a server until it is stopped; the JSON is then a single line */
+  afterwards?: () => Promise<void>
 }
 
 /** One run of the program: what every command gets besides its own options. */

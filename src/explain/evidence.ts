@@ -77,9 +77,28 @@ export interface Score {
   details: Readonly<Record<string, number>>
 }
 
+/** A held-out example that an explanation was scored on, cropped as it was shown. All lists have one entry for each token. */
+export interface ScoredExample
+  extends Pick<Example, 'group' | 'interval' | 'document' | 'position' | 'tokenIndex' | 'tokens'> {
+  /** quantised against the feature's maximum, 0 to 9 */
+  activations: readonly number[]
+  /** what the explanation predicts, quantised alike; null where nothing was predicted */
+  predictions: readonly number[] | null
+}
+
+export type KeepExamples = (examples: ScoredExample[]) => void
+
 /** Judges explanations on held-out examples. */
 export interface Scorer {
   name: string
-  /** what one call judges gives these scores, in this order */
-  score(explanation: Explanation, evidence: FeatureEvidence, signal?: AbortSignal): Promise<Score[]>
+  /**
+   * What one call judges gives these scores, in this order.
+   * @param keep is handed the examples with what was predicted on them, by a scorer that predicts activations
+   */
+  score(
+    explanation: Explanation,
+    evidence: FeatureEvidence,
+    signal?: AbortSignal,
+    keep?: KeepExamples,
+  ): Promise<Score[]>
 }

@@ -2,8 +2,9 @@ import { MonosemError } from '../errors/monosem-error.js'
 import { sha256 } from '../storage/atomic-file.js'
 import type { Evidence } from './collect-evidence.js'
 import type { ExplainerSetup } from './create-explainer.js'
-import type { Explanation, FeatureEvidence, Score } from './evidence.js'
+import type { Explanation, FeatureEvidence, Score, ScoredExample } from './evidence.js'
 import type { NewExplanation } from './explanations.js'
+import { unpredictedExamples } from './scored-examples.js'
 import { noScore } from './scorers/score-of.js'
 import { scorePrediction } from './statistics/predicted-score.js'
 import type { StatisticsExplainer } from './statistics/statistics-explainer.js'
@@ -95,7 +96,11 @@ async function scoreOne(
 ): Promise<NewExplanation> {
   const { setup, configuration, signal } = options
   const scores: Score[] = []
-  for (const scorer of setup.scorers) scores.push(...(await scorer.score(own, evidence, signal)))
+  let scored: ScoredExample[] | null = null
+  const keep = (examples: ScoredExample[]): void => {
+    scored = examples
+  }
+  for (const scorer of setup.scorers) scores.push(...(await scorer.score(own, evidence, signal, keep)))
   const baselines = [
     await shuffledScore(evidence, other, otherMax, options),
     neuronScore(evidence.feature, options),
@@ -107,6 +112,7 @@ async function scoreOne(
     explainer: own.explainer,
     configuration,
     examples: sha256(JSON.stringify(evidence.score)),
+    scored: scored ?? unpredictedExamples(evidence, options.predictTokens),
     scores: [...scores, ...baselines].map((score) => ({
       ...score,
       details: { ...score.details, singleToken: Number(evidence.singleToken) },

@@ -1,11 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { DuckDBConnection } from '@duckdb/node-api'
+import type { DuckDBBlobValue, DuckDBConnection } from '@duckdb/node-api'
 import { MonosemError } from '../errors/monosem-error.js'
 import { sha256, storageError } from '../storage/atomic-file.js'
 import type { Json } from '../storage/stage.js'
-import type { Explanation, Score } from './evidence.js'
-import { inTransaction, prepareExplanations, withExplanations } from './explanations-file.js'
+import type { Explanation, Score, ScoredExample } from './evidence.js'
+import { hasTable, prepareExplanations, withExplanations, writeInTransaction } from './explanations-file.js'
+import { packExamples, unpackExamples } from './scored-examples.js'
+import { putUserNotes, readNote, type UserNotes } from './user-notes.js'
 
 /** An explanation on its way into the store. */
 export interface NewExplanation extends Explanation {
@@ -14,10 +16,12 @@ export interface NewExplanation extends Explanation {
   /** hash of the examples that it was scored on; null when it was not */
   examples: string | null
   scores: readonly Score[]
+  /** those examples, with what was predicted on them; kept apart, see `scoredExamples` */
+  scored?: readonly ScoredExample[]
 }
 
 /** An explanation with its scores, as stored. */
-export interface StoredExplanation extends NewExplanation {
+export interface StoredExplanation extends Omit<NewExplanation, 'scored'> {
   /** ascending in the order of writing */
   id: number
   /** ISO 8601, UTC */
@@ -51,6 +55,12 @@ export interface ExplanationStore {
   keepNote(key: string, value: Json): Promise<void>
   /** What was kept under a key; null when nothing was. */
   note(key: string): Promise<Json>
+  /** The examples that an explanation was scored on; null where they were not kept. @throws MonosemError busy, corrupt */
+  scoredExamples(explanation: number): Promise<ScoredExample[] | null>
+  /** Replaces the user's label and note of a feature: both or, when killed, neither. @throws MonosemError busy, io */
+  putUserNotes(feature: number, notes: UserNotes): Promise<void>
+  /** What the user noted about a feature. */
+  userNote(feature: number): Promise<string | null>
 }
 
 /**
@@ -83,6 +93,13 @@ export async function openExplanations(directory: string, features: string): Pro
         const [row] = reader.getRowObjectsJS()
         return row ? (JSON.parse(row.json as string) as Json) : null
       }),
+    scoredExamples: (explanation) =>
+      withExplanations(path, 'read', (connection) => readScored(connection, explanation)),
+    putUserNotes: (feature, notes) =>
+      withExplanations(path, 'write', (connection) =>
+        writeInTransaction(connection, () => putUserNotes(connection, feature, notes)),
+      ),
+    userNote: (feature) => withExplanations(path, 'read', (connection) => readNote(connection, feature)),
   }
 }
 
@@ -100,12 +117,13 @@ async function appendAll(
   explanations: readonly NewExplanation[],
 ): Promise<void> {
   const created = new Date().toISOString()
-  await inTransaction(connection, async () => {
+  await writeInTransaction(connection, async () => {
     const reader = await connection.runAndReadAll('SELECT coalesce(max(id), 0) FROM explanations')
     let id = Number(reader.getColumnsJS()[0][0])
     const rows = await connection.createAppender('explanations')
     const scores = await connection.createAppender('scores')
-    for (const { feature, text, explainer, configuration, examples, scores: own } of explanations) {
+    const kept = await connection.createAppender('scored_examples')
+    for (const { feature, text, explainer, configuration, examples, scores: own, scored } of explanations) {
       id++
       rows.appendInteger(id)
       rows.appendInteger(feature)
@@ -121,10 +139,28 @@ async function appendAll(
         appendText(scores, JSON.stringify(score.details))
         scores.endRow()
       }
+      if (scored) {
+        kept.appendInteger(id)
+        kept.appendBlob(packExamples(scored))
+        kept.endRow()
+      }
     }
     rows.closeSync()
     scores.closeSync()
+    kept.closeSync()
   })
+}
+
+async function readScored(
+  connection: DuckDBConnection,
+  explanation: number,
+): Promise<ScoredExample[] | null> {
+  if (!(await hasTable(connection, 'scored_examples'))) return null
+  const reader = await connection.runAndReadAll('SELECT packed FROM scored_examples WHERE explanation = $1', [
+    explanation,
+  ])
+  const [row] = reader.getRowObjects()
+  return row ? unpackExamples((row.packed as DuckDBBlobValue).bytes) : null
 }
 
 function appendText(

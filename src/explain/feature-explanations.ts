@@ -2,9 +2,7 @@ import { existsSync } from 'node:fs'
 import { decimals } from '../terminal/figures.js'
 import { openExplanations, type StoredExplanation } from './explanations.js'
 import { explanationsFile } from './explanations-file.js'
-
-/** Explainer of what people wrote themselves. */
-const byHand = 'user'
+import { byHand } from './user-notes.js'
 
 /** As many as there are. */
 const all = 2 ** 31 - 1
@@ -22,21 +20,34 @@ export async function readFeatureExplanations(
   features: string,
   ids?: readonly number[],
 ): Promise<Map<number, StoredExplanation[]>> {
-  const found = new Map<number, StoredExplanation[]>()
-  if (!existsSync(explanationsFile(directory))) return found
+  const byFeature = new Map<number, StoredExplanation[]>()
+  if (!existsSync(explanationsFile(directory))) return byFeature
   const store = await openExplanations(directory, features)
   for (const explanation of await store.list({ features: ids, limit: all })) {
-    const own = found.get(explanation.feature) ?? []
-    if (!own.some((newer) => supersedes(newer, explanation))) own.push(explanation)
-    found.set(explanation.feature, own)
+    const own = byFeature.get(explanation.feature)
+    if (own) own.push(explanation)
+    else byFeature.set(explanation.feature, [explanation])
   }
-  for (const own of found.values())
-    own.sort((a, b) => Number(b.explainer === byHand) - Number(a.explainer === byHand))
-  return found
+  return new Map(Array.from(byFeature, ([feature, own]) => [feature, newestOfEach(own)]))
 }
 
+/**
+ * What counts of all explanations of one feature: people's own first, then the newest of each explainer.
+ * @param explanations newest first
+ */
+export function newestOfEach<E extends Pick<StoredExplanation, 'explainer' | 'text'>>(
+  explanations: readonly E[],
+): E[] {
+  const kept: E[] = []
+  for (const explanation of explanations)
+    if (!kept.some((newer) => supersedes(newer, explanation))) kept.push(explanation)
+  return kept.sort((a, b) => Number(b.explainer === byHand) - Number(a.explainer === byHand))
+}
+
+type Said = Pick<StoredExplanation, 'explainer' | 'text'>
+
 /** People may say several things of a feature, an explainer only one. */
-const supersedes = (newer: StoredExplanation, older: StoredExplanation): boolean =>
+const supersedes = (newer: Said, older: Said): boolean =>
   newer.explainer === older.explainer && (newer.explainer !== byHand || newer.text === older.text)
 
 /** The first explanation of each feature. */

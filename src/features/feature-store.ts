@@ -34,6 +34,8 @@ export interface ListOptions {
 export interface FeatureStore {
   summary: FeaturesSummary
   tokenizer: Tokenizer
+  /** the Parquet files of each table, in order of the features, checked against their hashes */
+  files: Record<TableName, readonly string[]>
   list(options?: ListOptions): Promise<FeatureRow[]>
   /** @throws MonosemError missing, when there is no such feature */
   get(feature: number): Promise<FeatureDetail>
@@ -68,6 +70,11 @@ export async function openFeatureStore(directory: string): Promise<FeatureStore>
   return {
     summary,
     tokenizer,
+    files: {
+      features: tables.features.paths,
+      tokens: tables.tokens.paths,
+      examples: tables.examples.paths,
+    },
     list: (options = {}) => listFeatures(tables, options),
     get: async (feature) => (await getFeatures(tables, summary, [feature]))[0],
     getMany: (features) => getFeatures(tables, summary, features),

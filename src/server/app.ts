@@ -5,6 +5,7 @@ import { answerToError, refuse } from './error-answer.js'
 import { addOpenApi } from './openapi.js'
 import { addAttributionRoutes } from './routes/attribution.js'
 import { addFeatureRoutes } from './routes/features.js'
+import { addMapRoutes } from './routes/map.js'
 import { addNotesRoutes } from './routes/notes.js'
 import { addRunRoutes } from './routes/runs.js'
 import { addSpecificityRoutes } from './routes/specificity.js'
@@ -77,6 +78,7 @@ function createApi(runs: ServedRuns): OpenAPIHono {
   })
   addRunRoutes(api, runs)
   addFeatureRoutes(api, runs)
+  addMapRoutes(api, runs)
   addNotesRoutes(api, runs)
   addTextRoutes(api, runs)
   addAttributionRoutes(api, runs)

@@ -1,43 +1,124 @@
-import { readFeatureExplanations } from '../explain/feature-explanations.js'
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { MonosemError } from '../errors/monosem-error.js'
+import type { ScoredExample } from '../explain/evidence.js'
+import { openExplanations } from '../explain/explanations.js'
+import { explanationsFile } from '../explain/explanations-file.js'
+import { newestOfEach } from '../explain/feature-explanations.js'
+import { byHand } from '../explain/user-notes.js'
+import { requireFeature } from '../sae/require-feature.js'
+import { sha256 } from '../storage/atomic-file.js'
+import { cleanLine, cleanLines } from './clean-text.js'
+import { type FeatureName, followNotes } from './followed-notes.js'
+import { type NotesCopy, openNotesCopy } from './notes-copy.js'
 import type { FeatureNotes, NotesUpdate } from './protocol.js'
 
-/** Labels, notes and explanations of a run's features. */
+export type { FeatureName } from './followed-notes.js'
+
+/** Labels, notes and explanations of a run's features. Other processes may write to them at the same time. */
 export interface NotesStore {
+  /** @throws MonosemError missing (no such feature), busy (another process holds the file since before it was read), corrupt, config, io */
   get(feature: number): Promise<FeatureNotes>
-  /** Replaces the label and the note of a feature: both or, when killed, neither. */
+  /**
+   * Replaces the label and the note of a feature: both or, when killed, neither. Texts are trimmed and freed from control characters.
+   * @throws MonosemError missing, busy (another process holds the file for over 5 seconds), corrupt, config, io
+   */
   put(feature: number, update: NotesUpdate): Promise<FeatureNotes>
+  /**
+   * The examples that an explanation of a feature was scored on.
+   * @throws MonosemError missing (no such explanation of it, or none were kept), busy, corrupt, config, io
+   */
+  examples(feature: number, explanation: number): Promise<ScoredExample[]>
   /** name of each named feature, and the Spearman score of its explanation */
   names(): ReadonlyMap<number, FeatureName>
-  /** grows whenever a name or a score may have changed: what was made from `names()` is to be made again */
+  /**
+   * Grows whenever a name or a score may have changed: what was made from `names()` is to be made again. When the file has changed, asking for it
+   * begins to read it again, and the number grows once that is done.
+   */
   version(): number
+  /** Answers of the copy that `get` reads from, see notes-copy.ts. @throws MonosemError like `get` */
+  query: NotesCopy['query']
+  close(): void
 }
 
-export interface FeatureName {
-  name: string
-  named: 'label' | 'explanation'
-  score: number | null
-}
-
-/** @param directory `<run>/explanations`; need not be there */
-export async function openNotes(directory: string, features: string): Promise<NotesStore> {
-  const explanations = await readFeatureExplanations(directory, features)
-  const names = new Map<number, FeatureName>()
-  for (const [feature, [first]] of explanations) {
-    const score = first.scores.find(({ scorer }) => scorer === 'spearman')?.value ?? null
-    names.set(feature, {
-      name: first.text,
-      named: first.explainer === 'user' ? 'label' : 'explanation',
-      score,
-    })
+/**
+ * Opens the explanations of a run. Nothing is made or written until the first `put`; a file that cannot be read is no error here but of each `get`.
+ * @param directory `<run>/explanations`; need not be there
+ * @param features the `features` directory that they must be about
+ * @param count F, number of features
+ * @throws MonosemError missing (no features)
+ */
+export async function openNotes(directory: string, features: string, count: number): Promise<NotesStore> {
+  const copy = await openNotesCopy()
+  const manifest = sha256(await readFile(join(features, 'manifest.json'), 'utf8'))
+  const notes = followNotes(explanationsFile(directory), manifest, copy)
+  await notes.follow().catch(() => {})
+  const get = async (feature: number): Promise<FeatureNotes> => {
+    requireFeature(feature, count)
+    await notes.follow()
+    return featureNotes(feature, await copy.get(feature))
   }
-  const get = async (feature: number): Promise<FeatureNotes> => ({
-    feature,
-    label: null,
-    note: null,
-    explanations: (explanations.get(feature) ?? []).map(({ id, text, explainer, created, scores }) => ({
-      ...{ id, text, explainer, created, hasExamples: false },
-      scores: scores.map((score) => ({ ...score, details: { ...score.details } })),
-    })),
-  })
-  return { get, put: (feature) => get(feature), names: () => names, version: () => 0 }
+  return {
+    get,
+    async put(feature, update) {
+      requireFeature(feature, count)
+      const own = { label: cleanLine(update.label), note: cleanLines(update.note) }
+      const isNothing = own.label === null && own.note === null && !existsSync(explanationsFile(directory))
+      if (isNothing) return get(feature)
+      await (await openExplanations(directory, features)).putUserNotes(feature, own)
+      const stored = await get(feature)
+      return notes.isCurrent() ? stored : { ...stored, ...own }
+    },
+    async examples(feature, explanation) {
+      requireKept(await get(feature), explanation)
+      const store = await openExplanations(directory, features)
+      const examples = await store.scoredExamples(explanation)
+      if (!examples) throw notKept(feature, explanation)
+      return examples
+    },
+    names: notes.names,
+    version: notes.version,
+    query: async (sql) => {
+      await notes.follow()
+      return copy.query(sql)
+    },
+    close: copy.close,
+  }
 }
+
+function featureNotes(
+  feature: number,
+  { note, explanations }: Awaited<ReturnType<NotesCopy['get']>>,
+): FeatureNotes {
+  const label = explanations.find(({ explainer }) => explainer === byHand)
+  return {
+    feature,
+    label: label?.text ?? null,
+    note,
+    explanations: newestOfEach(explanations)
+      .filter(({ id }) => id !== label?.id)
+      .map(({ scores, ...rest }) => ({
+        ...rest,
+        scores: scores.map((score) => ({ ...score, details: { ...score.details } })),
+      })),
+  }
+}
+
+function requireKept({ feature, explanations }: FeatureNotes, id: number): void {
+  const found = explanations.find((explanation) => explanation.id === id)
+  if (!found)
+    throw new MonosemError('missing', `feature ${feature} has no explanation ${id}`, {
+      hint: 'a newer one may have replaced it: read the notes of the feature again',
+    })
+  if (!found.hasExamples) throw notKept(feature, id)
+}
+
+const notKept = (feature: number, explanation: number): MonosemError =>
+  new MonosemError(
+    'missing',
+    `the examples that explanation ${explanation} of feature ${feature} was scored on were not kept`,
+    {
+      hint: 'an earlier version made it, or a person: explain the feature again with --seed or other options',
+    },
+  )

@@ -1,16 +1,20 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
-import { MonosemError } from '../errors/monosem-error.js'
-import { type FeatureStore, openFeatureStore } from '../features/feature-store.js'
+import type { FeatureStore } from '../features/feature-store.js'
 import type { Kernels } from '../kernels/kernels.js'
 import { loadKernels } from '../kernels/load.js'
 import type { ModelConfig } from '../model/model-config.js'
 import { type FeatureIndex, openFeatureIndex } from './feature-index.js'
 import { type FeaturePages, openFeaturePages } from './feature-pages.js'
+import { createMapView, type MapView } from './map-answer.js'
+import { readMapColumns } from './map-columns.js'
 import { createJobQueue, type JobQueue } from './model/job-queue.js'
 import { createModelRunner, type ModelRunner } from './model/model-runner.js'
 import { type NotesStore, openNotes } from './notes-store.js'
+import { openFeatures } from './open-features.js'
+import { openOptionalParts } from './optional-parts.js'
+import { findReports, type Reports } from './overview/reports.js'
 import type { RunInfo } from './protocol.js'
 
 /** One run directory, open for as long as the server runs. */
@@ -23,8 +27,13 @@ export interface ServedRun {
   index: FeatureIndex
   /** what feature pages are made of */
   pages: FeaturePages
+  map: MapView
+  /** why parts that are there are not used: made from other features, or before something else was */
+  warnings: readonly string[]
   /** labels, notes and explanations */
   notes: NotesStore
+  /** files that can be looked at as they are */
+  reports: Reports
   /** what runs texts; null without a model or an autoencoder */
   model: ModelRunner | null
   close(): void
@@ -49,40 +58,58 @@ export async function openServedRun(
 ): Promise<ServedRun> {
   const root = resolve(directory)
   const part = (role: string): string => join(root, role)
-  if (!existsSync(root)) throw new MonosemError('missing', `${directory}: no such run directory`)
-  const store = await openFeatureStore(part('features'))
+  const store = await openFeatures(directory)
+  const context = existsSync(part('sae')) ? await readContext(part('model')) : null
+  const parts = await openOptionalParts(root)
   const has = {
-    model: existsSync(part('model')) && existsSync(part('sae')),
-    map: existsSync(part('feature-map')),
+    model: context !== null,
+    map: parts.map !== null,
     explanations: existsSync(part('explanations')),
-    ablation: existsSync(part('ablation')),
+    ablation: parts.ablation !== null,
   }
-  const notes = await openNotes(part('explanations'), part('features'))
+  const notes = await openNotes(part('explanations'), part('features'), store.summary.features)
+  const places = await readMapColumns(parts.map, store.summary.features)
+  const index = await openFeatureIndex(store, places, notes)
+  const pages = await openFeaturePages(store, root, parts)
   return {
     info: {
       run: name,
       directory,
       hookName: store.summary.hookName,
       features: store.summary.features,
-      context: has.model ? (await readModelConfig(part('model'))).context : null,
+      context,
       has,
     },
     directory: root,
     store,
-    index: await openFeatureIndex(store, root, notes),
-    pages: openFeaturePages(store, root),
+    index,
+    pages,
+    map: createMapView(store, has.map ? places : null, index),
+    warnings: parts.warnings,
     notes,
+    reports: await findReports(root),
     model: has.model ? createModelRunner(root, store, { kernels, queue }) : null,
-    close: () => store.close(),
+    close: () => {
+      index.close()
+      pages.close()
+      store.close()
+      notes.close()
+    },
   }
 }
 
-async function readModelConfig(directory: string): Promise<Pick<ModelConfig, 'context'>> {
-  return JSON.parse(await readFile(join(directory, 'model.json'), 'utf8'))
+/** Tokens that the model sees at once; null where there is none that can be read, which the overview tells: the rest can be shown all the same. */
+async function readContext(directory: string): Promise<number | null> {
+  try {
+    const { context } = JSON.parse(await readFile(join(directory, 'model.json'), 'utf8')) as ModelConfig
+    return context
+  } catch {
+    return null
+  }
 }
 
 /** Names that addresses of the server itself use. */
-const reserved = ['api', 'assets']
+const reserved = ['api', 'assets', 'login']
 
 /** A short, unique name for each run directory: its last part, with a number where two are the same. */
 export function runNames(directories: readonly string[]): string[] {

@@ -1,10 +1,12 @@
 import { Random } from '../../random/random.js'
 import { pearsonScore, spearmanScore } from '../correlation.js'
-import type { Explanation, FeatureEvidence, Score, Scorer } from '../evidence.js'
+import { cropExample } from '../crop.js'
+import type { Example, Explanation, FeatureEvidence, Score, Scorer } from '../evidence.js'
 import type { LlmClient } from '../llm/llm-client.js'
 import { type ShownExample, shownExample } from '../llm/shown-example.js'
 import type { TokenNames } from '../llm/token-text.js'
 import { type ProtocolCounts, predictCounts, protocolExamples, protocolTokens } from '../protocol-examples.js'
+import { scoredExamples } from '../scored-examples.js'
 import {
   predictionsOf,
   predictProblem,
@@ -35,11 +37,16 @@ export interface PredictionScorerOptions {
 export function createPredictionScorer(options: PredictionScorerOptions): Scorer {
   return {
     name: 'prediction',
-    async score(explanation, evidence, signal) {
+    async score(explanation, evidence, signal, keep) {
       const examples = predictExamples(evidence, options)
       if (examples.length === 0) return both((name) => noScore(name, 'there are no held-out examples'))
       const predicted = await predict(explanation, examples, options, signal)
       if (!Array.isArray(predicted)) return both((name) => noScore(name, predicted.reason))
+      if (keep) {
+        const { tokens = protocolTokens } = options
+        const crops = shuffledExamples(evidence, options).map((example) => cropExample(example, tokens))
+        keep(scoredExamples(crops, evidence.max, predicted))
+      }
       const truth = examples.flatMap(({ digits }) => digits)
       const details = { examples: examples.length, constant: Number(new Set(predicted).size === 1) }
       return both((name, correlation) => {
@@ -62,10 +69,18 @@ export function predictExamples(
   evidence: FeatureEvidence,
   options: Omit<PredictionScorerOptions, 'client'>,
 ): ShownExample[] {
-  const { tokenizer, counts = predictCounts, tokens = protocolTokens, seed = 0 } = options
+  const { tokenizer, tokens = protocolTokens } = options
+  return shuffledExamples(evidence, options).map((example) =>
+    shownExample(example, evidence.max, tokenizer, tokens),
+  )
+}
+
+function shuffledExamples(
+  evidence: FeatureEvidence,
+  { counts = predictCounts, tokens = protocolTokens, seed = 0 }: Omit<PredictionScorerOptions, 'client'>,
+): Example[] {
   const examples = protocolExamples(evidence.score, counts, evidence.explain, tokens)
-  const shuffled = Random.named(seed, `predict ${evidence.feature}`).shuffle(examples)
-  return shuffled.map((example) => shownExample(example, evidence.max, tokenizer, tokens))
+  return Random.named(seed, `predict ${evidence.feature}`).shuffle(examples)
 }
 
 async function predict(

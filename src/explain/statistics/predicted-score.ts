@@ -1,8 +1,9 @@
 import { pearsonScore, spearmanScore } from '../correlation.js'
 import { cropExample } from '../crop.js'
-import type { FeatureEvidence, Score, Scorer } from '../evidence.js'
+import type { FeatureEvidence, KeepExamples, Score, Scorer } from '../evidence.js'
 import { predictCounts, protocolExamples } from '../protocol-examples.js'
 import { quantise } from '../quantise.js'
+import { scoredExamples } from '../scored-examples.js'
 import { noScore, scoreOf } from '../scorers/score-of.js'
 import type { PredictingExplanation } from './statistics-explainer.js'
 
@@ -11,12 +12,14 @@ import type { PredictingExplanation } from './statistics-explainer.js'
  * tokens); both are quantised against the unit's maximum. A constant prediction scores 0.
  * @param scale what the predictor takes for its maximum; default the unit's own. For the predictor of another unit, that one's: so a
  * shuffled explanation is judged by where it predicts, not by its units
+ * @param keep is handed the examples and the predictions
  */
 export function scorePrediction(
   { predict }: Pick<PredictingExplanation, 'predict'>,
   evidence: FeatureEvidence,
   predictTokens = 9,
   scale = evidence.max,
+  keep?: KeepExamples,
 ): Score[] {
   const examples = protocolExamples(evidence.score, predictCounts, evidence.explain, predictTokens)
   const crops = examples.map((example) => cropExample(example, predictTokens))
@@ -24,6 +27,7 @@ export function scorePrediction(
   const predicted = crops.flatMap(({ tokens }) =>
     Array.from(predict(tokens), (value) => quantise(value, scale)),
   )
+  keep?.(scoredExamples(crops, evidence.max, predicted))
   const details = { examples: crops.length, constant: Number(new Set(predicted).size <= 1) }
   return [['spearman', spearmanScore] as const, ['pearson', pearsonScore] as const].map(
     ([name, correlation]) => {
@@ -39,9 +43,15 @@ export function scorePrediction(
 export function createRulesScorer(predictTokens?: number): Scorer {
   return {
     name: 'prediction',
-    score: async (explanation, evidence) => {
+    score: async (explanation, evidence, _signal, keep) => {
       if ('predict' in explanation)
-        return scorePrediction(explanation as PredictingExplanation, evidence, predictTokens)
+        return scorePrediction(
+          explanation as PredictingExplanation,
+          evidence,
+          predictTokens,
+          evidence.max,
+          keep,
+        )
       const reason = 'the explanation does not predict by itself'
       return [noScore('spearman', reason), noScore('pearson', reason)]
     },

@@ -1,7 +1,17 @@
-import { createRoute, type OpenAPIHono } from '@hono/zod-openapi'
-import { featureNotesSchema, notesUpdateSchema } from '../protocol.js'
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { featureNotesSchema, notesUpdateSchema, scoredExamplesSchema } from '../protocol.js'
+import { scoredExampleOf } from '../scored-example.js'
 import { runNamed, type ServedRuns } from '../server-runs.js'
 import { answers, body, featureParams } from './describe.js'
+
+const explanationParams = featureParams.extend({
+  explanation: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(2 ** 31 - 1)
+    .describe('id of an explanation'),
+})
 
 /** What people and programs said about a feature. */
 export function addNotesRoutes(api: OpenAPIHono, runs: ServedRuns): void {
@@ -29,6 +39,24 @@ export function addNotesRoutes(api: OpenAPIHono, runs: ServedRuns): void {
     async (c) => {
       const { run, feature } = c.req.valid('param')
       return c.json(await runNamed(runs, run).notes.put(feature, c.req.valid('json')), 200)
+    },
+  )
+  api.openapi(
+    createRoute({
+      method: 'get',
+      path: '/runs/{run}/features/{feature}/explanations/{explanation}/examples',
+      summary: 'The held-out examples that an explanation was scored on, and what it predicted',
+      request: { params: explanationParams },
+      responses: answers(scoredExamplesSchema, 'one after the other'),
+    }),
+    async (c) => {
+      const { run, feature, explanation } = c.req.valid('param')
+      const { notes, store } = runNamed(runs, run)
+      const examples = await notes.examples(feature, explanation)
+      return c.json(
+        { explanation, examples: examples.map((one) => scoredExampleOf(one, store.tokenizer)) },
+        200,
+      )
     },
   )
 }
