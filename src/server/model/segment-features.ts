@@ -50,7 +50,7 @@ export const largestFirst = (strengths: Strength[]): Strength[] =>
  */
 export function rankFeatures(
   { features }: SegmentTable,
-  maxima: Float32Array,
+  maxima: Float64Array,
   names: ReadonlyMap<number, FeatureName>,
   limit: number,
 ): TextRun['features'] {
