@@ -19,7 +19,7 @@ export interface OverviewSource {
   info: RunInfo
   /** absolute */
   directory: string
-  notes: Pick<NotesStore, 'query' | 'version'>
+  notes: Pick<NotesStore, 'query' | 'version' | 'refresh'>
   reports: Reports
 }
 
@@ -82,6 +82,8 @@ export function createOverviews(patience = 500): Overviews {
       if (!looked || performance.now() - looked.at > patience)
         looked = { state: stateOf(all.map(({ directory }) => directory)), at: performance.now() }
       const state = await looked.state
+      // What is wrong with them is among the problems of the page.
+      await run.notes.refresh().catch(() => {})
       const version = run.notes.version()
       const known = kept.get(run.directory)
       if (known?.state === state && known.version === version) return known.page
