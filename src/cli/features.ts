@@ -12,6 +12,7 @@ import { explanationsOf, type Findings, findingsOf } from './feature-findings.js
 import { featureId } from './feature-id.js'
 import { addAblate } from './features-ablate.js'
 import { addFeatureMap } from './features-map.js'
+import { addFeaturePages } from './features-pages.js'
 import { madeOrReused, renderJson } from './outcome.js'
 import { addOptionalPaths, addPaths, readPaths } from './run-paths.js'
 import type { Session } from './session.js'
@@ -26,6 +27,7 @@ export function addFeatures(program: Command): void {
   addShow(features)
   addFeatureMap(features)
   addAblate(features)
+  addFeaturePages(features)
   addSpecificity(features)
 }
 

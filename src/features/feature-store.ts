@@ -34,6 +34,8 @@ export interface ListOptions {
 export interface FeatureStore {
   summary: FeaturesSummary
   tokenizer: Tokenizer
+  /** the Parquet files of each table, in order of the features, checked against their hashes */
+  files: Record<TableName, readonly string[]>
   list(options?: ListOptions): Promise<FeatureRow[]>
   /** @throws MonosemError missing, when there is no such feature */
   get(feature: number): Promise<FeatureDetail>
@@ -43,6 +45,8 @@ export interface FeatureStore {
    * @throws MonosemError missing, when one of them is not there
    */
   getMany(features: readonly number[]): Promise<FeatureDetail[]>
+  /** largest activation of every feature, 0 where it never fired, [F] */
+  maxima(): Promise<Float32Array>
   close(): void
 }
 
@@ -66,9 +70,15 @@ export async function openFeatureStore(directory: string): Promise<FeatureStore>
   return {
     summary,
     tokenizer,
+    files: {
+      features: tables.features.paths,
+      tokens: tables.tokens.paths,
+      examples: tables.examples.paths,
+    },
     list: (options = {}) => listFeatures(tables, options),
     get: async (feature) => (await getFeatures(tables, summary, [feature]))[0],
     getMany: (features) => getFeatures(tables, summary, features),
+    maxima: () => readMaxima(tables.features, summary),
     close: () => {
       for (const { close } of Object.values(tables)) close()
     },
@@ -117,6 +127,15 @@ async function listFeatures(tables: Tables, options: ListOptions): Promise<Featu
     rows.map(({ feature }) => feature as number),
   )
   return rows.map((row) => listedFeature(row, examples.get(row.feature as number)))
+}
+
+/** Read column by column: a hundred thousand objects would hold everything else up. */
+async function readMaxima(table: Table, { features }: FeaturesSummary): Promise<Float32Array> {
+  const sql = `SELECT feature, max FROM ${readParquet(table.paths)}`
+  const [ids, values] = (await table.connection.runAndReadAll(sql)).getColumns()
+  const maxima = new Float32Array(features)
+  for (const [i, feature] of ids.entries()) maxima[Number(feature)] = Number(values[i])
+  return maxima
 }
 
 /** The strongest example of each feature that has one; asks each file once. */

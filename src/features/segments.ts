@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { readableBytes, type Tokenizer } from '../corpus/tokenizer.js'
 
 /**
@@ -26,15 +27,31 @@ export function segmentsOf(
 ): Segment[] {
   const segments: Segment[] = []
   for (let first = 0; first < tokens.length; ) {
-    const merged = mergeUntilWhole(tokens, first, tokenizer)
+    const whole = wholeText(tokens[first], tokenizer)
+    const merged = whole === null ? mergeUntilWhole(tokens, first, tokenizer) : null
     const end = merged?.end ?? first + 1
     let activation = 0
     for (let i = first; i < end; i++) activation = Math.max(activation, activations[i])
-    const text = merged ? readableBytes(merged.bytes) : tokenizer.tokenText(tokens[first])
+    const text = whole ?? (merged ? readableBytes(merged.bytes) : tokenizer.tokenText(tokens[first]))
     segments.push({ text, activation, first, end })
     first = end
   }
   return segments
+}
+
+/** Texts of tokens, by tokenizer, or null for those that end within a character: the same few thousand tokens come again and again. */
+const wholeTexts = new WeakMap<object, Map<number, string | null>>()
+
+function wholeText(token: number, tokenizer: Pick<Tokenizer, 'tokenBytes'>): string | null {
+  const known = wholeTexts.get(tokenizer) ?? new Map<number, string | null>()
+  wholeTexts.set(tokenizer, known)
+  let text = known.get(token)
+  if (text === undefined) {
+    const bytes = tokenizer.tokenBytes(token)
+    text = isUtf8(bytes) ? readableBytes(bytes) : null
+    known.set(token, text)
+  }
+  return text
 }
 
 /**
@@ -50,18 +67,7 @@ function mergeUntilWhole(
   for (let end = first; end < Math.min(tokens.length, first + longestMerge); end++) {
     parts.push(tokenizer.tokenBytes(tokens[end]))
     const bytes = Buffer.concat(parts)
-    if (isWhole(bytes)) return { bytes, end: end + 1 }
+    if (isUtf8(bytes)) return { bytes, end: end + 1 }
   }
   return null
-}
-
-const strict = new TextDecoder('utf-8', { fatal: true })
-
-function isWhole(bytes: Uint8Array): boolean {
-  try {
-    strict.decode(bytes)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -22,7 +22,7 @@ import {
 import type { Predicate } from './predicates.js'
 import type { SpecificityConfig } from './specificity-config.js'
 import type { CaseStudyInputs } from './study-predicates.js'
-import { createTokenLabeller } from './token-labeller.js'
+import { createTokenLabeller, markWindows } from './token-labeller.js'
 
 /** How well one feature tracks one concept, by level of activation. */
 export interface FeatureSpecificity extends ConceptLevels {
@@ -37,6 +37,12 @@ export interface FeatureSpecificity extends ConceptLevels {
   columns: { holds: number[]; others: number[] }
 }
 
+/** A property of tokens that someone else decides on, such as another thread. */
+export interface TokenConcept extends Pick<Predicate, 'name' | 'description'> {
+  /** marks of all tokens of some windows of T tokens, [windows * T] of 0 and 1; each split's windows come in ascending order */
+  label(split: TokenSplit, windows: Int32Array): Promise<Uint8Array>
+}
+
 const plotColumns = 64
 
 /**
@@ -44,15 +50,16 @@ const plotColumns = 64
  * investigations": the activations of a feature, split by whether a proxy for the concept holds). Text is sampled evenly from the
  * validation split; if the concept holds on fewer than `minPositives` of its tokens, what is left of the budget comes from the
  * training split, sampled evenly too. Memory depends on the longest document and the features asked for, not on the tokens.
+ * @param context.pause awaited between batches, to let other work go first
  * @throws MonosemError missing (no such feature), shape (the autoencoder does not fit the model), config (the predicate failed),
  * interrupted
  */
 export async function measureSpecificity(
   config: SpecificityConfig,
   features: readonly number[],
-  predicate: Predicate,
+  concept: Predicate | TokenConcept,
   inputs: CaseStudyInputs,
-  context: StageContext = { progress: silentProgress },
+  context: StageContext & { pause?(): Promise<void> } = { progress: silentProgress },
 ): Promise<FeatureSpecificity[]> {
   const { model, sae, corpus } = inputs
   requireSaeFits(model, sae)
@@ -64,8 +71,8 @@ export async function measureSpecificity(
     config.tokens,
     size * (windowCount(corpus.validation, size) + windowCount(corpus.train, size)),
   )
-  const task = context.progress.start(`specificity for ${predicate.name}`, total, 'tokens')
-  const run: Pass = { config, features, predicate, inputs, context, histograms, task, done: 0 }
+  const task = context.progress.start(`specificity for ${concept.name}`, total, 'tokens')
+  const run: Pass = { config, features, concept, inputs, context, histograms, task, done: 0 }
   for (const split of [corpus.validation, corpus.train]) {
     const left = config.tokens - run.done
     const enough = run.done > 0 && (histograms[0]?.sums.positives[0] ?? 0) >= config.minPositives
@@ -74,15 +81,15 @@ export async function measureSpecificity(
     splits.push(split.name)
   }
   task.end()
-  return features.map((feature, i) => resultOf(feature, predicate, splits, histograms[i], config.levels))
+  return features.map((feature, i) => resultOf(feature, concept, splits, histograms[i], config.levels))
 }
 
 interface Pass {
   config: SpecificityConfig
   features: readonly number[]
-  predicate: Predicate
+  concept: Predicate | TokenConcept
   inputs: CaseStudyInputs
-  context: StageContext
+  context: StageContext & { pause?(): Promise<void> }
   /** one for each feature */
   histograms: ConceptHistogram[]
   task: ProgressTask
@@ -95,25 +102,37 @@ async function addSplit(run: Pass, split: TokenSplit, tokens: number): Promise<v
   const { model, sae, corpus } = run.inputs
   const size = model.config.context
   const { endOfText } = corpus.tokenizer
-  const holds = createTokenLabeller(split, corpus.tokenizer, run.predicate)
+  const label = labelling(run, split, size)
   const windows = sampleWindows(split, size, tokens)
   const { batchWindows } = config
   for await (const encoded of encodedWindows({ model, sae, split, endOfText, windows, batchWindows })) {
     throwIfInterrupted(context.signal)
+    const marks = await label(encoded.windows)
     for (let row = 0; row < encoded.rows.length; row++) {
-      const position = encoded.rows[row]
-      const held = holds(encoded.windows[Math.floor(position / size)] * size + (position % size))
+      const held = marks[encoded.rows[row]] === 1
       for (let i = 0; i < features.length; i++)
         addToConcept(histograms[i], activationOf(encoded.codes, row, features[i]), held)
     }
     run.done += encoded.windows.length * size
     run.task.update(run.done)
+    await context.pause?.()
   }
+}
+
+/** Says which positions of a batch of windows the concept holds on. */
+function labelling(
+  { concept, inputs }: Pass,
+  split: TokenSplit,
+  size: number,
+): (windows: Int32Array) => Uint8Array | Promise<Uint8Array> {
+  if ('label' in concept) return (windows) => concept.label(split, windows)
+  const holds = createTokenLabeller(split, inputs.corpus.tokenizer, concept)
+  return (windows) => markWindows(holds, windows, size)
 }
 
 function resultOf(
   feature: number,
-  predicate: Predicate,
+  concept: Pick<Predicate, 'name' | 'description'>,
   splits: readonly string[],
   histogram: ConceptHistogram,
   levels: number,
@@ -121,8 +140,8 @@ function resultOf(
   const measured = conceptLevels(histogram, levels)
   return {
     feature,
-    concept: predicate.name,
-    description: predicate.description,
+    concept: concept.name,
+    description: concept.description,
     reason: reasonOf(measured),
     splits: [...splits],
     ...measured,

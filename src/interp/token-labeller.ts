@@ -30,6 +30,14 @@ export function createTokenLabeller(
   }
 }
 
+/** Asks about all tokens of windows, which come in ascending order: [windows * size] of 0 and 1. */
+export function markWindows(holds: TokenLabeller, windows: Int32Array, size: number): Uint8Array {
+  const marks = new Uint8Array(windows.length * size)
+  for (const [w, window] of windows.entries())
+    for (let t = 0; t < size; t++) marks[w * size + t] = holds(window * size + t) ? 1 : 0
+  return marks
+}
+
 function markDocument(
   split: TokenSplit,
   { first, end }: { first: number; end: number },

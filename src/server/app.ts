@@ -3,9 +3,14 @@ import { bodyLimit } from 'hono/body-limit'
 import { compress } from 'hono/compress'
 import { answerToError, refuse } from './error-answer.js'
 import { addOpenApi } from './openapi.js'
+import { addAttributionRoutes } from './routes/attribution.js'
 import { addFeatureRoutes } from './routes/features.js'
+import { addMapRoutes } from './routes/map.js'
 import { addNotesRoutes } from './routes/notes.js'
 import { addRunRoutes } from './routes/runs.js'
+import { addSpecificityRoutes } from './routes/specificity.js'
+import { addSteerRoutes } from './routes/steer.js'
+import { addTextRoutes } from './routes/text.js'
 import { type Access, localAccess } from './security/access.js'
 import { countAttempts } from './security/attempts.js'
 import { guardHost } from './security/guard-host.js'
@@ -38,7 +43,8 @@ export function createApp(runs: ServedRuns, web: WebFiles, options: AppOptions =
   app.use('/api/*', compress())
   app.route('/api/v1', createApi(runs))
   addOpenApi(app)
-  app.all('/api/*', (c) => c.notFound())
+  // `/api` itself is a page of the app.
+  app.all('/api/:rest{.+}', (c) => c.notFound())
   addWebApp(app, web)
   return app
 }
@@ -73,6 +79,11 @@ function createApi(runs: ServedRuns): OpenAPIHono {
   })
   addRunRoutes(api, runs)
   addFeatureRoutes(api, runs)
+  addMapRoutes(api, runs)
   addNotesRoutes(api, runs)
+  addTextRoutes(api, runs)
+  addAttributionRoutes(api, runs)
+  addSteerRoutes(api, runs)
+  addSpecificityRoutes(api, runs)
   return api
 }

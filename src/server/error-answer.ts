@@ -50,6 +50,7 @@ export function answerToError(
     if (known)
       return refuse(c, status, error.code, told(error.message), {
         hint: error.hint ? told(error.hint) : null,
+        headers: status === 503 ? { 'retry-after': '5' } : {},
       })
     return refuse(c, 500, 'internal', 'the server failed at this request', { hint: 'its log says more' })
   }

@@ -32,4 +32,4 @@ export function exampleOf(
 }
 
 /** Four significant digits: what is shown, and a third of the bytes. */
-export const shorter = (value: number): number => Number(value.toPrecision(4))
+export const shorter = (value: number): number => (value === 0 ? 0 : Number(value.toPrecision(4)))

@@ -176,7 +176,8 @@ export const featureListItemSchema = z
     singleToken: z.boolean(),
     cluster: z.int().nullable().describe('on the map; 0 is the largest'),
     tokens: z.array(z.string()).describe('tokens that it fires on, most active first'),
-    example: exampleSchema.nullable().describe('a few segments of its strongest example'),
+    // A union, because `nullable()` would make null a part of the schema that is called Example.
+    example: z.union([exampleSchema, z.null()]).describe('a few segments of its strongest example'),
   })
   .openapi('FeatureListItem')
 export type FeatureListItem = z.infer<typeof featureListItemSchema>
@@ -432,7 +433,13 @@ export const textRunSchema = z
         }),
       )
       .describe('largest relative activation first'),
-    traces: z.array(z.object({ feature: featureId, max: z.number(), activations: z.array(z.number()) })),
+    traces: z.array(
+      z.object({
+        feature: featureId,
+        max: z.number().describe('in the store; 0 where it never fired there'),
+        activations: z.array(z.number()).describe('of each segment'),
+      }),
+    ),
     next: z.array(nextTokenSchema).describe('most probable tokens after the text'),
   })
   .openapi('TextRun')
@@ -546,6 +553,7 @@ export const conceptSchema = z
       .strict(),
   ])
   .openapi('Concept')
+export type Concept = z.infer<typeof conceptSchema>
 
 export const specificityRequestSchema = z
   .object({
@@ -560,6 +568,11 @@ export type SpecificityRequest = z.input<typeof specificityRequestSchema>
 export const specificitySchema = z
   .object({
     feature: featureId,
+    source: z
+      .enum(['measured', 'case-study'])
+      .describe(
+        "case-study: from the run's case studies, on text that did not choose the feature; its levels overlap, each up to the maximum, and are shares of the maximum in the store; there are no columns",
+      ),
     concept: z.string(),
     description: z.string(),
     reason: z.string().nullable().describe('why there is nothing to see'),

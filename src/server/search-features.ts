@@ -39,8 +39,13 @@ export async function createFeatureSearch(documents: readonly SearchDocument[]):
   await index.addAllAsync([...indexed.values()], { chunkSize })
   return {
     search: (query, where) => {
-      const wanted = queryOf(query, where)
-      const found = wanted ? inOrder(index.search(wanted)) : []
+      const find = (fuzzy: boolean): number[] => {
+        const wanted = queryOf(query, where, fuzzy)
+        return wanted ? inOrder(index.search(wanted)) : []
+      }
+      const exact = find(false)
+      // Words that nearly match would only blur what matches; and looking for them takes time.
+      const found = exact.length > 0 || where === 'token' ? exact : find(true)
       const number = numberOf(query)
       if (number === null || !index.has(number)) return found
       return [number, ...found.filter((feature) => feature !== number)]
@@ -95,9 +100,10 @@ const inText: SearchOptions = {
   fields: ['text'],
   combineWith: 'AND',
   prefix: (term) => term.length > 1,
-  fuzzy: (term) => (term.length > 4 ? 0.2 : false),
   tokenize: wordsOf,
 }
+
+const nearly: SearchOptions = { ...inText, fuzzy: (term) => (term.length > 4 ? 0.2 : false) }
 
 /** A feature is more about the few tokens that it fires on than about the words of a sentence. */
 const inTokens: SearchOptions = {
@@ -109,9 +115,10 @@ const inTokens: SearchOptions = {
 }
 
 /** Each piece of the query must be found, as words or as a token; or the query as a whole is a token. null: there is nothing to look for. */
-function queryOf(query: string, where: SearchIn): Query | null {
+function queryOf(query: string, where: SearchIn, fuzzy: boolean): Query | null {
+  const text = fuzzy ? nearly : inText
   const ofPiece = (piece: string): Query[] => [
-    ...(where !== 'token' && wordsOf(piece).length > 0 ? [{ ...inText, queries: [piece] }] : []),
+    ...(where !== 'token' && wordsOf(piece).length > 0 ? [{ ...text, queries: [piece] }] : []),
     ...(where !== 'explanation' ? [{ ...inTokens, queries: [piece] }] : []),
   ]
   const pieces = query.split(/\s+/u).filter((piece) => piece !== '')

@@ -3,7 +3,10 @@ import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 import { MonosemError } from '../errors/monosem-error.js'
 import type { Kernels } from '../kernels/kernels.js'
+import { loadKernels } from '../kernels/load.js'
 import { createApp } from './app.js'
+import { createJobQueue } from './model/job-queue.js'
+import { once } from './model/once.js'
 import type { RunInfo } from './protocol.js'
 import { accessTo, inUrl, isLoopback } from './security/access.js'
 import { givenToken, randomToken } from './security/token.js'
@@ -21,8 +24,10 @@ export interface ServeOptions {
   token?: boolean
   /** further names that the server answers to */
   allowHost?: readonly string[]
-  /** loads the kernels when a text is run for the first time; default: as `loadKernels` chooses */
+  /** loads what computes, at the first text that is run; default: the best kernels there are */
   kernels?: () => Promise<Kernels>
+  /** threads of the default kernels; default: the number of processors */
+  threads?: number
 }
 
 export interface Server {
@@ -51,7 +56,8 @@ export async function startServer(options: ServeOptions): Promise<Server> {
   const wantsToken = options.token === true || !isLoopback(host)
   const token = wantsToken ? (givenToken() ?? randomToken()) : null
   const web = readWebFiles()
-  const runs = await openServedRuns(options.runs)
+  const { threads, kernels = () => loadKernels({ threads }) } = options
+  const runs = await openServedRuns(options.runs, { kernels: once(kernels), queue: createJobQueue() })
   let app: ReturnType<typeof createApp>
   // Which names the app answers to depends on the port, which is known when the server listens.
   const server = createAdaptorServer({

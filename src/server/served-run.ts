@@ -3,11 +3,17 @@ import { readFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import type { FeatureStore } from '../features/feature-store.js'
 import type { Kernels } from '../kernels/kernels.js'
+import { loadKernels } from '../kernels/load.js'
 import type { ModelConfig } from '../model/model-config.js'
 import { type FeatureIndex, openFeatureIndex } from './feature-index.js'
 import { type FeaturePages, openFeaturePages } from './feature-pages.js'
+import { createMapView, type MapView } from './map-answer.js'
+import { readMapColumns } from './map-columns.js'
+import { createJobQueue, type JobQueue } from './model/job-queue.js'
+import { createModelRunner, type ModelRunner } from './model/model-runner.js'
 import { type NotesStore, openNotes } from './notes-store.js'
 import { openFeatures } from './open-features.js'
+import { openOptionalParts } from './optional-parts.js'
 import { findReports, type Reports } from './overview/reports.js'
 import type { RunInfo } from './protocol.js'
 
@@ -21,16 +27,23 @@ export interface ServedRun {
   index: FeatureIndex
   /** what feature pages are made of */
   pages: FeaturePages
+  map: MapView
+  /** why parts that are there are not used: made from other features, or before something else was */
+  warnings: readonly string[]
   /** labels, notes and explanations */
   notes: NotesStore
   /** files that can be looked at as they are */
   reports: Reports
+  /** what runs texts; null without a model or an autoencoder */
+  model: ModelRunner | null
   close(): void
 }
 
 export interface ServedRunOptions {
-  /** loads the kernels when a text is run for the first time */
-  kernels: () => Promise<Kernels>
+  /** loads the kernels when a text is run for the first time; default: the best there are, of its own */
+  kernels?: () => Promise<Kernels>
+  /** what all runs of a server share; default: one of its own */
+  queue?: JobQueue
 }
 
 /**
@@ -38,18 +51,26 @@ export interface ServedRunOptions {
  * @param name short name in addresses, see `runNames`
  * @throws MonosemError missing (no run, or its features are not finished), corrupt, format (another version)
  */
-export async function openServedRun(directory: string, name: string): Promise<ServedRun> {
+export async function openServedRun(
+  directory: string,
+  name: string,
+  { kernels = () => loadKernels(), queue = createJobQueue() }: ServedRunOptions = {},
+): Promise<ServedRun> {
   const root = resolve(directory)
   const part = (role: string): string => join(root, role)
   const store = await openFeatures(directory)
   const context = existsSync(part('sae')) ? await readContext(part('model')) : null
+  const parts = await openOptionalParts(root)
   const has = {
     model: context !== null,
-    map: existsSync(part('feature-map')),
+    map: parts.map !== null,
     explanations: existsSync(part('explanations')),
-    ablation: existsSync(part('ablation')),
+    ablation: parts.ablation !== null,
   }
   const notes = await openNotes(part('explanations'), part('features'), store.summary.features)
+  const places = await readMapColumns(parts.map, store.summary.features)
+  const index = await openFeatureIndex(store, places, notes)
+  const pages = await openFeaturePages(store, root, parts)
   return {
     info: {
       run: name,
@@ -61,11 +82,16 @@ export async function openServedRun(directory: string, name: string): Promise<Se
     },
     directory: root,
     store,
-    index: await openFeatureIndex(store, root, notes),
-    pages: openFeaturePages(store, root),
+    index,
+    pages,
+    map: createMapView(store, has.map ? places : null, index),
+    warnings: parts.warnings,
     notes,
     reports: await findReports(root),
+    model: has.model ? createModelRunner(root, store, { kernels, queue }) : null,
     close: () => {
+      index.close()
+      pages.close()
       store.close()
       notes.close()
     },

@@ -1,5 +1,5 @@
 import { MonosemError } from '../errors/monosem-error.js'
-import { openServedRun, runNames, type ServedRun } from './served-run.js'
+import { openServedRun, runNames, type ServedRun, type ServedRunOptions } from './served-run.js'
 
 /** All runs of a server, by name. */
 export type ServedRuns = ReadonlyMap<string, ServedRun>
@@ -15,13 +15,17 @@ export function runNamed(runs: ServedRuns, name: string): ServedRun {
 
 /**
  * Opens all of them or, when one cannot be opened, none.
+ * @param shared what all of them compute with
  * @throws MonosemError names the run that is to blame
  */
-export async function openServedRuns(directories: readonly string[]): Promise<ServedRuns> {
+export async function openServedRuns(
+  directories: readonly string[],
+  shared: ServedRunOptions = {},
+): Promise<ServedRuns> {
   const names = runNames(directories)
   const results = await Promise.allSettled(
     directories.map((directory, i) =>
-      openServedRun(directory, names[i]).catch((error: unknown) => {
+      openServedRun(directory, names[i], shared).catch((error: unknown) => {
         throw blamed(directory, error)
       }),
     ),

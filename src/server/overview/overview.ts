@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import { readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { MonosemError } from '../../errors/monosem-error.js'
-import type { StoredPage } from '../feature-pages.js'
 import type { NotesStore } from '../notes-store.js'
 import type { Overview, RunInfo } from '../protocol.js'
 import { readCaseStudiesPart } from './case-studies-part.js'
@@ -66,6 +65,14 @@ export async function readOverview(run: OverviewSource, all: readonly OverviewSo
 function problemOf(part: string, error: unknown): Problem {
   if (!(error instanceof MonosemError)) throw error
   return { part, message: error.message, hint: error.hint ?? null }
+}
+
+/** An overview ready to be sent. */
+export interface StoredPage {
+  /** JSON of an `Overview` */
+  json: string
+  /** changes when the content does */
+  etag: string
 }
 
 /** Overviews that are made again only when a file that they may be made from has changed. */

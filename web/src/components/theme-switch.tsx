@@ -1,39 +1,16 @@
-import { createSignal } from 'solid-js'
-
-const themes = ['system', 'light', 'dark'] as const
-type Theme = (typeof themes)[number]
-
-const stored = (): Theme => {
-  const value = localStorage.getItem('monosem-theme')
-  return themes.find((theme) => theme === value) ?? 'system'
-}
-
-/** theme.css reads the attribute; without it the system's choice holds. */
-function show(theme: Theme): void {
-  if (theme === 'system') delete document.documentElement.dataset.theme
-  else document.documentElement.dataset.theme = theme
-}
-
-show(stored())
+import { For } from 'solid-js'
+import { chooseTheme, chosenTheme, type Theme, themes } from '../theme'
 
 /** Light, dark, or as the system has it; remembered. */
 export function ThemeSwitch() {
-  const [theme, setTheme] = createSignal(stored())
-  const choose = (value: Theme) => {
-    localStorage.setItem('monosem-theme', value)
-    setTheme(value)
-    show(value)
-  }
   return (
     <select
       class="theme"
       aria-label="Theme"
-      value={theme()}
-      onChange={(event) => choose(event.currentTarget.value as Theme)}
+      value={chosenTheme()}
+      onChange={(event) => chooseTheme(event.currentTarget.value as Theme)}
     >
-      {themes.map((value) => (
-        <option value={value}>{value}</option>
-      ))}
+      <For each={themes}>{(theme) => <option value={theme}>{theme}</option>}</For>
     </select>
   )
 }

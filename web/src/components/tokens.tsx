@@ -1,8 +1,9 @@
 import { Index } from 'solid-js'
 
 /*
- * Text that a model reads, piece by piece, each on a background as strong as the feature's activation. Every piece is isolated (`bdi`), so that right-to-
- * left scripts stand right and do not turn their neighbours round.
+ * Text that a model reads, piece by piece, each on a background as strong as the feature's activation. The text as a whole is isolated from the page and
+ * takes its direction from its first letter; the pieces are not isolated from each other: Arabic or Hebrew words of several tokens have to read on, and
+ * their letters to join, as in any text. A token by itself belongs into a `bdi`.
  */
 
 export interface TokensProps {
@@ -14,6 +15,10 @@ export interface TokensProps {
   focus?: number
   /** change of log-likelihood when the feature is taken out, nats: underlined */
   effects?: readonly (number | null)[] | null
+  /** line ends of the text end the line here too; default false */
+  lines?: boolean
+  /** stands inside a `ReadOut`, which shows the values; default false: the browser's own tooltip does */
+  readOut?: boolean
 }
 
 /** Steps of the scale, see --heat-1 .. --heat-6 in theme.css. */
@@ -32,25 +37,26 @@ export function underline(effect: number | null | undefined): number {
 
 export function Tokens(props: TokensProps) {
   return (
-    <span class="tokens" dir="auto">
+    <bdi class="tokens" dir="auto">
       <Index each={props.segments}>
         {(text, i) => {
           const activation = () => props.activations[i] ?? 0
           const effect = () => props.effects?.[i]
           return (
-            <bdi
+            <span
               class="token"
               data-heat={heat(activation(), props.max)}
               data-effect={underline(effect()) || undefined}
               data-focus={props.focus === i ? '' : undefined}
-              title={tokenTitle(activation(), effect())}
+              title={props.readOut ? undefined : tokenTitle(activation(), effect())}
+              data-values={props.readOut ? tokenTitle(activation(), effect()) : undefined}
             >
-              {text()}
-            </bdi>
+              {props.lines ? text().replaceAll('↵', '↵\n') : text()}
+            </span>
           )
         }}
       </Index>
-    </span>
+    </bdi>
   )
 }
 
