@@ -74,5 +74,5 @@ export async function overviewSource(t: Lifetime, root: string, run = 'demo'): P
   t.after(() => notes.close())
   const has = { model: true, map: false, explanations: false, ablation: false }
   const info = { run, directory: root, hookName: 'h', features: 16, context: 16, has }
-  return { info, directory: root, notes, reports: await findReports(root) }
+  return { info, directory: root, notes, reports: await findReports(root), warnings: [] }
 }

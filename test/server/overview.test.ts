@@ -128,6 +128,8 @@ test('a part that is missing is null; one that cannot be read is null and among 
   assert.match(problems[1], /^model: model is not finished/)
   assert.match(problems[2], /^sae: sae\/cfg.json does not hold what is expected/)
   assert.ok(overview.problems.every(({ hint }) => hint))
+  const warned = await readOverview({ ...run, warnings: ['the map is of other features'] }, [run])
+  assert.equal(warned.problems[0].message, 'the map is of other features')
 })
 
 test('an evaluation of an autoencoder that was replaced since is a problem, not a point', async (t) => {

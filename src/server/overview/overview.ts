@@ -20,6 +20,8 @@ export interface OverviewSource {
   directory: string
   notes: Pick<NotesStore, 'query' | 'version' | 'refresh'>
   reports: Reports
+  /** why parts that are there are not used */
+  warnings: readonly string[]
 }
 
 type Problem = Overview['problems'][number]
@@ -29,7 +31,7 @@ type Problem = Overview['problems'][number]
  * @param all every served run, this one among them: their evaluations make the frontier
  */
 export async function readOverview(run: OverviewSource, all: readonly OverviewSource[]): Promise<Overview> {
-  const problems: Problem[] = []
+  const problems: Problem[] = run.warnings.map((message) => ({ part: 'features', message, hint: null }))
   const part = async <T>(name: string, read: () => Promise<T>): Promise<T | null> => {
     try {
       return await read()
