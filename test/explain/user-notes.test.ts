@@ -9,8 +9,8 @@ import { type NewExplanation, openExplanations } from '../../src/explain/explana
 import { explanationsFile } from '../../src/explain/explanations-file.js'
 import { readFeatureExplanations } from '../../src/explain/feature-explanations.js'
 import { openDatabaseFile } from '../../src/formats/duckdb.js'
-import { sha256 } from '../../src/storage/atomic-file.js'
 import { temporaryDirectory } from '../temporary-directory.js'
+import { oldDatabase } from './old-database.js'
 
 async function directories(t: TestContext) {
   const root = await temporaryDirectory(t)
@@ -84,23 +84,6 @@ test('a process killed while it labels leaves label and note of one and the same
     assert.equal(await store.userNote(7), `note ${number} `.repeat(500).trim())
   }
 })
-
-/** A database as versions before the user's notes and kept examples made it. */
-async function oldDatabase(out: string, layout = 1): Promise<void> {
-  await mkdir(out)
-  const { connection, close } = await openDatabaseFile(explanationsFile(out), 'write')
-  await connection.run(`
-    CREATE TABLE store (layout INTEGER, features_manifest VARCHAR);
-    CREATE TABLE explanations (
-      id INTEGER PRIMARY KEY, feature INTEGER, text VARCHAR, explainer VARCHAR, configuration VARCHAR, created VARCHAR, examples VARCHAR);
-    CREATE TABLE scores (explanation INTEGER, scorer VARCHAR, value DOUBLE, reason VARCHAR, n INTEGER, details VARCHAR);
-    CREATE TABLE notes (key VARCHAR PRIMARY KEY, json VARCHAR);
-    INSERT INTO store VALUES (${layout}, '${sha256('{}')}');
-    INSERT INTO explanations VALUES (1, 7, 'old', 'statistics', 'c', '2026-01-01T00:00:00.000Z', 'e');
-    INSERT INTO scores VALUES (1, 'spearman', 0.5, NULL, 9, '{}');
-    INSERT INTO notes VALUES ('k', '{"a":1}')`)
-  close()
-}
 
 async function layoutOf(out: string): Promise<number> {
   const { connection, close } = await openDatabaseFile(explanationsFile(out), 'read')

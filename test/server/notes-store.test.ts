@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { type NewExplanation, openExplanations } from '../../src/explain/explanations.js'
 import { explanationsFile } from '../../src/explain/explanations-file.js'
 import { type NotesStore, openNotes } from '../../src/server/notes-store.js'
+import { oldDatabase } from '../explain/old-database.js'
 import { temporaryDirectory } from '../temporary-directory.js'
 
 /** F of the features that are talked about. */
@@ -128,6 +129,17 @@ test('a file that another one took the place of is read from the beginning', asy
   assert.equal((await notes.get(3)).explanations[0].text, 'second')
 })
 
+test('explanations of the version before are read, and a label brings their file up to date', async (t) => {
+  const run = await emptyRun(t)
+  await oldDatabase(run.out)
+  const notes = await openedNotes(t, run)
+  const [old] = (await notes.get(7)).explanations
+  assert.deepEqual([old.text, old.hasExamples, old.scores.length], ['old', false, 1])
+  await assert.rejects(notes.examples(7, old.id), { code: 'missing', message: /not kept/ })
+  const { label: text, explanations } = await label(notes, 7, 'new')
+  assert.deepEqual([text, explanations[0].text], ['new', 'old'])
+})
+
 test('reading writes nothing', async (t) => {
   const run = await emptyRun(t)
   await (await openExplanations(run.out, run.features)).append([explained(1, 'a')])
@@ -154,6 +166,24 @@ test('explanations of other features, or that cannot be read, keep no server fro
   const corrupt = await openedNotes(t, run)
   await assert.rejects(corrupt.get(1), { code: 'corrupt' })
   await assert.rejects(label(corrupt, 1, 'x'), { code: 'corrupt' })
+})
+
+const labeller = fileURLToPath(new URL('../explain/label-forever.js', import.meta.url))
+
+test('what a killed process was labelling is shown whole: its label and its note, of one write', async (t) => {
+  const run = await emptyRun(t)
+  const child = spawn(process.execPath, [labeller, run.out, run.features], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const notes = await openedNotes(t, run)
+  for (let lines = 0; lines < 5; lines++) await once(child.stdout, 'data')
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  const { label: last, note } = await notes.get(7)
+  const number = /^label (\d+)$/.exec(last ?? '')?.[1]
+  assert.ok(Number(number) >= 5, `the last label is ${last}`)
+  assert.equal(note, `note ${number} `.repeat(500).trim())
+  assert.equal((await label(notes, 7, 'mine', 'own')).note, 'own')
 })
 
 const holder = fileURLToPath(new URL('../explain/append-forever.js', import.meta.url))
