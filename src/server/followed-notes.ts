@@ -68,19 +68,15 @@ export function followNotes(path: string, manifest: string, copy: NotesCopy): Fo
       failure = { error, stamp, at: performance.now() }
     }
   }
-  const isBusy = (): boolean => failure?.error instanceof MonosemError && failure.error.code === 'busy'
-  const mayTry = (): boolean =>
-    failure === null ||
-    (isBusy() ? performance.now() - failure.at > patience : failure.stamp !== stampOf(path))
   const follow = async (): Promise<void> => {
     // Twice, as a read that has begun before a write does not show it.
-    for (let i = 0; i < 2 && stampOf(path) !== seen && (loading || mayTry()); i++) {
+    for (let i = 0; i < 2 && stampOf(path) !== seen && (loading || mayTryAgain(failure, path)); i++) {
       loading ??= load().finally(() => {
         loading = null
       })
       await loading
     }
-    if (failure && !(isBusy() && version > 0)) throw failure.error
+    if (failure && !(isBusy(failure) && version > 0)) throw failure.error
   }
   return {
     follow,
@@ -91,6 +87,14 @@ export function followNotes(path: string, manifest: string, copy: NotesCopy): Fo
       return version
     },
   }
+}
+
+const isBusy = ({ error }: Failure): boolean => error instanceof MonosemError && error.code === 'busy'
+
+/** What another process holds may be free by now; what is wrong with a file stays wrong until it is another. */
+function mayTryAgain(failure: Failure | null, path: string): boolean {
+  if (failure === null) return true
+  return isBusy(failure) ? performance.now() - failure.at > patience : failure.stamp !== stampOf(path)
 }
 
 /** @param changed features whose names are read again; null: all */

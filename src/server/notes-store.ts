@@ -61,14 +61,7 @@ export async function openNotes(directory: string, features: string, count: numb
     await notes.follow()
     return featureNotes(feature, await copy.get(feature))
   }
-  let opening: Promise<ExplanationStore> | null = null
-  // Shared by those who come while it is opened, so that they write in the order in which they came.
-  const open = (): Promise<ExplanationStore> => {
-    opening ??= openExplanations(directory, features).finally(() => {
-      opening = null
-    })
-    return opening
-  }
+  const open = sharedOpening(() => openExplanations(directory, features))
   return {
     get,
     async put(feature, update) {
@@ -94,6 +87,17 @@ export async function openNotes(directory: string, features: string, count: numb
       return copy.query(sql)
     },
     close: copy.close,
+  }
+}
+
+/** Shared by those who come while it is opened, so that they write in the order in which they came. */
+function sharedOpening(open: () => Promise<ExplanationStore>): () => Promise<ExplanationStore> {
+  let opening: Promise<ExplanationStore> | null = null
+  return () => {
+    opening ??= open().finally(() => {
+      opening = null
+    })
+    return opening
   }
 }
 
