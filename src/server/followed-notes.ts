@@ -50,7 +50,7 @@ interface Failure {
  */
 export function followNotes(path: string, manifest: string, copy: NotesCopy): FollowedNotes {
   let [seen, version] = ['', 0]
-  let names: ReadonlyMap<number, FeatureName> = new Map()
+  const names = new Map<number, FeatureName>()
   let failure: Failure | null = null
   let loading: Promise<void> | null = null
 
@@ -58,8 +58,9 @@ export function followNotes(path: string, manifest: string, copy: NotesCopy): Fo
     // Before reading: what is written meanwhile is noticed the next time.
     const stamp = stampOf(path)
     try {
-      await (stamp === '' ? copy.clear() : inTurn(path, () => copy.update(path, manifest), patience))
-      names = await namesOf(copy)
+      if (stamp === '') await copy.clear()
+      const changed = stamp && (await inTurn(path, () => copy.update(path, manifest), patience))
+      await readNames(copy, names, changed || null)
       version++
       seen = stamp
       failure = null
@@ -67,19 +68,15 @@ export function followNotes(path: string, manifest: string, copy: NotesCopy): Fo
       failure = { error, stamp, at: performance.now() }
     }
   }
-  const isBusy = (): boolean => failure?.error instanceof MonosemError && failure.error.code === 'busy'
-  const mayTry = (): boolean =>
-    failure === null ||
-    (isBusy() ? performance.now() - failure.at > patience : failure.stamp !== stampOf(path))
   const follow = async (): Promise<void> => {
     // Twice, as a read that has begun before a write does not show it.
-    for (let i = 0; i < 2 && stampOf(path) !== seen && (loading || mayTry()); i++) {
+    for (let i = 0; i < 2 && stampOf(path) !== seen && (loading || mayTryAgain(failure, path)); i++) {
       loading ??= load().finally(() => {
         loading = null
       })
       await loading
     }
-    if (failure && !(isBusy() && version > 0)) throw failure.error
+    if (failure && !(isBusy(failure) && version > 0)) throw failure.error
   }
   return {
     follow,
@@ -92,9 +89,27 @@ export function followNotes(path: string, manifest: string, copy: NotesCopy): Fo
   }
 }
 
-async function namesOf(copy: NotesCopy): Promise<Map<number, FeatureName>> {
-  const names = new Map<number, FeatureName>()
-  for (const { feature, name, explainer, score } of await copy.names())
-    names.set(feature, { name, named: explainer === byHand ? 'label' : 'explanation', score })
-  return names
+const isBusy = ({ error }: Failure): boolean => error instanceof MonosemError && error.code === 'busy'
+
+/** What another process holds may be free by now; what is wrong with a file stays wrong until it is another. */
+function mayTryAgain(failure: Failure | null, path: string): boolean {
+  if (failure === null) return true
+  return isBusy(failure) ? performance.now() - failure.at > patience : failure.stamp !== stampOf(path)
+}
+
+/** @param changed features whose names are read again; null: all */
+async function readNames(
+  copy: NotesCopy,
+  names: Map<number, FeatureName>,
+  changed: readonly number[] | null,
+): Promise<void> {
+  const gone = new Set(changed ?? names.keys())
+  for await (const rows of copy.names(changed)) {
+    for (const { feature, name, explainer, score } of rows) {
+      names.set(feature, { name, named: explainer === byHand ? 'label' : 'explanation', score })
+      gone.delete(feature)
+    }
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  for (const feature of gone) names.delete(feature)
 }

@@ -41,6 +41,10 @@ export function addNotesRoutes(api: OpenAPIHono, runs: ServedRuns): void {
       return c.json(await runNamed(runs, run).notes.put(feature, c.req.valid('json')), 200)
     },
   )
+  addScoredExamples(api, runs)
+}
+
+function addScoredExamples(api: OpenAPIHono, runs: ServedRuns): void {
   api.openapi(
     createRoute({
       method: 'get',
