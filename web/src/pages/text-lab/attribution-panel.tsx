@@ -170,12 +170,14 @@ function Table(props: AttributionPanelProps & { found: Attribution }) {
                   </Show>
                 </td>
                 <td class="number">{number(row.activation)}</td>
-                <td
-                  class="number lab-signed"
-                  data-sign={row.gradientTimesActivation < 0 ? '-' : '+'}
-                  style={{ '--share': Math.abs(row.gradientTimesActivation) / largest() }}
-                >
-                  {signed(row.gradientTimesActivation)}
+                <td class="number">
+                  <div
+                    class="lab-signed"
+                    data-sign={row.gradientTimesActivation < 0 ? '-' : '+'}
+                    style={{ '--share': Math.abs(row.gradientTimesActivation) / largest() }}
+                  >
+                    {signed(row.gradientTimesActivation)}
+                  </div>
                 </td>
                 <td class="number">{value(row.direct)}</td>
                 <Show when={isChecked()}>

@@ -47,14 +47,12 @@ export function Ranking(props: RankingProps) {
                       onTrace={props.onTrace}
                     />
                   </td>
-                  <td
-                    class="number bar-cell"
-                    title={`activation ${number(row.activation)}`}
-                    style={{ '--share': Math.min(row.relative ?? 0, 1) }}
-                  >
-                    <Show when={row.relative !== null} fallback="no maximum">
-                      {Math.round(100 * (row.relative ?? 0))}%
-                    </Show>
+                  <td class="number" title={`activation ${number(row.activation)}`}>
+                    <div class="bar-cell lab-bar" style={{ '--share': Math.min(row.relative ?? 0, 1) }}>
+                      <Show when={row.relative !== null} fallback="no maximum">
+                        {Math.round(100 * (row.relative ?? 0))}%
+                      </Show>
+                    </div>
                   </td>
                   <td>
                     <button
