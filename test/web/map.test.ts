@@ -85,10 +85,10 @@ browserTest('colour, search and view are in the address and change the legend', 
   await page.waitForURL(/at=/)
   assert.match(page.url(), /colour=cluster/)
   assert.match(page.url(), /q=1/)
-  await page.reload()
-  await legend.getByText('Largest clusters').waitFor()
-  assert.equal(await page.getByLabel('Mark features').inputValue(), '1')
-  assert.deepEqual(complaints, [])
+  const again = await openPage(browser, page.url())
+  await again.page.getByRole('region', { name: 'Legend' }).getByText('Largest clusters').waitFor()
+  assert.equal(await again.page.getByLabel('Mark features').inputValue(), '1')
+  assert.deepEqual([...complaints, ...again.complaints], [])
 })
 
 browserTest('a lasso lists the points inside it, and they can be saved', async (t, browser) => {

@@ -119,7 +119,7 @@ function Table(props: AttributionPanelProps & { found: Attribution }) {
   const value = (of: number | null) => (of === null ? '–' : signed(of))
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and keys must be able to
-    <section class="lab-scroll" tabIndex={0} aria-labelledby="lab-attribution-title">
+    <section class="lab-scroll" tabIndex={0} aria-label="Features by their effect">
       <table class="data lab-table">
         <caption>The {props.found.features.length} features with the largest effect, either way</caption>
         <thead>

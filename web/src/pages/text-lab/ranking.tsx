@@ -20,7 +20,7 @@ export function Ranking(props: RankingProps) {
         <span class="quiet small">by activation as a share of their maximum</span>
       </div>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and keys must be able to */}
-      <section class="lab-scroll" tabIndex={0} aria-labelledby="lab-ranking-title">
+      <section class="lab-scroll" tabIndex={0} aria-label="Ranking of the features">
         <table class="data lab-table">
           <thead>
             <tr>
