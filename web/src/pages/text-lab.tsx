@@ -59,11 +59,9 @@ function OpenLab(props: { run: string; context: number | null; features: number 
         <Show when={lab.requests.run.error()}>
           <Failure error={lab.requests.run.error()} retry={lab.requests.run.retry} />
         </Show>
-        <Show when={lab.shown()} fallback={<Begin waiting={lab.requests.run.running()} />}>
-          {(text) => <TextPanels run={props.run} lab={lab} text={text()} />}
-        </Show>
+        <Show when={lab.shown()}>{(text) => <TextPanels run={props.run} lab={lab} text={text()} />}</Show>
       </div>
-      <Show when={lab.shown()}>
+      <Show when={lab.shown()} fallback={<Begin waiting={lab.requests.run.running()} />}>
         {(text) => (
           <>
             <div class="lab-features stack" classList={{ pending: lab.requests.run.running() }}>
