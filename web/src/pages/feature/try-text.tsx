@@ -75,7 +75,7 @@ function Result(props: { run: TextRun; max: number }) {
         segments={props.run.segments.map((segment) => segment.text)}
         activations={activations()}
         // A new text may exceed what the sample had.
-        max={Math.max(props.max, props.run.traces[0]?.max ?? 0)}
+        max={Math.max(props.max, ...activations())}
         focus={strongest(activations())}
         lines
         readOut
