@@ -9,6 +9,9 @@ import { runText } from './requests'
 /** Kept while the app is open: the same text on one feature after another. */
 const [text, setText] = createSignal('')
 
+/** What the user has typed; tracked. */
+export const typedText = text
+
 /** Wait for a pause in typing, milliseconds. */
 const pause = 200
 
