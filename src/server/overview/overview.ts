@@ -67,11 +67,9 @@ function problemOf(part: string, error: unknown): Problem {
   return { part, message: error.message, hint: error.hint ?? null }
 }
 
-/** An overview ready to be sent. */
-export interface StoredPage {
-  /** JSON of an `Overview` */
+/** An answer as it is sent. */
+interface StoredPage {
   json: string
-  /** changes when the content does */
   etag: string
 }
 
