@@ -127,6 +127,9 @@ export const overviewSchema = z
     reports: z.array(
       z.object({ name: z.string(), href: z.string().describe('address below /api/v1/runs/{run}/') }),
     ),
+    problems: z
+      .array(z.object({ part: z.string(), message: z.string(), hint: z.string().nullable() }))
+      .describe('parts that could not be read, and why: they are null above'),
   })
   .openapi('Overview')
 export type Overview = z.infer<typeof overviewSchema>

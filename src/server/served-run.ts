@@ -14,6 +14,7 @@ import { createJobQueue, type JobQueue } from './model/job-queue.js'
 import { createModelRunner, type ModelRunner } from './model/model-runner.js'
 import { type NotesStore, openNotes } from './notes-store.js'
 import { openOptionalParts } from './optional-parts.js'
+import { findReports, type Reports } from './overview/reports.js'
 import type { RunInfo } from './protocol.js'
 
 /** One run directory, open for as long as the server runs. */
@@ -33,6 +34,8 @@ export interface ServedRun {
   notes: NotesStore
   /** what runs texts; null without a model or an autoencoder */
   model: ModelRunner | null
+  /** files that can be looked at as they are */
+  reports: Reports
   close(): void
 }
 
@@ -84,6 +87,7 @@ export async function openServedRun(
     map: createMapView(store, has.map ? places : null, index),
     warnings: parts.warnings,
     notes,
+    reports: await findReports(root),
     model: has.model ? createModelRunner(root, store, { kernels, queue }) : null,
     close: () => {
       index.close()

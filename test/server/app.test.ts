@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import type { ServedRun } from '../../src/server/served-run.js'
+import { storedAnswer } from '../../src/server/stored-answer.js'
 import { fakeApp, notesPath, put } from './fake-app.js'
 
 const gzip = { headers: { 'accept-encoding': 'gzip, deflate, br' } }
@@ -35,7 +36,9 @@ test('a file of an earlier build is gone, and not a page', async (t) => {
 
 test('answers of the API are compressed where they are long', async (t) => {
   const list = { total: 0, offset: 0, items: Array(500).fill({}) }
-  const index = { index: { list: async () => list } } as unknown as Partial<ServedRun>
+  const index = {
+    index: { answer: () => storedAnswer(JSON.stringify(list)) },
+  } as unknown as Partial<ServedRun>
   const { app } = await fakeApp(t, {}, index)
   const long = await app.request('/api/v1/runs/demo/features', gzip)
   assert.equal(long.headers.get('content-encoding'), 'gzip')

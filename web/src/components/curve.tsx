@@ -72,6 +72,7 @@ function Plot(props: CurveProps & { plots: typeof import('./plot') }) {
         axis('', {
           labelSize: 0,
           size: 52,
+          ticks: { stroke: colour('line'), width: 1, filter: wholeDecades(logarithmic) },
           grid: { stroke: colour('line'), width: 1, filter: wholeDecades(logarithmic) },
           values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : short(tick))),
         }),
