@@ -50,7 +50,7 @@ function OneExplanation(props: { run: RunInfo; feature: number; explanation: Exp
   return (
     <li>
       <p class="explanation-text">
-        <bdi>{props.explanation.text}</bdi>
+        <bdi dir="ltr">{props.explanation.text}</bdi>
       </p>
       <p class="quiet small">
         by {props.explanation.explainer},{' '}
