@@ -24,6 +24,7 @@ import { fetchSteps, useSteps } from './feature/steps'
 import { TryTextPanel } from './feature/try-text'
 import { useView, type View } from './feature/view'
 import './feature.css'
+import './feature/panels.css'
 
 /** Everything about one feature. */
 export default function Page() {
