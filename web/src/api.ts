@@ -90,7 +90,11 @@ export function queryString(query: Record<string, unknown>): string {
 
 export const getRuns = () => get<RunList>('/runs')
 
-export const getOverview = (run: string) => get<Overview>(`/runs/${run}/overview`)
+export const getOverview = (run: string) => get<Overview>(`/runs/${run}`)
+
+/** Address of a report. @param href as the overview says it */
+export const reportAddress = (run: string, href: string): string =>
+  isExport ? new URL(`data/${run}/${href}`, document.baseURI).href : `${root}/runs/${run}/${href}`
 
 export const getFeatures = (run: string, query: FeatureQuery, signal?: AbortSignal) =>
   get<FeatureList>(`/runs/${run}/features${queryString(query)}`, signal)

@@ -78,7 +78,7 @@ async function writeRun(
 ): Promise<void> {
   const { info, index } = served
   const { run } = info
-  await writeOverview(writer, ask, info)
+  await writeOverview(writer, ask, served)
   if (info.has.map) await writeMap(writer, ask, run, new Set(features))
   const everything = await readList(ask, run, 'sort=id')
   const exported = new Set(features)
@@ -115,8 +115,11 @@ async function writeMap(
   await writer.data(answerFile(`/runs/${run}/map`), JSON.stringify({ ...only, clusters }))
 }
 
-async function writeOverview(writer: SiteWriter, ask: Ask, info: RunInfo): Promise<void> {
-  const path = `/runs/${info.run}/overview`
-  const overview: Overview = JSON.parse(await ask(path).catch(() => '{}'))
+/** The overview, and the reports that it links to. */
+async function writeOverview(writer: SiteWriter, ask: Ask, { info, reports }: ServedRun): Promise<void> {
+  const path = `/runs/${info.run}`
+  const overview: Overview = JSON.parse(await ask(path))
   await writer.data(answerFile(path), JSON.stringify({ ...overview, run: withoutPath(info) }))
+  for (const [name, report] of reports)
+    await writer.file(`${dataFolder}/${info.run}/reports/${name}`, await report.read())
 }

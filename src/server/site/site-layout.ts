@@ -2,8 +2,9 @@
  * Where an exported site keeps what the API would answer: gzipped JSON below `data/`, so that any file server will do and a page costs one small request.
  * The exporter writes these files and the app reads them; nothing here needs Node.
  *
- *   runs.json.gz                           GET /runs
- *   <run>/overview.json.gz, map.json.gz    GET /runs/<run>/overview, map
+ *   runs.json.gz, <run>.json.gz            GET /runs, /runs/<run>
+ *   <run>/map.json.gz                      GET /runs/<run>/map
+ *   <run>/reports/<name>                   GET /runs/<run>/reports/<name>, as it is
  *   <run>/features/<n>/<id>.json.gz        `SitePage`: all about one feature, n = id / 1000
  *   <run>/features/<id>/explanations/<explanation>/examples.json.gz
  *   <run>/columns.json.gz                  `SiteColumns`: what lists are sorted and filtered by

@@ -24,6 +24,7 @@ import { fetchSteps, useSteps } from './feature/steps'
 import { TryTextPanel } from './feature/try-text'
 import { useView, type View } from './feature/view'
 import './feature.css'
+import './feature/panels.css'
 
 /** Everything about one feature. */
 export default function Page() {
@@ -131,7 +132,7 @@ function Panels(props: PanelsProps) {
         <Show when={!alive()}>
           <DeadPanel page={props.page} />
         </Show>
-        <ExplanationsPanel run={props.run} feature={props.page.feature} notes={props.notes} />
+        <ExplanationsPanel run={props.run} feature={props.page.feature} notes={props.notes} dead={!alive()} />
         <OwnNotesPanel run={props.run.run} feature={props.page.feature} notes={props.notes} />
         <Show when={alive()}>
           <ActivationsPanel page={props.page} />

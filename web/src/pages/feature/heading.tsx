@@ -48,7 +48,9 @@ export function Heading(props: HeadingProps) {
       <h1 aria-live="polite">
         <span class="feature-number">Feature {props.feature}</span>{' '}
         <Show when={name()}>
-          <bdi class="feature-name">{name()}</bdi>
+          <bdi class="feature-name" dir="ltr">
+            {name()}
+          </bdi>
         </Show>
       </h1>
       <Figures {...props} />

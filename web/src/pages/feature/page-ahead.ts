@@ -1,5 +1,6 @@
 import type { FeaturePage } from '../../../../src/server/protocol'
 import { getFeature } from '../../api'
+import { isExport } from '../../source'
 
 /** Pages that the user will probably ask for next, already under way. */
 const ahead = new Map<string, Promise<FeaturePage>>()
@@ -9,7 +10,8 @@ const most = 8
 /** Asks for a page before it is needed, so that next and previous are there at once. */
 export function fetchAhead(run: string, feature: number): void {
   const key = `${run}/${feature}`
-  if (ahead.has(key)) return
+  // Of an exported run some features may be missing, and a missing file is a fault on the console.
+  if (isExport || ahead.has(key)) return
   const page = getFeature(run, feature)
   // What fails here is asked for again when it is really wanted.
   page.catch(() => ahead.delete(key))
