@@ -108,10 +108,10 @@ function loadsOf(features: number): Record<string, readonly [LoadRequest[], stri
 
 async function measure(
   name: string,
-  url: string,
+  { url, child }: { url: string; child: ChildProcess },
   requests: LoadRequest[],
   note: string,
-): Promise<LoadFigures> {
+): Promise<ServerFigures[string]> {
   const base = new URL(url)
   const ask = (seconds: number): Promise<LoadFigures> => {
     const own = requests.map(({ path, headers }) => ({
