@@ -53,10 +53,10 @@ async function measureAll(run: string, features: number): Promise<ServerFigures>
     const page = await fetch(`${server.url}/features/0`, { headers: gzip })
     const etag = page.headers.get('etag') ?? ''
     const bytes = Number(page.headers.get('content-length'))
-    await withProcess([script('./bare-server.js'), String(bytes)], async (bare) => {
+    await withProcess([script('./bare-server.js'), String(bytes)], async (bare, own) => {
       figures['bare server'] = await measure(
         'bare server',
-        bare,
+        { url: bare, child: own },
         [{ path: '/' }],
         `one buffer of ${bytes} bytes`,
       )
