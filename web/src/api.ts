@@ -90,7 +90,7 @@ export function queryString(query: Record<string, unknown>): string {
 
 export const getRuns = () => get<RunList>('/runs')
 
-export const getOverview = (run: string) => get<Overview>(`/runs/${run}/overview`)
+export const getOverview = (run: string) => get<Overview>(`/runs/${run}`)
 
 export const getFeatures = (run: string, query: FeatureQuery, signal?: AbortSignal) =>
   get<FeatureList>(`/runs/${run}/features${queryString(query)}`, signal)

@@ -20,7 +20,7 @@ const intervalText = ({ interval, unit }: Figure): string =>
 /** Where a figure comes from, on demand. */
 const Source = (props: { figure: Figure }) => (
   <details class="source">
-    <summary class="small quiet" aria-label={`Where ${props.figure.label} comes from`}>
+    <summary class="small quiet" aria-label={`Source of ${props.figure.label}`}>
       Source
     </summary>
     <code class="small">{props.figure.source}</code>
