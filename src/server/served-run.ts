@@ -64,7 +64,10 @@ export async function openServedRun(
   const has = {
     model: context !== null,
     map: parts.map !== null,
-    explanations: existsSync(part('explanations')),
+    // The first label makes them, while the server runs.
+    get explanations() {
+      return existsSync(part('explanations'))
+    },
     ablation: parts.ablation !== null,
   }
   const notes = await openNotes(part('explanations'), part('features'), store.summary.features)
