@@ -41,9 +41,11 @@ export async function openPage(
     if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
   })
   page.on('pageerror', (error) => complaints.push(String(error)))
-  page.on('requestfailed', (request) =>
-    complaints.push(`${request.method()} ${request.url()} failed: ${request.failure()?.errorText}`),
-  )
+  page.on('requestfailed', (request) => {
+    // The app gives up what is no longer wanted, and the browser what a page that is left had asked for.
+    if (request.failure()?.errorText === 'net::ERR_ABORTED') return
+    complaints.push(`${request.method()} ${request.url()} failed: ${request.failure()?.errorText}`)
+  })
   page.on('response', (response) => {
     if (response.status() >= 400) complaints.push(`${response.url()} was answered ${response.status()}`)
   })
