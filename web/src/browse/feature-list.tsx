@@ -6,21 +6,14 @@ import { FeatureRow } from './feature-row'
 import { createFeatureRows } from './feature-rows'
 import { activeFilters, sorts } from './list-filters'
 import { narrow } from './narrow'
+import type { ListAddress } from './place'
 import { type Column, VirtualGrid } from './virtual-grid'
 
 /** What the lists of this page share. */
 export interface ListProps {
   run: RunInfo
-  query: ListQuery
-  selected: number
-  /** address of a feature that stands at a place of this list */
-  href: (feature: number, at: number) => string
-  onSelect: (index: number) => void
-  /** before the feature at this place is opened */
-  onOpen: (index: number) => void
+  place: ListAddress
   onTotal: (total: number | null) => void
-  onReset: () => void
-  onChange: (change: ListQuery) => void
   /** hands out which feature stands at a place */
   features: (of: (index: number) => number | undefined) => void
   ref: (grid: HTMLElement) => void
@@ -29,35 +22,40 @@ export interface ListProps {
 /** Features in the order and with the filters of the query. */
 export function FeatureList(props: ListProps) {
   let grid: HTMLElement | undefined
-  const rows = createFeatureRows(
-    () => props.run.run,
-    () => props.query,
-  )
+  const rows = createFeatureRows(() => props.run.run, props.place.query)
   props.features((index) => rows.row(index)?.feature)
   createEffect(() => props.onTotal(rows.pending() ? null : rows.total()))
-  const list = () => formatListQuery(withoutPlace(props.query))
-  createEffect(on(list, () => props.query.at === undefined && grid?.scrollTo({ top: 0 }), { defer: true }))
+  const list = () => formatListQuery(withoutPlace(props.place.query()))
+  createEffect(
+    on(list, () => props.place.query().at === undefined && grid?.scrollTo({ top: 0 }), { defer: true }),
+  )
   return (
     <Show when={!rows.error()} fallback={<Failure error={rows.error()} retry={rows.retry} />}>
       <Show
         when={rows.total() !== 0 || rows.pending()}
-        fallback={<NothingMatches query={props.query} onChange={props.onChange} onReset={props.onReset} />}
+        fallback={
+          <NothingMatches
+            query={props.place.query()}
+            onChange={props.place.change}
+            onReset={props.place.reset}
+          />
+        }
       >
         <VirtualGrid
           label="Features"
           class="feature-grid"
-          columns={columns(props.query, props.onChange)}
+          columns={columns(props.place.query(), props.place.change)}
           total={rows.total() ?? 30}
           rowHeight={narrow() ? 112 : 60}
-          selected={props.selected}
+          selected={props.place.selected()}
           pending={rows.pending()}
-          onSelect={props.onSelect}
+          onSelect={props.place.select}
           onShow={rows.show}
           row={(index) => (
             <FeatureRow
               item={rows.row(index)}
-              href={(feature) => props.href(feature, index)}
-              onOpen={() => props.onOpen(index)}
+              href={(feature) => props.place.href(feature, index)}
+              onOpen={() => props.place.leave(index)}
             />
           )}
           ref={(element) => {

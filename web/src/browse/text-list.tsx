@@ -19,7 +19,7 @@ const columns = [
 export function TextHits(props: ListProps) {
   const [result, { refetch }] = createTextRun(
     () => props.run.run,
-    () => props.query.text,
+    () => props.place.query().text,
   )
   const latest = () => (result.error ? undefined : result.latest)
   const hits = createMemo(() => {
@@ -37,7 +37,7 @@ export function TextHits(props: ListProps) {
         <div class="panel empty stack">
           <p>No feature fires on this text.</p>
           <p>
-            <button type="button" class="primary" onClick={() => props.onReset()}>
+            <button type="button" class="primary" onClick={() => props.place.reset()}>
               Show all features
             </button>
           </p>
@@ -55,16 +55,16 @@ export function TextHits(props: ListProps) {
           columns={columns}
           total={hits().length}
           rowHeight={narrow() ? 96 : 48}
-          selected={props.selected}
+          selected={props.place.selected()}
           pending={result.loading}
-          onSelect={props.onSelect}
+          onSelect={props.place.select}
           row={(index) => (
             <Show when={hits()[index]} keyed>
               {(hit) => (
                 <HitCells
                   hit={hit}
-                  href={props.href(hit.feature, index)}
-                  onOpen={() => props.onOpen(index)}
+                  href={props.place.href(hit.feature, index)}
+                  onOpen={() => props.place.leave(index)}
                 />
               )}
             </Show>

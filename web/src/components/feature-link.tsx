@@ -19,7 +19,7 @@ export function FeatureLink(props: {
       <span class="number">{props.feature}</span>
       <Show when={props.name}>
         {' '}
-        <bdi dir="ltr">{props.name}</bdi>
+        <bdi>{props.name}</bdi>
       </Show>
     </A>
   )

@@ -56,6 +56,9 @@ export function RouteView(props: RouteViewProps) {
   )
 }
 
+/** What stands in an address is never null, whatever the schema that reads it allows. */
+const valueText = ({ schema = {} }: Parameter): string => typeText(schema).replace(/ or null$/, '')
+
 function Parameters(props: { parameters: Parameter[] }) {
   return (
     <table class="data">
@@ -75,7 +78,7 @@ function Parameters(props: { parameters: Parameter[] }) {
                 <code>{parameter.name}</code>
               </th>
               <td class="small">
-                {typeText(parameter.schema ?? {})}, in the {parameter.in}
+                {valueText(parameter)}, in the {parameter.in}
                 <Show when={parameter.schema?.default !== undefined}>
                   ; default {JSON.stringify(parameter.schema?.default)}
                 </Show>
