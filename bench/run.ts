@@ -2,6 +2,7 @@ import { benchDemo } from './demo.js'
 import { benchFeatures } from './features.js'
 import { benchGemm } from './gemm.js'
 import { benchSae } from './sae.js'
+import { benchServer } from './server.js'
 import { benchTransformer } from './transformer.js'
 
 /** `npm run bench -- NAME [--json]`: one benchmark, or all of them. */
@@ -10,6 +11,7 @@ const benchmarks: Record<string, () => Promise<unknown>> = {
   transformer: () => benchTransformer(),
   sae: benchSae,
   features: benchFeatures,
+  server: benchServer,
   demo: benchDemo,
 }
 

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join, relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const compiled = join(root, 'dist', 'test')
@@ -31,4 +31,15 @@ const { status } = spawnSync(
   ['--test', '--test-reporter=spec', `--test-concurrency=${concurrency}`, ...files],
   { stdio: 'inherit', cwd: root },
 )
+
+// Last, where it is seen.
+const skipped = files.filter((file) => relative(compiled, file).startsWith('web'))
+if (skipped.length > 0) {
+  const { browserPath } = await import(pathToFileURL(join(compiled, 'web', 'find-browser.js')))
+  if (browserPath === undefined)
+    console.error(
+      `\n*** No Chromium was found: the browser tests (${skipped.length} files) were SKIPPED. ` +
+        'Install one (Debian: apt-get install chromium) or set CHROMIUM_PATH. ***\n',
+    )
+}
 process.exit(status ?? 1)

@@ -28,7 +28,7 @@ const allowed: Record<string, readonly string[]> = {
   attribution: [...analysis, 'eval', 'features', 'interp'],
   probe: [...analysis, 'eval', 'features', 'interp'],
   export: [...analysis, 'eval', 'features', 'interp', 'explain'],
-  server: [...analysis, 'eval', 'features', 'interp', 'explain', 'steer', 'attribution'],
+  server: [...analysis, 'eval', 'features', 'interp', 'explain', 'steer', 'attribution', 'export'],
   cli: [
     ...[...analysis, 'eval', 'features', 'interp'],
     ...['explain', 'steer', 'attribution', 'probe', 'export', 'server'],

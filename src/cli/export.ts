@@ -8,6 +8,7 @@ import { type ExportFormat, exportFormats, runExport } from '../export/run-expor
 import { readDashboards } from '../export/saedashboard.js'
 import type { Json } from '../storage/stage.js'
 import { addCommand } from './command.js'
+import { addExportSite } from './export-site.js'
 import { explanationsOf, mapRowsOf } from './feature-findings.js'
 import { addOptionalPaths, addPaths, readPaths } from './run-paths.js'
 
@@ -17,11 +18,12 @@ const about: Record<ExportFormat, string> = {
   'circuit-tracer': 'Write one JSON file for each feature, as circuit-tracer shows them.',
 }
 
-/** `monosem export saedashboard`, `neuronpedia`, `circuit-tracer` and `read` */
+/** `monosem export saedashboard`, `neuronpedia`, `circuit-tracer`, `read` and `site` */
 export function addExport(program: Command): void {
   const parent = program.command('export').description('features in the layouts of other programs')
   for (const format of exportFormats) addFormat(parent, format)
   addRead(parent)
+  addExportSite(parent)
 }
 
 function addFormat(parent: Command, format: ExportFormat): void {

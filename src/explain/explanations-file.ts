@@ -94,7 +94,7 @@ const schema = `
 
 /** Tables that layout 1 lacks: see scored-examples.ts and user-notes.ts. */
 const schemaSince2 = `
-  CREATE TABLE scored_examples (explanation INTEGER PRIMARY KEY, packed BLOB);
+  CREATE TABLE scored_examples (explanation INTEGER, packed BLOB);
   CREATE TABLE feature_notes (feature INTEGER PRIMARY KEY, note VARCHAR);`
 
 /** Version of the tables' layout. Version 1 is read as it is, and becomes version 2 when it is next written to. */

@@ -42,12 +42,13 @@ export function segmentsOf(
 /** Texts of tokens, by tokenizer, or null for those that end within a character: the same few thousand tokens come again and again. */
 const wholeTexts = new WeakMap<object, Map<number, string | null>>()
 
-function wholeText(token: number, tokenizer: Pick<Tokenizer, 'tokenBytes' | 'tokenText'>): string | null {
+function wholeText(token: number, tokenizer: Pick<Tokenizer, 'tokenBytes'>): string | null {
   const known = wholeTexts.get(tokenizer) ?? new Map<number, string | null>()
   wholeTexts.set(tokenizer, known)
   let text = known.get(token)
   if (text === undefined) {
-    text = isUtf8(tokenizer.tokenBytes(token)) ? tokenizer.tokenText(token) : null
+    const bytes = tokenizer.tokenBytes(token)
+    text = isUtf8(bytes) ? readableBytes(bytes) : null
     known.set(token, text)
   }
   return text

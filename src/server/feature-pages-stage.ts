@@ -9,8 +9,8 @@ import { archiveFeatures, archiveFile, indexFile, recordBytes } from './page-arc
 import { openPageMaker, type PageMaker } from './page-maker.js'
 import { type StoredAnswer, storedAnswer } from './stored-answer.js'
 
-/** Pages made at once; each is a few hundred kilobytes on the way. */
-const pagesAtOnce = 64
+/** Pages made at once, a few hundred kilobytes each on the way; few at once would read the files of the tables again and again. */
+const pagesAtOnce = 256
 
 /**
  * Runs the `feature-pages` stage: the page of every feature, ready to be sent. The directory is `<run>/feature-pages`; the features, and the map and the

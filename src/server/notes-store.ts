@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MonosemError } from '../errors/monosem-error.js'
 import type { ScoredExample } from '../explain/evidence.js'
-import { openExplanations } from '../explain/explanations.js'
+import { type ExplanationStore, openExplanations } from '../explain/explanations.js'
 import { explanationsFile } from '../explain/explanations-file.js'
 import { newestOfEach } from '../explain/feature-explanations.js'
 import { byHand } from '../explain/user-notes.js'
@@ -37,6 +37,8 @@ export interface NotesStore {
    * begins to read it again, and the number grows once that is done.
    */
   version(): number
+  /** Takes over what other processes have written, if anything. @throws MonosemError like `get` */
+  refresh(): Promise<void>
   /** Answers of the copy that `get` reads from, see notes-copy.ts. @throws MonosemError like `get` */
   query: NotesCopy['query']
   close(): void
@@ -59,6 +61,14 @@ export async function openNotes(directory: string, features: string, count: numb
     await notes.follow()
     return featureNotes(feature, await copy.get(feature))
   }
+  let opening: Promise<ExplanationStore> | null = null
+  // Shared by those who come while it is opened, so that they write in the order in which they came.
+  const open = (): Promise<ExplanationStore> => {
+    opening ??= openExplanations(directory, features).finally(() => {
+      opening = null
+    })
+    return opening
+  }
   return {
     get,
     async put(feature, update) {
@@ -66,19 +76,19 @@ export async function openNotes(directory: string, features: string, count: numb
       const own = { label: cleanLine(update.label), note: cleanLines(update.note) }
       const isNothing = own.label === null && own.note === null && !existsSync(explanationsFile(directory))
       if (isNothing) return get(feature)
-      await (await openExplanations(directory, features)).putUserNotes(feature, own)
+      await (await open()).putUserNotes(feature, own)
       const stored = await get(feature)
       return notes.isCurrent() ? stored : { ...stored, ...own }
     },
     async examples(feature, explanation) {
       requireKept(await get(feature), explanation)
-      const store = await openExplanations(directory, features)
-      const examples = await store.scoredExamples(explanation)
+      const examples = await (await open()).scoredExamples(explanation)
       if (!examples) throw notKept(feature, explanation)
       return examples
     },
     names: notes.names,
     version: notes.version,
+    refresh: notes.follow,
     query: async (sql) => {
       await notes.follow()
       return copy.query(sql)

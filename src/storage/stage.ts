@@ -233,7 +233,7 @@ export interface OpenStage<C> {
 
 /**
  * Opens a finished stage directory.
- * @throws MonosemError missing (not finished, or another stage's), corrupt (manifest damaged)
+ * @throws MonosemError missing (not finished, or another stage's), corrupt (manifest damaged), format (another version's)
  */
 export async function openStage<C = Record<string, Json>>(
   directory: string,
@@ -242,6 +242,12 @@ export async function openStage<C = Record<string, Json>>(
   const absolute = resolve(directory)
   const manifestPath = join(absolute, 'manifest.json')
   const manifest = parseJson<Manifest>(await readText(manifestPath, directory), manifestPath)
+  if (manifest.version !== 1)
+    throw new MonosemError(
+      'format',
+      `${directory} was made by another version: expected layout 1, got ${manifest.version}`,
+      { hint: 'read it with that version, or make it again' },
+    )
   if (manifest.stage !== stage)
     throw new MonosemError(
       'missing',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import type { ServedRun } from '../../src/server/served-run.js'
+import { storedAnswer } from '../../src/server/stored-answer.js'
 import { fakeApp, notesPath, put } from './fake-app.js'
 
 const gzip = { headers: { 'accept-encoding': 'gzip, deflate, br' } }
@@ -18,7 +19,7 @@ test('hashed files are kept for ever and compressed once; pages are asked for ag
   assert.equal(plain.headers.get('content-encoding'), null)
   assert.match(await plain.text(), /^console\.log\(1\)/)
 
-  for (const path of ['/', '/demo/features/3']) {
+  for (const path of ['/', '/demo/features/3', '/api']) {
     const page = await app.request(path)
     assert.equal(page.headers.get('cache-control'), 'no-cache')
     assert.match(await page.text(), /<head><base href="\/">.*the app/)
@@ -35,7 +36,9 @@ test('a file of an earlier build is gone, and not a page', async (t) => {
 
 test('answers of the API are compressed where they are long', async (t) => {
   const list = { total: 0, offset: 0, items: Array(500).fill({}) }
-  const index = { index: { list: async () => list } } as unknown as Partial<ServedRun>
+  const index = {
+    index: { answer: () => storedAnswer(JSON.stringify(list)) },
+  } as unknown as Partial<ServedRun>
   const { app } = await fakeApp(t, {}, index)
   const long = await app.request('/api/v1/runs/demo/features', gzip)
   assert.equal(long.headers.get('content-encoding'), 'gzip')
@@ -49,6 +52,7 @@ test('mistakes are answered with what was expected, as JSON', async (t) => {
     return `${answer.status} ${JSON.stringify(await answer.json())}`
   }
   assert.match(await errorOf('/api/v1/nothing'), /^404 .*"missing".*no such address: \/api\/v1\/nothing/)
+  assert.match(await errorOf('/api/v2/runs'), /^404 .*no such address/)
   assert.match(await errorOf('/api/v1/runs/other/features'), /^404 .*no run called other.*shows demo/)
   assert.match(await errorOf('/api/v1/runs/demo/features?limit=many'), /^400 .*"config".*limit: .*number/)
   assert.match(await errorOf('/api/v1/runs/demo/features/x'), /^400 .*feature: /)

@@ -14,7 +14,9 @@ const policy =
 
 test('every answer has the strict headers, whatever it is', async (t) => {
   const access = accessTo({ host: '127.0.0.1', port: 80 }, { token: 'a-token-of-some-length' })
-  const failing = { index: { list: () => Promise.reject(new Error('oh')) } } as unknown as Partial<ServedRun>
+  const failing = {
+    index: { answer: () => Promise.reject(new Error('oh')) },
+  } as unknown as Partial<ServedRun>
   const guarded = await fakeApp(t, { access })
   const { app } = await fakeApp(t, {}, failing)
   const answers = [
@@ -203,7 +205,7 @@ test('no address of a request becomes a path', async (t) => {
 })
 
 const failingWith = (error: unknown) =>
-  ({ index: { list: () => Promise.reject(error) } }) as unknown as Partial<ServedRun>
+  ({ index: { answer: () => Promise.reject(error) } }) as unknown as Partial<ServedRun>
 
 test('an answer to an error tells neither code nor absolute paths; the log does', async (t) => {
   const bug = new TypeError("cannot read '/home/somebody/runs/demo/x' of undefined")

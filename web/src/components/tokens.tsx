@@ -15,6 +15,10 @@ export interface TokensProps {
   focus?: number
   /** change of log-likelihood when the feature is taken out, nats: underlined */
   effects?: readonly (number | null)[] | null
+  /** line ends of the text end the line here too; default false */
+  lines?: boolean
+  /** stands inside a `ReadOut`, which shows the values; default false: the browser's own tooltip does */
+  readOut?: boolean
 }
 
 /** Steps of the scale, see --heat-1 .. --heat-6 in theme.css. */
@@ -44,9 +48,10 @@ export function Tokens(props: TokensProps) {
               data-heat={heat(activation(), props.max)}
               data-effect={underline(effect()) || undefined}
               data-focus={props.focus === i ? '' : undefined}
-              title={tokenTitle(activation(), effect())}
+              title={props.readOut ? undefined : tokenTitle(activation(), effect())}
+              data-values={props.readOut ? tokenTitle(activation(), effect()) : undefined}
             >
-              {text()}
+              {props.lines ? text().replaceAll('↵', '↵\n') : text()}
             </span>
           )
         }}

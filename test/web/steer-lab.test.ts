@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import type { AddressInfo } from 'node:net'
+import type { TestContext } from 'node:test'
+import { serve } from '@hono/node-server'
+import { Hono } from 'hono'
+import { streamSSE } from 'hono/streaming'
+import type { Page } from 'playwright-core'
+import { createApp } from '../../src/server/app.js'
+import type { RunList, SteerEvent } from '../../src/server/protocol.js'
+import { startServer } from '../../src/server/serve.js'
+import { openServedRun } from '../../src/server/served-run.js'
+import { readWebFiles } from '../../src/server/web-files.js'
+import { kernels, smallRun } from '../small-run.js'
+import { browserTest, openPage } from './browser.js'
+
+const runButton = (page: Page) => page.getByRole('button', { name: 'Run', exact: true })
+
+browserTest('a feature is found, steered with, and both texts are judged', async (t, browser) => {
+  const { root } = await smallRun(t, { extras: ['explanations'] })
+  const server = await startServer({ runs: [root], port: 0, kernels: async () => kernels })
+  t.after(() => server.close())
+  const { page, complaints } = await openPage(browser, server.url)
+  await page.getByRole('link', { name: 'Steer' }).click()
+  await page.getByRole('combobox', { name: 'Add a feature' }).fill('4')
+  await page.getByRole('option', { name: /^4 / }).waitFor()
+  await page.keyboard.press('Enter')
+  await page.getByRole('spinbutton', { name: 'Strength of feature 4 as a number' }).fill('-2.5')
+  await page.getByText(/−2.5 × maximum = −/).waitFor()
+  await page.getByLabel('Prompt').fill('  Line 1\nsays')
+  await page.getByLabel('Tokens').fill('6')
+  await runButton(page).click()
+  await page.getByText('Done.').waitFor()
+  for (const name of ['Unsteered text', 'Steered text']) {
+    const written = page.getByRole('region', { name }).locator('.written')
+    assert.equal(await written.locator('.prompt').textContent(), '  Line 1\nsays')
+    assert.ok(((await written.textContent()) ?? '').length > '  Line 1\nsays'.length)
+  }
+  assert.ok((await page.locator('.mover-table tbody tr').count()) > 2)
+  assert.match((await page.locator('.judgements tbody').textContent()) ?? '', /Steered6\d+\.\d\d/)
+
+  const { searchParams } = new URL(page.url())
+  assert.deepEqual(Object.fromEntries(searchParams), {
+    ...{ features: '4:-2.5', prompt: '  Line 1\nsays', tokens: '6' },
+  })
+  await page.reload()
+  const strength = page.getByRole('slider', { name: 'Strength of feature 4' })
+  assert.equal(await strength.inputValue(), '-2.5')
+  assert.equal(await page.getByLabel('Prompt').inputValue(), '  Line 1\nsays')
+  await page.getByText('Pass on').click()
+  const command = (await page.locator('.command').textContent()) ?? ''
+  assert.match(command, /--feature 4 --strength -2.5 --prompt ' {2}Line 1\nsays' --max-tokens 6 /)
+  assert.deepEqual(complaints, [])
+})
+
+/** A server whose steered runs begin and never end; `left` resolves when the client leaves one. */
+async function startHanging(t: TestContext, root: string): Promise<{ url: string; left: Promise<void> }> {
+  const run = await openServedRun(root, 'run')
+  const outer = new Hono()
+  const left = new Promise<void>((resolve) => {
+    outer.post('/api/v1/runs/run/steer', (c) =>
+      streamSSE(c, async (stream) => {
+        const send = (event: SteerEvent) => stream.writeSSE({ data: JSON.stringify(event) })
+        await send({ type: 'queued', ahead: 2 })
+        await send({ type: 'start', truncated: false })
+        await send({ type: 'text', side: 'steered', text: 'אב' })
+        await new Promise<void>((end) => stream.onAbort(end))
+        resolve()
+      }),
+    )
+  })
+  outer.route('/', createApp(new Map([['run', run]]), readWebFiles()))
+  const server = serve({ fetch: outer.fetch, port: 0, hostname: '127.0.0.1' })
+  await new Promise((resolve) => server.once('listening', resolve))
+  t.after(() => {
+    run.close()
+    return new Promise((resolve) => server.close(resolve))
+  })
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, left }
+}
+
+browserTest('Escape stops a run here and on the server', async (t, browser) => {
+  const { root } = await smallRun(t)
+  const { url, left } = await startHanging(t, root)
+  const { page, complaints } = await openPage(browser, `${url}/run/steer?features=1:3,2:ablate`)
+  await runButton(page).click()
+  await page.getByRole('region', { name: 'Steered text' }).getByText('אב').waitFor()
+  assert.equal(await runButton(page).isDisabled(), true)
+  await page.keyboard.press('Escape')
+  await page.getByText('Stopped.').waitFor()
+  await left
+  assert.equal(await runButton(page).isEnabled(), true)
+  assert.deepEqual(
+    complaints.filter((text) => !text.includes('ERR_ABORTED')),
+    [],
+  )
+})
+
+browserTest('a server that is busy is said so, and asked again', async (t, browser) => {
+  const { root } = await smallRun(t)
+  const server = await startServer({ runs: [root], port: 0, kernels: async () => kernels })
+  t.after(() => server.close())
+  const { runs } = (await (await fetch(`${server.url}/api/v1/runs`)).json()) as RunList
+  const { page } = await openPage(browser, `${server.url}/${runs[0].run}/steer?features=1&tokens=3`)
+  const error = { code: 'busy', message: 'the queue is full', hint: 'try again in a moment' }
+  await page.route('**/steer', (route) => route.fulfill({ status: 503, json: { error } }), { times: 1 })
+  await runButton(page).click()
+  await page.getByRole('alert').getByText('the queue is full').waitFor()
+  await page.getByRole('button', { name: 'Try again' }).click()
+  await page.getByText('Done.').waitFor()
+  assert.equal(await page.getByRole('alert').count(), 0)
+})

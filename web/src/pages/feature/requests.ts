@@ -1,0 +1,38 @@
+import type {
+  FeatureMap,
+  FeatureNotes,
+  ScoredExamples,
+  Specificity,
+  SpecificityList,
+  SpecificityRequest,
+  TextRequest,
+  TextRun,
+} from '../../../../src/server/protocol'
+import { get, send } from '../../api'
+
+/* Requests that only the feature page makes. */
+
+const at = (run: string, feature: number): string => `/runs/${run}/features/${feature}`
+
+export const getNotes = (run: string, feature: number, signal: AbortSignal) =>
+  get<FeatureNotes>(`${at(run, feature)}/notes`, signal)
+
+/** The held-out examples that an explanation was scored on. */
+export const getScoredExamples = (run: string, feature: number, explanation: number, signal: AbortSignal) =>
+  get<ScoredExamples>(`${at(run, feature)}/explanations/${explanation}/examples`, signal)
+
+/** What was measured already: case studies, and what was asked for since the server started. */
+export const getSpecificity = (run: string, feature: number, signal: AbortSignal) =>
+  get<SpecificityList>(`${at(run, feature)}/specificity`, signal)
+
+export const measureSpecificity = (
+  run: string,
+  feature: number,
+  request: SpecificityRequest,
+  signal: AbortSignal,
+) => send<Specificity>('POST', `${at(run, feature)}/specificity`, request, signal)
+
+export const runText = (run: string, request: TextRequest, signal: AbortSignal) =>
+  send<TextRun>('POST', `/runs/${run}/text`, request, signal)
+
+export const getMap = (run: string) => get<FeatureMap>(`/runs/${run}/map`)

@@ -1,0 +1,59 @@
+import { Show } from 'solid-js'
+import type { FeatureMap } from '../../../../src/server/protocol'
+import { number } from '../../components/tokens'
+import { useNames } from '../../names'
+import type { Size } from './camera'
+
+export interface TipProps {
+  run: string
+  map: FeatureMap
+  /** which point it is about */
+  point: number | undefined
+  /** of the point, CSS pixels */
+  place: { x: number; y: number }
+  size: Size
+}
+
+/** What the point under the pointer is. */
+export function Tip(props: TipProps) {
+  const feature = () => (props.point === undefined ? undefined : props.map.feature[props.point])
+  const name = useNames(
+    () => props.run,
+    () => {
+      const id = feature()
+      return id === undefined ? [] : [id]
+    },
+  )
+  const style = () => ({
+    transform: [
+      `translate(${props.place.x}px, ${props.place.y}px)`,
+      `translate(${props.place.x > props.size.width / 2 ? 'calc(-100% - 14px)' : '14px'}, ${
+        props.place.y > props.size.height / 2 ? 'calc(-100% - 10px)' : '10px'
+      })`,
+    ].join(' '),
+  })
+  return (
+    <div class="map-tip" role="status" style={style()} data-shown={feature() === undefined ? undefined : ''}>
+      <Show when={feature() !== undefined}>
+        <TipText map={props.map} point={props.point as number} name={name(feature() as number)} />
+      </Show>
+    </div>
+  )
+}
+
+function TipText(props: { map: FeatureMap; point: number; name: string | null | undefined }) {
+  const score = () => props.map.score[props.point]
+  return (
+    <>
+      <strong>
+        <span class="number">{props.map.feature[props.point]}</span>{' '}
+        <bdi dir="ltr">{props.name === undefined ? '…' : (props.name ?? 'no name')}</bdi>
+      </strong>
+      <span class="quiet">
+        fires on {number(100 * props.map.density[props.point])}% of tokens, maximum{' '}
+        {number(props.map.max[props.point])}
+        {score() === null ? ', no score' : `, score ${number(score() as number)}`}
+      </span>
+    </>
+  )
+}
