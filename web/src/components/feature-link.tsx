@@ -2,7 +2,7 @@ import { A } from '@solidjs/router'
 import { Show } from 'solid-js'
 import { address } from '../runs'
 
-/** The way to a feature's page: its number, and its name where it has one. */
+/** The way to a feature's page: its number, and its name where it has one: English, though it may begin with a token of another script. */
 export function FeatureLink(props: {
   run: string
   feature: number
@@ -19,7 +19,7 @@ export function FeatureLink(props: {
       <span class="number">{props.feature}</span>
       <Show when={props.name}>
         {' '}
-        <bdi>{props.name}</bdi>
+        <bdi dir="ltr">{props.name}</bdi>
       </Show>
     </A>
   )
