@@ -36,6 +36,7 @@ const texts = [
   ['accent', 'accent-soft'],
   ['quiet', 'accent-soft'],
   ['danger', 'danger-soft'],
+  ['quiet', 'danger-soft'],
   ['accent-text', 'accent'],
 ]
 const marks = [

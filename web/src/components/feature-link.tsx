@@ -19,7 +19,7 @@ export function FeatureLink(props: {
       <span class="number">{props.feature}</span>
       <Show when={props.name}>
         {' '}
-        <bdi>{props.name}</bdi>
+        <bdi dir="ltr">{props.name}</bdi>
       </Show>
     </A>
   )
