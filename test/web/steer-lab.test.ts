@@ -37,13 +37,13 @@ browserTest('a feature is found, steered with, and both texts are judged', async
   await page.getByRole('spinbutton', { name: `Strength of feature ${feature} as a number` }).fill('-2.5')
   await page.keyboard.press('Tab')
   await page.getByText(/−2.5 × maximum = −/).waitFor()
-  await page.getByLabel('Prompt').fill('  Line 1\nsays')
-  await page.getByLabel('Tokens').fill('6')
+  await page.getByRole('textbox', { name: 'Prompt' }).fill('  Line 1\nsays')
+  await page.getByRole('spinbutton', { name: 'Tokens' }).fill('6')
   await page.keyboard.press('Tab')
   await runButton(page).click()
   await page.getByText('Done.').waitFor()
   for (const name of ['Unsteered text', 'Steered text']) {
-    const written = page.getByRole('region', { name }).locator('.written')
+    const written = page.getByRole('region', { name, exact: true }).locator('.written')
     assert.equal(await written.locator('.prompt').textContent(), '  Line 1\nsays')
     assert.ok(((await written.textContent()) ?? '').length > '  Line 1\nsays'.length)
   }
@@ -57,7 +57,7 @@ browserTest('a feature is found, steered with, and both texts are judged', async
   await page.reload()
   const strength = page.getByRole('slider', { name: `Strength of feature ${feature}` })
   assert.equal(await strength.inputValue(), '-2.5')
-  assert.equal(await page.getByLabel('Prompt').inputValue(), '  Line 1\nsays')
+  assert.equal(await page.getByRole('textbox', { name: 'Prompt' }).inputValue(), '  Line 1\nsays')
   await page.getByText('Pass on').click()
   const command = (await page.locator('.command').textContent()) ?? ''
   assert.ok(
@@ -100,7 +100,7 @@ browserTest('Escape stops a run here and on the server', async (t, browser) => {
   const { url, left } = await startHanging(t, root)
   const { page, complaints } = await openPage(browser, `${url}/run/steer?features=1:3,2:ablate`)
   await runButton(page).click()
-  await page.getByRole('region', { name: 'Steered text' }).getByText('אב').waitFor()
+  await page.getByRole('region', { name: 'Steered text', exact: true }).getByText('אב').waitFor()
   assert.equal(await runButton(page).isDisabled(), true)
   await page.keyboard.press('Escape')
   await page.getByText('Stopped.').waitFor()
