@@ -4,18 +4,15 @@ import { kebabCase, parseConfig } from '../config/parse-config.js'
 import { corpusConfigSchema } from '../corpus/corpus-config.js'
 import { evalConfigSchema } from '../eval/eval-config.js'
 import { explainConfigSchema } from '../explain/explain-config.js'
+import { ablationConfigSchema } from '../features/ablation-config.js'
 import { featuresConfigSchema } from '../features/features-config.js'
+import { mapConfigSchema } from '../features/map-config.js'
 import { caseStudiesConfigSchema } from '../interp/case-studies-config.js'
 import { modelConfigSchema } from '../model/model-config.js'
 import { saeConfigSchema } from '../sae/sae-config.js'
 
-/** Options of the demo's last step: less text and fewer features than `monosem explain`, which goes on from there. */
+/** Less text for explanations than `monosem explain` takes, which goes on from there. */
 const demoExplainSchema = explainConfigSchema.extend({
-  sample: z
-    .int()
-    .min(1)
-    .default(256)
-    .describe('features to explain where none are named: those of the case studies, then evenly spaced ones'),
   explainTokens: explainConfigSchema.shape.explainTokens.default(150_000),
   scoreTokens: explainConfigSchema.shape.scoreTokens.default(150_000),
 })
@@ -27,8 +24,11 @@ export const stageSchemas = {
   sae: saeConfigSchema,
   eval: evalConfigSchema,
   features: featuresConfigSchema,
+  'feature-map': mapConfigSchema,
+  ablation: ablationConfigSchema,
   'case-studies': caseStudiesConfigSchema,
   explanations: demoExplainSchema,
+  'feature-pages': z.object({}),
 } as const
 
 export type StageName = keyof typeof stageSchemas
@@ -61,8 +61,10 @@ export const demoSchema = z.object({
     ),
   serve: z
     .boolean()
-    .default(true)
-    .describe('open the feature browser at the end (reserved: this version has no browser yet)'),
+    .optional()
+    .describe(
+      'serve the feature browser at the end, until Ctrl-C; default: where standard output is a terminal; --no-serve: never',
+    ),
 })
 
 export type DemoConfig = z.infer<typeof demoSchema>
@@ -82,7 +84,7 @@ export const quickOverrides: Overrides = {
   },
   eval: { tokens: 50_000, meanTokens: 16_384 },
   features: { tokens: 150_000 },
-  explanations: { sample: 64, explainTokens: 75_000, scoreTokens: 75_000 },
+  explanations: { explainTokens: 75_000, scoreTokens: 75_000 },
 }
 
 /**

@@ -3,24 +3,30 @@ import type { Command } from 'commander'
 import { addFlags, givenFlags, readFlags } from '../config/flags.js'
 import { openCorpus } from '../corpus/corpus.js'
 import { runCorpusStage } from '../corpus/corpus-stage.js'
+import { MonosemError } from '../errors/monosem-error.js'
 import type { EvalReport } from '../eval/eval-report.js'
 import { readEvalReport, runEvalStage } from '../eval/eval-stage.js'
+import { runAblationStage } from '../features/ablation-stage.js'
+import { runMapStage } from '../features/feature-map.js'
 import { runFeaturesStage } from '../features/features-stage.js'
 import { readCaseStudies, runCaseStudiesStage } from '../interp/case-studies.js'
 import { renderCaseStudies } from '../interp/render-case-studies.js'
 import { runModelStage } from '../model/model-stage.js'
 import type { SaeMetrics } from '../sae/sae-stage.js'
+import { runFeaturePagesStage } from '../server/feature-pages-stage.js'
 import { writeFileAtomic } from '../storage/atomic-file.js'
 import type { Json, StageResult } from '../storage/stage.js'
 import { printable } from '../terminal/printable.js'
 import { caseStudySummary } from './case-studies.js'
-import { addCommand } from './command.js'
+import { addCommand, printOutcome } from './command.js'
+import { quoteWord } from './command-line.js'
 import { demoSchema, type StageConfigs, type StageName, stageConfigs } from './demo-config.js'
-import { explainSample, readExplainSummary, renderExplained } from './explain-sample.js'
+import { explainAll, readExplainSummary, renderExplained } from './demo-explanations.js'
 import { showFeatures } from './features.js'
 import { sampleTexts } from './model.js'
 import { openRunLog, type RunLog } from './run-log.js'
 import { trainSaeOnModel } from './sae.js'
+import { serveRuns } from './serve.js'
 import type { Outcome, Session } from './session.js'
 import { readStageJson } from './stage-json.js'
 import { renderSummary, type Summary } from './summary.js'
@@ -33,12 +39,20 @@ export function addDemo(program: Command): void {
     {
       description:
         'Text in, features out, without a network: build the corpus, train the transformer and the sparse autoencoder, evaluate, ' +
-        'collect the features and run the case studies. Started again it goes on where it stopped.',
+        'collect, place, test and explain the features, run the case studies, and serve it all in the browser. Started again it ' +
+        'goes on where it stopped.',
       example: "monosem demo --text 'notes/**/*.md' --out runs/notes",
     },
     async (session, command) => {
       const config = readFlags(command, demoSchema)
-      return runDemo(session, config.out, stageConfigs(config, givenFlags(command, demoSchema)))
+      const outcome = await runDemo(
+        session,
+        config.out,
+        stageConfigs(config, givenFlags(command, demoSchema)),
+      )
+      // Where nobody looks at the output, a demo that never ends would only hang.
+      const serves = config.serve ?? (process.stdout.isTTY && !session.options.json)
+      return serves ? { ...outcome, afterwards: () => serveDemo(session, config.out) } : outcome
     },
   )
   addFlags(command, demoSchema)
@@ -64,6 +78,18 @@ async function runDemo(session: Session, run: string, configs: StageConfigs): Pr
   }
 }
 
+/** Serves what was made; the figures have been printed. A port that is taken must not spoil the end of a long run. */
+async function serveDemo(session: Session, run: string): Promise<void> {
+  const served = await serveRuns(session, { runs: [run] }).catch((error: unknown) => {
+    if (error instanceof MonosemError && error.code === 'busy')
+      return serveRuns(session, { runs: [run], port: 0 })
+    throw error
+  })
+  process.stdout.write('\n')
+  printOutcome(served, session.options)
+  await served.afterwards?.()
+}
+
 type Directories = Record<StageName, string>
 
 /** Runs every stage that is not there yet. */
@@ -75,7 +101,7 @@ async function runStages(
 ): Promise<Directories> {
   const at = (stage: StageName): string => join(run, stage)
   const context = { ...session.context, kernels: await session.kernels() }
-  const [corpus, model, sae] = [at('corpus'), at('model'), at('sae')]
+  const [corpus, model, sae, features] = [at('corpus'), at('model'), at('sae'), at('features')]
   const analysis = (stage: StageName) => ({ corpus, model, sae, out: at(stage) })
   const stages: Record<StageName, () => Promise<StageResult>> = {
     corpus: () => runCorpusStage(configs.corpus, { out: corpus }, context),
@@ -83,8 +109,12 @@ async function runStages(
     sae: () => trainSaeOnModel(session, configs.sae, { corpus, model, out: sae }),
     eval: () => runEvalStage(configs.eval, analysis('eval'), context),
     features: () => runFeaturesStage(configs.features, analysis('features'), context),
+    'feature-map': () =>
+      runMapStage(configs['feature-map'], { sae, features, out: at('feature-map') }, context),
+    ablation: () => runAblationStage(configs.ablation, { ...analysis('ablation'), features }, context),
     'case-studies': () => runCaseStudiesStage(configs['case-studies'], analysis('case-studies'), context),
-    explanations: () => explainSample(session, configs.explanations, run),
+    explanations: () => explainAll(session, configs.explanations, run),
+    'feature-pages': () => runFeaturePagesStage(run, context),
   }
   for (const stage of Object.keys(stages) as StageName[]) {
     const { reused } = await log.measure(stage, stages[stage])
@@ -174,9 +204,9 @@ async function renderDemo(
     await renderExplained(directories, found, session.width),
     '',
     'What to look at next:',
+    `  monosem serve ${quoteWord(run)}`,
     `  monosem features list --run ${run} --sort density`,
     `  monosem features show ${shown.ids[0] ?? 0} --run ${run}`,
-    `  monosem explain ${run}`,
     `  monosem model sample --run ${run} --prompt 'The '`,
     `  ${join(run, 'summary.json')} holds the figures above`,
   ].join('\n')

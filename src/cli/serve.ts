@@ -57,10 +57,12 @@ export async function serveRuns(
 ): Promise<Outcome> {
   const server = await startServer({ ...options, kernels: session.kernels })
   const login = server.token === null ? null : `${server.url}/login`
+  // A token from the environment is known to who gave it, and need not stand in a log.
+  const token = process.env[tokenVariable] ? null : server.token
   if (open) openBrowser(login ?? server.url, session.context.progress.note)
   return {
-    json: { url: server.url, login, token: server.token, runs: server.runs as unknown as Json },
-    text: describeServer(server, login),
+    json: { url: server.url, login, token, runs: server.runs as unknown as Json },
+    text: describeServer(server, login, token),
     async afterwards() {
       const { signal } = session.context
       await new Promise<void>((resolve) => {
@@ -72,16 +74,15 @@ export async function serveRuns(
   }
 }
 
-function describeServer({ url, token, runs }: Server, login: string | null): string {
+function describeServer({ url, runs }: Server, login: string | null, token: string | null): string {
   const lines = runs.map(({ directory, features, has }) => {
     const parts = Object.entries(has).flatMap(([part, there]) => (there ? [part] : []))
     return `${directory}: ${[`${features.toLocaleString('en-US')} features`, ...parts].join(', ')}`
   })
   const address = [`\nThe feature browser is at ${url} until you press Ctrl-C`]
-  if (login === null || token === null) return [...lines, ...address].join('\n')
-  const how = process.env[tokenVariable]
-    ? `the token of ${tokenVariable}`
-    : `this token, which is shown only here:\n${token}`
+  if (login === null) return [...lines, ...address].join('\n')
+  const how =
+    token === null ? `the token of ${tokenVariable}` : `this token, which is shown only here:\n${token}`
   return [...lines, ...address, `Log in at ${login} with ${how}`].join('\n')
 }
 

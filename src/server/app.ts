@@ -43,7 +43,8 @@ export function createApp(runs: ServedRuns, web: WebFiles, options: AppOptions =
   app.use('/api/*', compress())
   app.route('/api/v1', createApi(runs))
   addOpenApi(app)
-  app.all('/api/*', (c) => c.notFound())
+  // `/api` itself is a page of the app.
+  app.all('/api/:rest{.+}', (c) => c.notFound())
   addWebApp(app, web)
   return app
 }

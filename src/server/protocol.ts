@@ -176,7 +176,8 @@ export const featureListItemSchema = z
     singleToken: z.boolean(),
     cluster: z.int().nullable().describe('on the map; 0 is the largest'),
     tokens: z.array(z.string()).describe('tokens that it fires on, most active first'),
-    example: exampleSchema.nullable().describe('a few segments of its strongest example'),
+    // A union, because `nullable()` would make null a part of the schema that is called Example.
+    example: z.union([exampleSchema, z.null()]).describe('a few segments of its strongest example'),
   })
   .openapi('FeatureListItem')
 export type FeatureListItem = z.infer<typeof featureListItemSchema>

@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
-import { MonosemError } from '../errors/monosem-error.js'
-import { type FeatureStore, openFeatureStore } from '../features/feature-store.js'
+import type { FeatureStore } from '../features/feature-store.js'
 import type { Kernels } from '../kernels/kernels.js'
 import { loadKernels } from '../kernels/load.js'
 import type { ModelConfig } from '../model/model-config.js'
@@ -13,6 +12,7 @@ import { readMapColumns } from './map-columns.js'
 import { createJobQueue, type JobQueue } from './model/job-queue.js'
 import { createModelRunner, type ModelRunner } from './model/model-runner.js'
 import { type NotesStore, openNotes } from './notes-store.js'
+import { openFeatures } from './open-features.js'
 import { openOptionalParts } from './optional-parts.js'
 import { findReports, type Reports } from './overview/reports.js'
 import type { RunInfo } from './protocol.js'
@@ -32,10 +32,10 @@ export interface ServedRun {
   warnings: readonly string[]
   /** labels, notes and explanations */
   notes: NotesStore
-  /** what runs texts; null without a model or an autoencoder */
-  model: ModelRunner | null
   /** files that can be looked at as they are */
   reports: Reports
+  /** what runs texts; null without a model or an autoencoder */
+  model: ModelRunner | null
   close(): void
 }
 
@@ -58,11 +58,11 @@ export async function openServedRun(
 ): Promise<ServedRun> {
   const root = resolve(directory)
   const part = (role: string): string => join(root, role)
-  if (!existsSync(root)) throw new MonosemError('missing', `${directory}: no such run directory`)
-  const store = await openFeatureStore(part('features'))
+  const store = await openFeatures(directory)
+  const context = existsSync(part('sae')) ? await readContext(part('model')) : null
   const parts = await openOptionalParts(root)
   const has = {
-    model: existsSync(part('model')) && existsSync(part('sae')),
+    model: context !== null,
     map: parts.map !== null,
     explanations: existsSync(part('explanations')),
     ablation: parts.ablation !== null,
@@ -77,7 +77,7 @@ export async function openServedRun(
       directory,
       hookName: store.summary.hookName,
       features: store.summary.features,
-      context: has.model ? (await readModelConfig(part('model'))).context : null,
+      context,
       has,
     },
     directory: root,
@@ -98,8 +98,14 @@ export async function openServedRun(
   }
 }
 
-async function readModelConfig(directory: string): Promise<Pick<ModelConfig, 'context'>> {
-  return JSON.parse(await readFile(join(directory, 'model.json'), 'utf8'))
+/** Tokens that the model sees at once; null where there is none that can be read, which the overview tells: the rest can be shown all the same. */
+async function readContext(directory: string): Promise<number | null> {
+  try {
+    const { context } = JSON.parse(await readFile(join(directory, 'model.json'), 'utf8')) as ModelConfig
+    return context
+  } catch {
+    return null
+  }
 }
 
 /** Names that addresses of the server itself use. */

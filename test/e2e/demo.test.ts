@@ -87,6 +87,7 @@ test('the demo runs from text to features and prints what it found', () => {
     /explained variance/,
     /case study .*\n(?:.*\n)+?arabic +/,
     /mean Spearman(?:.*\n)+?features +\d\.\d+/,
+    /monosem serve runs\/a\n/,
     /monosem features show \d+/,
   ])
     assert.match(first.stdout, expected)
@@ -108,6 +109,32 @@ test('nothing partial or temporary is left behind', async () => {
     names.filter((name) => /partial|\.tmp$|checkpoint|lock/.test(name)),
     [],
   )
+})
+
+test('the demo makes what every page of the browser needs, and explains every feature that is active', async () => {
+  const parts = await readdir(join(cwd, 'runs/a'))
+  for (const part of ['feature-map', 'ablation', 'explanations', 'feature-pages'])
+    assert.ok(parts.includes(part), part)
+  const listed = await run(words('explanations list --run runs/a --limit 100 --json'), cwd)
+  const { explanations } = JSON.parse(await readFile(join(cwd, 'runs/a/summary.json'), 'utf8'))
+  assert.equal(JSON.parse(listed.stdout).length, explanations.explained)
+})
+
+test('--serve ends the demo by serving it until Ctrl-C; without it a demo whose output goes into a pipe ends', async () => {
+  assert.doesNotMatch(first.stdout, /feature browser is at/)
+  const served = start(['demo', '--out', 'runs/a', '--threads', '1', '--serve', ...tiny], cwd)
+  const shown = await served.printed(/feature browser is at (http:\S+)/)
+  if (shown === null) throw new Error((await served.finished).stderr)
+  const answer = await fetch(`${shown[1]}/api/v1/runs`)
+  const { runs } = (await answer.json()) as { runs: { run: string; has: object }[] }
+  assert.deepEqual(
+    runs.map(({ run, has }) => [run, new Set(Object.values(has))]),
+    [['a', new Set([true])]],
+  )
+  await served.signalWhen(() => true, 'SIGINT')
+  const { code, stdout, stderr } = await served.finished
+  assert.equal(code, 0, stderr)
+  assert.match(stdout, /What to look at next(.|\n)*feature browser is at/)
 })
 
 test('the same command again reuses every stage and prints the same figures', async () => {

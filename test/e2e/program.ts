@@ -19,6 +19,8 @@ export interface Finished {
 export interface Running {
   /** sends a signal as soon as a condition holds; false when the program ended before */
   signalWhen(condition: (stderr: string) => boolean, signal: NodeJS.Signals): Promise<boolean>
+  /** resolves when standard output matches, or with null when the program ended without */
+  printed(pattern: RegExp): Promise<RegExpExecArray | null>
   finished: Promise<Finished>
 }
 
@@ -39,6 +41,10 @@ export function start(args: readonly string[], cwd: string, environment: NodeJS.
   })
   return {
     finished,
+    async printed(pattern) {
+      while (!ended && !pattern.test(stdout)) await setTimeout(2)
+      return pattern.exec(stdout)
+    },
     async signalWhen(condition, signal) {
       while (!ended && !condition(stderr)) await setTimeout(2)
       return !ended && child.kill(signal)

@@ -19,7 +19,7 @@ test('hashed files are kept for ever and compressed once; pages are asked for ag
   assert.equal(plain.headers.get('content-encoding'), null)
   assert.match(await plain.text(), /^console\.log\(1\)/)
 
-  for (const path of ['/', '/demo/features/3']) {
+  for (const path of ['/', '/demo/features/3', '/api']) {
     const page = await app.request(path)
     assert.equal(page.headers.get('cache-control'), 'no-cache')
     assert.match(await page.text(), /<head><base href="\/">.*the app/)
@@ -52,6 +52,7 @@ test('mistakes are answered with what was expected, as JSON', async (t) => {
     return `${answer.status} ${JSON.stringify(await answer.json())}`
   }
   assert.match(await errorOf('/api/v1/nothing'), /^404 .*"missing".*no such address: \/api\/v1\/nothing/)
+  assert.match(await errorOf('/api/v2/runs'), /^404 .*no such address/)
   assert.match(await errorOf('/api/v1/runs/other/features'), /^404 .*no run called other.*shows demo/)
   assert.match(await errorOf('/api/v1/runs/demo/features?limit=many'), /^400 .*"config".*limit: .*number/)
   assert.match(await errorOf('/api/v1/runs/demo/features/x'), /^400 .*feature: /)

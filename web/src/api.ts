@@ -26,6 +26,9 @@ export class ApiError extends Error {
 
 const root = '/api/v1'
 
+/** Where the API describes itself; all other addresses are below `root`. */
+export const documentAddress = '/api/openapi.json'
+
 async function request<T>(path: string, init?: RequestInit): Promise<T> {
   return (await respond(path, init)).json()
 }
@@ -35,7 +38,7 @@ export async function respond(path: string, init?: RequestInit): Promise<Respons
   if (isExport) throw noModel()
   let response: Response
   try {
-    response = await fetch(root + path, init)
+    response = await fetch(path === documentAddress ? path : root + path, init)
   } catch (cause) {
     if (init?.signal?.aborted) throw cause
     const hint = 'Is monosem serve still running?'

@@ -67,9 +67,11 @@ function problemOf(part: string, error: unknown): Problem {
   return { part, message: error.message, hint: error.hint ?? null }
 }
 
-/** An answer as it is sent. */
-interface StoredPage {
+/** An overview ready to be sent. */
+export interface StoredPage {
+  /** JSON of an `Overview` */
   json: string
+  /** changes when the content does */
   etag: string
 }
 

@@ -1,12 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { spread } from '../eval/sample-windows.js'
 import { readExplainReport } from '../explain/explain-features.js'
 import { type ExplainReport, scoreNamed } from '../explain/explain-report.js'
 import { openExplanations } from '../explain/explanations.js'
 import { renderAggregates, renderExplanations } from '../explain/render-explain.js'
 import { openFeatureStore } from '../features/feature-store.js'
-import { readCaseStudies } from '../interp/case-studies.js'
 import { writeFileAtomic } from '../storage/atomic-file.js'
 import type { StageResult } from '../storage/stage.js'
 import type { StageConfigs } from './demo-config.js'
@@ -14,47 +12,30 @@ import { explainRun, explainSummary } from './explain.js'
 import type { Session } from './session.js'
 import type { ExplainSummary } from './summary.js'
 
-type SampleConfig = StageConfigs['explanations']
+/** What was explained: the options, by which it is found again. */
+const askedFile = 'demo.json'
 
-/** What the demo's last step explained: the options, and the features. */
-const sampleFile = 'demo.json'
-
-/** The demo's last step: explains the features of the case studies, and an even sample of the others. */
-export async function explainSample(
+/** Explains the features of a demo run: all that are active, unless some are named. */
+export async function explainAll(
   session: Session,
-  config: SampleConfig,
+  config: StageConfigs['explanations'],
   run: string,
 ): Promise<StageResult> {
   const at = (role: string): string => join(run, role)
-  const { sample, ...options } = config
-  const features = options.features.length > 0 ? options.features : await sampleOf(run, sample)
-  const asked = { ...options, features }
-  const report = await explainRun(session, asked, {
+  const report = await explainRun(session, config, {
     corpus: at('corpus'),
     model: at('model'),
     sae: at('sae'),
     features: at('features'),
     explanations: at('explanations'),
   })
-  await writeFileAtomic(join(at('explanations'), sampleFile), `${JSON.stringify(asked, null, 2)}\n`)
+  await writeFileAtomic(join(at('explanations'), askedFile), `${JSON.stringify(config, null, 2)}\n`)
   return { directory: at('explanations'), reused: report.made === 0 }
 }
 
-async function sampleOf(run: string, sample: number): Promise<string[]> {
-  const studies = await readCaseStudies(join(run, 'case-studies'))
-  const store = await openFeatureStore(join(run, 'features'))
-  try {
-    const found = studies.flatMap(({ feature }) => (feature === null ? [] : [feature]))
-    const others = spread(store.summary.features, Math.max(0, sample - found.length))
-    return [...new Set([...found, ...others])].map(String)
-  } finally {
-    store.close()
-  }
-}
-
 /** What the step made, read back. */
-async function readSample(explanations: string): Promise<ExplainReport> {
-  const config = JSON.parse(await readFile(join(explanations, sampleFile), 'utf8'))
+async function readExplained(explanations: string): Promise<ExplainReport> {
+  const config = JSON.parse(await readFile(join(explanations, askedFile), 'utf8'))
   const features = join(explanations, '..', 'features')
   const store = await openFeatureStore(features)
   try {
@@ -66,7 +47,7 @@ async function readSample(explanations: string): Promise<ExplainReport> {
 }
 
 export async function readExplainSummary(explanations: string): Promise<ExplainSummary> {
-  return explainSummary(await readSample(explanations))
+  return explainSummary(await readExplained(explanations))
 }
 
 /** Explanations for the end of the demo: of the case studies' features, then of the best explained. */
@@ -75,7 +56,7 @@ export async function renderExplained(
   found: readonly number[],
   width: number,
 ): Promise<string> {
-  const report = await readSample(directories.explanations)
+  const report = await readExplained(directories.explanations)
   const best = [...report.features].sort(
     (a, b) => (scoreNamed(b.scores, 'spearman') ?? -1) - (scoreNamed(a.scores, 'spearman') ?? -1),
   )
