@@ -50,7 +50,7 @@ interface Failure {
  */
 export function followNotes(path: string, manifest: string, copy: NotesCopy): FollowedNotes {
   let [seen, version] = ['', 0]
-  let names: ReadonlyMap<number, FeatureName> = new Map()
+  const names = new Map<number, FeatureName>()
   let failure: Failure | null = null
   let loading: Promise<void> | null = null
 
@@ -58,8 +58,9 @@ export function followNotes(path: string, manifest: string, copy: NotesCopy): Fo
     // Before reading: what is written meanwhile is noticed the next time.
     const stamp = stampOf(path)
     try {
-      await (stamp === '' ? copy.clear() : inTurn(path, () => copy.update(path, manifest), patience))
-      names = await namesOf(copy)
+      if (stamp === '') await copy.clear()
+      const changed = stamp && (await inTurn(path, () => copy.update(path, manifest), patience))
+      await readNames(copy, names, changed || null)
       version++
       seen = stamp
       failure = null
@@ -92,9 +93,19 @@ export function followNotes(path: string, manifest: string, copy: NotesCopy): Fo
   }
 }
 
-async function namesOf(copy: NotesCopy): Promise<Map<number, FeatureName>> {
-  const names = new Map<number, FeatureName>()
-  for (const { feature, name, explainer, score } of await copy.names())
-    names.set(feature, { name, named: explainer === byHand ? 'label' : 'explanation', score })
-  return names
+/** @param changed features whose names are read again; null: all */
+async function readNames(
+  copy: NotesCopy,
+  names: Map<number, FeatureName>,
+  changed: readonly number[] | null,
+): Promise<void> {
+  const gone = new Set(changed ?? names.keys())
+  for await (const rows of copy.names(changed)) {
+    for (const { feature, name, explainer, score } of rows) {
+      names.set(feature, { name, named: explainer === byHand ? 'label' : 'explanation', score })
+      gone.delete(feature)
+    }
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  for (const feature of gone) names.delete(feature)
 }

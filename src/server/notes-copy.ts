@@ -32,14 +32,19 @@ export interface NotesCopy {
   /**
    * Takes over what is new in the file. Explanations by programs are only ever added, so those that are there already are not read again.
    * @param manifest hash of the features that they must be about
+   * @returns features whose names may have changed; null: all of them
    * @throws MonosemError busy, corrupt, io, config (of other features)
    */
-  update(path: string, manifest: string): Promise<void>
+  update(path: string, manifest: string): Promise<number[] | null>
   /** Forgets everything. */
   clear(): Promise<void>
   /** Newest first, and the user's note: both as one commit left them. */
   get(feature: number): Promise<{ note: string | null; explanations: CopiedExplanation[] }>
-  names(): Promise<CopiedName[]>
+  /**
+   * Names piece by piece: 100,000 of them at once would keep every other request waiting.
+   * @param features null: all
+   */
+  names(features: readonly number[] | null): AsyncIterable<CopiedName[]>
   /** Rows of any other question, see explained-figures.ts. */
   query(sql: string): Promise<Record<string, unknown>[]>
   close(): void
@@ -63,22 +68,26 @@ export async function openNotesCopy(): Promise<NotesCopy> {
     update: (path, manifest) => update(writer, path, manifest),
     clear: () => inTransaction(writer, async () => void (await writer.run(clear))),
     get: (feature) => get(reader, feature),
-    names: () => names(reader),
+    names: (features) => names(reader, features),
     query: async (sql) => (await reader.runAndReadAll(sql)).getRowObjectsJS(),
     close,
   }
 }
 
-async function update(copy: DuckDBConnection, path: string, manifest: string): Promise<void> {
+async function update(copy: DuckDBConnection, path: string, manifest: string): Promise<number[] | null> {
   await attachForReading(copy, path, 'file')
   try {
     const owner = await readOwner(copy, 'file')
     if (owner) checkOwner(owner, manifest, path)
     const hasNotes = await hasTable(copy, 'feature_notes', 'file')
+    let changed: number[] | null = null
     await inTransaction(copy, async () => {
-      if (!owner || !(await isContinued(copy))) await copy.run(clear)
-      if (owner) await takeOver(copy, hasNotes)
+      const continued = owner !== null && (await isContinued(copy))
+      if (!continued) await copy.run(clear)
+      const found = owner ? await takeOver(copy, hasNotes) : []
+      if (continued) changed = found
     })
+    return changed
   } finally {
     await copy.run('DETACH file')
   }
@@ -97,24 +106,32 @@ async function isContinued(copy: DuckDBConnection): Promise<boolean> {
   return String(own) === String(await of('file.explanations', Number(own[2])))
 }
 
-async function takeOver(copy: DuckDBConnection, hasNotes: boolean): Promise<void> {
+/** @returns features that something was said about, or no longer is */
+async function takeOver(copy: DuckDBConnection, hasNotes: boolean): Promise<number[]> {
+  const numbers = async (sql: string): Promise<number[]> =>
+    ((await copy.runAndReadAll(sql)).getColumnsJS()[0] ?? []) as number[]
   // The user's own are few, and may be gone or replaced: all of them are read again.
-  await copy.run(`DELETE FROM explanations WHERE explainer = '${byHand}'`)
-  const wanted = `explainer = '${byHand}' OR id > (SELECT coalesce(max(id), 0) FROM explanations)`
-  // Scores go into their explanation: a page is then one look-up.
+  const own = `explainer = '${byHand}'`
+  const labelled = await numbers(`SELECT feature FROM explanations WHERE ${own}`)
+  await copy.run(`DELETE FROM explanations WHERE ${own}`)
+  const [last] = await numbers('SELECT coalesce(max(id), 0) FROM explanations')
+  const wanted = `${own} OR id > ${last}`
+  // Scores go into their explanation: a page is then one look-up. They are read, and so listed, in their order; people give none.
   await copy.run(`INSERT INTO explanations
     WITH added AS (SELECT * FROM file.explanations WHERE ${wanted})
     SELECT id, feature, text, explainer, configuration, created,
       ${hasNotes ? 'id IN (SELECT explanation FROM file.scored_examples)' : 'false'}, spearman, coalesce(scores, [])
     FROM added LEFT JOIN (
       SELECT explanation, max(value) FILTER (scorer = 'spearman') AS spearman,
-        list(struct_pack(scorer, value, reason, n, details) ORDER BY s.rowid) AS scores
-      FROM file.scores s WHERE explanation IN (SELECT id FROM added) GROUP BY explanation
+        list(struct_pack(scorer, value, reason, n, details)) AS scores
+      FROM file.scores WHERE explanation > ${last} GROUP BY explanation
     ) ON explanation = id ORDER BY id`)
   for (const table of ['notes', ...(hasNotes ? ['feature_notes'] : [])]) {
     await copy.run(`DELETE FROM ${table}`)
     await copy.run(`INSERT INTO ${table} SELECT * FROM file.${table}`)
   }
+  const added = await numbers(`SELECT DISTINCT feature FROM explanations WHERE ${wanted}`)
+  return [...new Set([...labelled, ...added])]
 }
 
 interface Row extends Omit<CopiedExplanation, 'id' | 'scores'> {
@@ -145,19 +162,17 @@ async function get(
   }
 }
 
-/** Read piece by piece: 100,000 names at once would keep every other request waiting. */
-async function names(copy: DuckDBConnection): Promise<CopiedName[]> {
+async function* names(
+  copy: DuckDBConnection,
+  features: readonly number[] | null,
+): AsyncGenerator<CopiedName[]> {
   const own = `explainer = '${byHand}'`
   const result = await copy.stream(
     `SELECT feature, arg_max(text, rank) AS name, arg_max(explainer, rank) AS explainer,
        arg_max(spearman, id) FILTER (NOT ${own}) AS score
-     FROM (SELECT *, CASE WHEN ${own} THEN 2147483648 + id ELSE id END AS rank FROM explanations)
+     FROM (SELECT *, CASE WHEN ${own} THEN 2147483648 + id ELSE id END AS rank FROM explanations
+       ${features ? `WHERE feature IN (${features.length > 0 ? features : 'NULL'})` : ''})
      GROUP BY feature ORDER BY feature`,
   )
-  const found: CopiedName[] = []
-  for await (const rows of result.yieldRowObjectJs()) {
-    found.push(...(rows as unknown as CopiedName[]))
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-  return found
+  for await (const rows of result.yieldRowObjectJs()) yield rows as unknown as CopiedName[]
 }

@@ -37,6 +37,8 @@ export interface NotesStore {
    * begins to read it again, and the number grows once that is done.
    */
   version(): number
+  /** Takes over what other processes have written, if anything. @throws MonosemError like `get` */
+  refresh(): Promise<void>
   /** Answers of the copy that `get` reads from, see notes-copy.ts. @throws MonosemError like `get` */
   query: NotesCopy['query']
   close(): void
@@ -79,6 +81,7 @@ export async function openNotes(directory: string, features: string, count: numb
     },
     names: notes.names,
     version: notes.version,
+    refresh: notes.follow,
     query: async (sql) => {
       await notes.follow()
       return copy.query(sql)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { spearmanScore } from '../../src/explain/correlation.js'
 import { explainConfigSchema } from '../../src/explain/explain-config.js'
 import { explainFeatures } from '../../src/explain/explain-features.js'
 import { type ExplanationStore, openExplanations } from '../../src/explain/explanations.js'
@@ -73,4 +74,23 @@ test('each feature is held against the explanation of another one, and what is d
   }
   assert.equal((await explainFeatures(config, inputs, store, context)).made, 0)
   assert.deepEqual(await contents(store), stored)
+})
+
+test('the kept predictions and activations give the stored score again', async (t) => {
+  const store = await emptyStore(t)
+  await explainFeatures(config, inputs, store, context)
+  const stored = await store.list({ limit: 1000 })
+  for (const { id, scores } of stored) {
+    const examples = (await store.scoredExamples(id)) ?? []
+    const predicted = examples.flatMap(({ predictions }) => predictions ?? [])
+    const truth = examples.flatMap(({ activations }) => activations)
+    const spearman = scores.find(({ scorer }) => scorer === 'spearman')
+    assert.equal(truth.length, spearman?.n)
+    assert.equal(spearmanScore(predicted, truth), spearman?.value)
+  }
+  const unpredicted = await emptyStore(t)
+  await explainFeatures({ ...config, scorers: [] }, inputs, unpredicted, context)
+  const [{ id }] = await unpredicted.list()
+  const kept = (await unpredicted.scoredExamples(id)) ?? []
+  assert.ok(kept.length > 0 && kept.every(({ predictions }) => predictions === null))
 })

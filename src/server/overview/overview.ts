@@ -18,8 +18,10 @@ export interface OverviewSource {
   info: RunInfo
   /** absolute */
   directory: string
-  notes: Pick<NotesStore, 'query' | 'version'>
+  notes: Pick<NotesStore, 'query' | 'version' | 'refresh'>
   reports: Reports
+  /** why parts that are there are not used */
+  warnings: readonly string[]
 }
 
 type Problem = Overview['problems'][number]
@@ -29,7 +31,7 @@ type Problem = Overview['problems'][number]
  * @param all every served run, this one among them: their evaluations make the frontier
  */
 export async function readOverview(run: OverviewSource, all: readonly OverviewSource[]): Promise<Overview> {
-  const problems: Problem[] = []
+  const problems: Problem[] = run.warnings.map((message) => ({ part: 'features', message, hint: null }))
   const part = async <T>(name: string, read: () => Promise<T>): Promise<T | null> => {
     try {
       return await read()
@@ -89,6 +91,8 @@ export function createOverviews(patience = 500): Overviews {
       if (!looked || performance.now() - looked.at > patience)
         looked = { state: stateOf(all.map(({ directory }) => directory)), at: performance.now() }
       const state = await looked.state
+      // What is wrong with them is among the problems of the page.
+      await run.notes.refresh().catch(() => {})
       const version = run.notes.version()
       const known = kept.get(run.directory)
       if (known?.state === state && known.version === version) return known.page

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Score } from '../../../src/explain/evidence.js'
+import { spearmanScore } from '../../../src/explain/correlation.js'
+import type { Score, ScoredExample } from '../../../src/explain/evidence.js'
 import { shownExample, withDigits } from '../../../src/explain/llm/shown-example.js'
 import { predictCounts, protocolExamples } from '../../../src/explain/protocol-examples.js'
 import { predictProblem } from '../../../src/explain/scorers/predict-prompt.js'
@@ -191,4 +192,27 @@ test('an answer is used only when every token of every example has one digit', (
       /ends in a digit/,
       bad,
     )
+})
+
+test('what the model predicted is kept beside the truth, example by example', async (t) => {
+  const { client } = await askedServer(t, (question) => filled(question, toyDigits))
+  let kept: ScoredExample[] = []
+  const keep = (examples: ScoredExample[]): void => {
+    kept = examples
+  }
+  const scorer = createPredictionScorer({ ...options, client })
+  const [spearman] = await scorer.score(explanation, evidence, undefined, keep)
+  assert.equal(kept.length, 60)
+  const shown = predictExamples(evidence, options)
+  assert.deepEqual(
+    kept.map(({ activations }) => activations),
+    shown.map(({ digits }) => digits),
+  )
+  const predicted = kept.map(({ predictions }) => predictions ?? [])
+  assert.deepEqual(
+    predicted,
+    shown.map(({ tokens }) => toyDigits([...tokens])),
+  )
+  const truth = kept.flatMap(({ activations }) => activations)
+  assert.equal(spearmanScore(predicted.flat(), truth), spearman.value)
 })
