@@ -1,4 +1,5 @@
 import { benchDemo } from './demo.js'
+import { benchEventLoop } from './event-loop.js'
 import { benchFeatures } from './features.js'
 import { benchGemm } from './gemm.js'
 import { benchSae } from './sae.js'
@@ -10,6 +11,7 @@ const benchmarks: Record<string, () => Promise<unknown>> = {
   transformer: () => benchTransformer(),
   sae: benchSae,
   features: benchFeatures,
+  'event-loop': benchEventLoop,
   demo: benchDemo,
 }
 

@@ -4,8 +4,9 @@ import type { Sae } from '../sae/sae.js'
 import type { FeatureAttribution } from './attribute.js'
 import { type Metric, metricValue } from './metric.js'
 
-/** Copies of the prompt in one forward pass. */
-const copiesAtOnce = 16
+/** Copies of the prompt in one forward pass, and rows of all of them: making their buffers must not take long. */
+const mostCopies = 16
+const mostRows = 512
 
 /**
  * What the metric loses when features are really taken out, one line of `wanted` at a time: the activation at each of its positions becomes
@@ -22,10 +23,14 @@ export async function ablationEffects(
   metric: Metric,
   clean: number,
 ): Promise<number[]> {
+  const features = new Set(wanted.map(({ feature }) => feature))
   const activations = new Map(
-    pairs.map(({ feature, positions, activation }) => [`${feature} ${positions[0]}`, activation]),
+    pairs
+      .filter(({ feature }) => features.has(feature))
+      .map(({ feature, positions, activation }) => [`${feature} ${positions[0]}`, activation]),
   )
   const effects: number[] = []
+  const copiesAtOnce = Math.max(1, Math.min(mostCopies, Math.floor(mostRows / tokens.length)))
   for (let i = 0; i < wanted.length; i += copiesAtOnce) {
     const edits = wanted.slice(i, i + copiesAtOnce).map(({ feature, positions }) =>
       positions.map((position) => ({

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { requireSaeFits } from '../eval/sae-on-model.js'
 import { pearson, spearman } from '../interp/correlation.js'
 import type { Tensor } from '../kernels/kernels.js'
@@ -87,6 +88,7 @@ export async function attribute(
   try {
     const logits = await gradientPass(model, workspace, tokens, metric)
     const pairs = await pairEffects(model, sae, workspace, tokens)
+    await setImmediate()
     // A position that no later one looks at has a gradient of exactly 0: nothing to list, and nothing to flatter the correlation with.
     const connected = pairs.filter(({ gradientTimesActivation }) => gradientTimesActivation !== 0)
     const features = by === 'feature' ? byFeature(connected) : connected
@@ -95,6 +97,7 @@ export async function attribute(
     const clean = metricValue(metric, logits)
     const effects = await ablationEffects(model, sae, tokens, pairs, verified, metric, clean)
     for (const [i, one] of verified.entries()) one.ablation = effects[i]
+    await setImmediate()
     await addDirect(model, sae, workspace, metric, features, pairs)
     return {
       tokens: [...tokens],
@@ -144,7 +147,9 @@ async function pairEffects(
   const features = [...new Set(codes.featureIds)]
   const directions = await readRows(sae, features)
   const pairs: FeatureAttribution[] = []
-  for (let position = 1; position < tokens.length; position++)
+  for (let position = 1; position < tokens.length; position++) {
+    // This computes here and not in the kernels: a server answers others in between.
+    if (position % 32 === 0) await setImmediate()
     for (let e = codes.rowOffsets[position]; e < codes.rowOffsets[position + 1]; e++) {
       const feature = codes.featureIds[e]
       const direction = directions.get(feature) as Float32Array
@@ -159,6 +164,7 @@ async function pairEffects(
         ablation: null,
       })
     }
+  }
   return pairs
 }
 

@@ -45,8 +45,6 @@ export interface FeatureStore {
    * @throws MonosemError missing, when one of them is not there
    */
   getMany(features: readonly number[]): Promise<FeatureDetail[]>
-  /** largest activation of every feature, 0 where it never fired, [F] */
-  maxima(): Promise<Float32Array>
   close(): void
 }
 
@@ -78,7 +76,6 @@ export async function openFeatureStore(directory: string): Promise<FeatureStore>
     list: (options = {}) => listFeatures(tables, options),
     get: async (feature) => (await getFeatures(tables, summary, [feature]))[0],
     getMany: (features) => getFeatures(tables, summary, features),
-    maxima: () => readMaxima(tables.features, summary),
     close: () => {
       for (const { close } of Object.values(tables)) close()
     },
@@ -127,15 +124,6 @@ async function listFeatures(tables: Tables, options: ListOptions): Promise<Featu
     rows.map(({ feature }) => feature as number),
   )
   return rows.map((row) => listedFeature(row, examples.get(row.feature as number)))
-}
-
-/** Read column by column: a hundred thousand objects would hold everything else up. */
-async function readMaxima(table: Table, { features }: FeaturesSummary): Promise<Float32Array> {
-  const sql = `SELECT feature, max FROM ${readParquet(table.paths)}`
-  const [ids, values] = (await table.connection.runAndReadAll(sql)).getColumns()
-  const maxima = new Float32Array(features)
-  for (const [i, feature] of ids.entries()) maxima[Number(feature)] = Number(values[i])
-  return maxima
 }
 
 /** The strongest example of each feature that has one; asks each file once. */

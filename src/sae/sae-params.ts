@@ -1,5 +1,6 @@
+import { setImmediate } from 'node:timers/promises'
 import { MonosemError } from '../errors/monosem-error.js'
-import type { Kernels, SaeTensors } from '../kernels/kernels.js'
+import type { Kernels, SaeTensors, Tensor } from '../kernels/kernels.js'
 
 /** The parameters of an autoencoder as plain arrays, for what is done rarely. Layouts and optional ones as in `SaeTensors`. */
 export interface SaeArrays {
@@ -68,12 +69,30 @@ function mapParams<From, To>(
 
 /** Copies arrays into tensors. @throws MonosemError shape */
 export function saeTensors(kernels: Kernels, arrays: SaeArrays): SaeTensors {
+  return mapParams(arrays, tensorMaker(kernels, arrays))
+}
+
+/** The same, one at a time: each goes over all its numbers, and other work has its turn in between. @throws MonosemError shape */
+export async function loadSaeTensors(kernels: Kernels, arrays: SaeArrays): Promise<SaeTensors> {
+  const make = tensorMaker(kernels, arrays)
+  const made: { [name in SaeParamName]?: Tensor } = {}
+  for (const name of paramNames(arrays)) {
+    made[name] = make(arrays[name] as Float32Array, name)
+    await setImmediate()
+  }
+  return made as SaeTensors
+}
+
+function tensorMaker(
+  kernels: Kernels,
+  arrays: SaeArrays,
+): (array: Float32Array, name: SaeParamName) => Tensor {
   const shapes = saeShapes(shapeOfArrays(arrays))
-  return mapParams(arrays, (array, name) => {
+  return (array, name) => {
     if (array.length !== shapes[name].reduce((a, b) => a * b, 1))
       throw new MonosemError('shape', `sae: expected ${name} [${shapes[name]}], got ${array.length} numbers`)
     return kernels.tensor(array, shapes[name])
-  })
+  }
 }
 
 /** Tensors of the same shapes, all zero, as the moments of Adam start. */

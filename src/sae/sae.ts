@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import type { Codes, Kernels, SaeForm, SaePacked, SaeTensors, Tensor } from '../kernels/kernels.js'
 import { openStage } from '../storage/stage.js'
 import { packEncoder } from './precision.js'
 import type { ResolvedSaeConfig } from './sae-config.js'
-import { freeSae, type SaeArrays, saeTensors } from './sae-params.js'
+import { freeSae, loadSaeTensors, type SaeArrays, saeTensors } from './sae-params.js'
 import { readSaelens } from './saelens.js'
 import { type SaelensConfig, saelensForm } from './saelens-config.js'
 
@@ -62,9 +63,13 @@ export async function loadSae(
     await Promise.all([stage.file('cfg.json'), stage.file('sae_weights.safetensors')])
   }
   const { config, arrays } = await readSaelens(directory)
+  await setImmediate()
+  const params = await loadSaeTensors(kernels, arrays)
+  const precision = options.precision ?? 'fp32'
   const hookName = config.metadata.hook_name ?? ''
   return {
-    ...createSaeParts(kernels, arrays, saelensForm(config), options.precision),
+    ...{ kernels, params, form: saelensForm(config) },
+    packed: packEncoder(kernels, params.wEnc, precision, null),
     d: config.d_in,
     dOut: config.d_out ?? config.d_in,
     features: config.d_sae,

@@ -27,6 +27,8 @@ export interface FeatureIndex {
   named(): NamedFeatures
   /** Tokens that a feature fires on, largest sum of activations first. */
   tokens(feature: number): string[]
+  /** largest activation of each feature, 0 where it never fired, [F] */
+  maxima: Float64Array
   close(): void
 }
 
@@ -120,6 +122,7 @@ export async function openFeatureIndex(
       list,
       answer,
       named: current,
+      maxima: table.max,
       tokens: (feature) => tokensOf(table, feature, store.tokenizer.tokenText),
     },
     close: () => {

@@ -88,7 +88,7 @@ export async function openServedRun(
     warnings: parts.warnings,
     notes,
     reports: await findReports(root),
-    model: has.model ? createModelRunner(root, store, { kernels, queue }) : null,
+    model: has.model ? createModelRunner(root, { store, index }, { kernels, queue }) : null,
     close: () => {
       index.close()
       pages.close()

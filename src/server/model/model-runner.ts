@@ -9,6 +9,7 @@ import type { Transformer } from '../../model/transformer.js'
 import { loadSae, type Sae } from '../../sae/sae.js'
 import { requireMadeFrom } from '../../storage/made-from.js'
 import { openStage } from '../../storage/stage.js'
+import type { FeatureIndex } from '../feature-index.js'
 import type { JobQueue } from './job-queue.js'
 import { once } from './once.js'
 import { createSharedCorpus, type SharedCorpusSource } from './shared-corpus.js'
@@ -20,7 +21,7 @@ export interface LoadedModel {
   sae: Sae
   tokenizer: Tokenizer
   /** [F] largest activation of each feature on the store's text; 0 where it never fired */
-  maxima: Float32Array
+  maxima: Float64Array
 }
 
 /** What runs the model of a run. Nothing is loaded before it is asked for. */
@@ -44,26 +45,30 @@ export interface ModelRunnerOptions {
   queue: JobQueue
 }
 
+/** What is known of the features. */
+interface RunFeatures {
+  store: FeatureStore
+  index: Pick<FeatureIndex, 'maxima'>
+}
+
 /** @param directory of the run, which holds `features`, `model` and `sae` */
 export function createModelRunner(
   directory: string,
-  store: FeatureStore,
+  features: RunFeatures,
   { kernels, queue }: ModelRunnerOptions,
 ): ModelRunner {
-  const maxima = once(() => store.maxima())
   return {
     queue,
-    load: once(() => loadModel(directory, store, kernels, maxima)),
+    load: once(() => loadModel(directory, features, kernels)),
     corpus: createSharedCorpus(directory),
-    specificity: createSpecificityMemory(directory, maxima),
+    specificity: createSpecificityMemory(directory, features.index.maxima),
   }
 }
 
 async function loadModel(
   directory: string,
-  store: FeatureStore,
+  { store, index }: RunFeatures,
   kernels: () => Promise<Kernels>,
-  maxima: () => Promise<Float32Array>,
 ): Promise<LoadedModel> {
   const features = await openStage(join(directory, 'features'), 'features')
   for (const role of ['model', 'sae']) await requireMadeFrom(features, role, join(directory, role))
@@ -71,7 +76,7 @@ async function loadModel(
   const model = await loadTransformer(loaded, join(directory, 'model'))
   const sae = await loadSae(loaded, join(directory, 'sae'))
   requireSaeFits(model, sae)
-  return { model, sae, tokenizer: store.tokenizer, maxima: await maxima() }
+  return { model, sae, tokenizer: store.tokenizer, maxima: index.maxima }
 }
 
 /** @throws MonosemError missing, when the run has none */

@@ -50,8 +50,9 @@ export const largestFirst = (strengths: Strength[]): Strength[] =>
  */
 export function rankFeatures(
   { features }: SegmentTable,
-  maxima: Float32Array,
+  maxima: Float64Array,
   names: ReadonlyMap<number, FeatureName>,
+  limit: number,
 ): TextRun['features'] {
   const rows = Array.from(features, ([feature, found]) => ({
     ...found,
@@ -61,7 +62,7 @@ export function rankFeatures(
   rows.sort(
     (a, b) => (b.relative ?? -1) - (a.relative ?? -1) || b.activation - a.activation || a.feature - b.feature,
   )
-  return rows.map(({ feature, activation, relative, segment, segments }) => ({
+  return rows.slice(0, limit).map(({ feature, activation, relative, segment, segments }) => ({
     feature,
     name: names.get(feature)?.name ?? null,
     activation: shorter(activation),

@@ -19,14 +19,13 @@ export interface SpecificityMemory {
 const mostResults = 500
 
 /** @param run the run's directory, @param maxima largest activation of each feature in the store */
-export function createSpecificityMemory(run: string, maxima: () => Promise<Float32Array>): SpecificityMemory {
+export function createSpecificityMemory(run: string, maxima: Float64Array): SpecificityMemory {
   const results = new Map<string, Specificity>()
   const studied = once(async () => {
     const directory = join(run, 'case-studies')
     if (!existsSync(directory)) return []
     await requireMadeFrom(await openStage(directory, 'case-studies'), 'sae', join(run, 'sae'))
-    const max = await maxima()
-    return (await readCaseStudies(directory)).flatMap((study) => studyOf(study, max) ?? [])
+    return (await readCaseStudies(directory)).flatMap((study) => studyOf(study, maxima) ?? [])
   })
   return {
     async of(feature) {
@@ -44,7 +43,7 @@ export function createSpecificityMemory(run: string, maxima: () => Promise<Float
 }
 
 /** A case study of the feature that it chose. It kept shares of the maximum as levels, and no columns. */
-function studyOf(study: CaseStudy, maxima: Float32Array): Specificity | null {
+function studyOf(study: CaseStudy, maxima: Float64Array): Specificity | null {
   if (study.feature === null) return null
   const max = maxima[study.feature]
   return {

@@ -86,7 +86,7 @@ export async function describePass(
     truncated: pass.truncated,
     tokens: text.length,
     context: model.config.context,
-    features: rankFeatures(table, maxima, names).slice(0, request.limit),
+    features: rankFeatures(table, maxima, names, request.limit),
     traces: request.features.map((feature) => ({
       feature,
       max: shorter(maxima[feature]),

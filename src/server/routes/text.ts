@@ -21,8 +21,11 @@ export function addTextRoutes(api: OpenAPIHono, runs: ServedRuns): void {
       const request = c.req.valid('json')
       const loaded = await runner.load()
       const options = { lane: 'text', signal: c.req.raw.signal } as const
-      const pass = await runner.queue.run(options, () => passOver(loaded, request.text))
-      return c.json(await describePass(pass, loaded, run.notes.names(), request), 200)
+      // Described within its turn: many answers that are put together at once would hold up all else.
+      const found = await runner.queue.run(options, async () =>
+        describePass(await passOver(loaded, request.text), loaded, run.notes.names(), request),
+      )
+      return c.json(found, 200)
     },
   )
 }
