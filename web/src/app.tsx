@@ -16,6 +16,10 @@ const SteerLab = lazy(() => import('./pages/steer-lab'))
 const Reference = lazy(() => import('./pages/reference'))
 const NotFound = lazy(() => import('./pages/not-found'))
 
+// The code of the first page comes beside the list of runs, not after it.
+if (/^\/[^/]*$/.test(location.pathname)) void Overview.preload()
+if (/^\/[^/]+\/features$/.test(location.pathname)) void Browse.preload()
+
 /** Said while the code of a page comes; its place is kept. */
 const Loading = () => <div class="page-loading" role="status" aria-label="Loading" />
 

@@ -64,7 +64,7 @@ function NameCell(props: { item: FeatureListItem; href: string; onOpen: () => vo
         </Show>
         <A href={props.href} tabIndex={-1} onClick={() => props.onOpen()}>
           <Show when={props.item.name} fallback={<TokenNames tokens={props.item.tokens} />}>
-            <bdi>{props.item.name}</bdi>
+            <bdi dir={props.item.named === 'label' ? 'auto' : 'ltr'}>{props.item.name}</bdi>
           </Show>
         </A>
       </div>

@@ -83,9 +83,12 @@ export function GoDialog(props: {
         method="dialog"
         class="stack"
         onSubmit={(event) => {
+          event.preventDefault()
           const input = event.currentTarget.elements.namedItem('feature') as HTMLInputElement
-          props.onGo(input.valueAsNumber)
+          const feature = input.valueAsNumber
           input.value = ''
+          event.currentTarget.closest('dialog')?.close()
+          props.onGo(feature)
         }}
       >
         <div class="field">

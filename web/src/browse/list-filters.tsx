@@ -32,6 +32,7 @@ export interface ListFiltersProps {
   query: ListQuery
   has: { map: boolean; explanations: boolean }
   onChange: (change: ListQuery) => void
+  onReset: () => void
 }
 
 /** What leaves features out. */
@@ -67,6 +68,14 @@ export function ListFilters(props: ListFiltersProps) {
           />
         </div>
       </Show>
+      <button
+        type="button"
+        class="plain reset"
+        disabled={activeFilters(props.query).length === 0}
+        onClick={() => props.onReset()}
+      >
+        Reset all
+      </button>
     </div>
   )
 }

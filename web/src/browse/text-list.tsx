@@ -83,7 +83,7 @@ function HitCells(props: { hit: TextHit; href: string; onOpen: () => void }) {
     props.hit.relative ? props.hit.activation / props.hit.relative : props.hit.activation
   const link = (text: string | number) => (
     <A href={props.href} tabIndex={-1} onClick={() => props.onOpen()}>
-      <bdi>{text}</bdi>
+      <bdi dir="ltr">{text}</bdi>
     </A>
   )
   return (

@@ -20,28 +20,37 @@ const intervalText = ({ interval, unit }: Figure): string =>
 /** Where a figure comes from, on demand. */
 const Source = (props: { figure: Figure }) => (
   <details class="source">
-    <summary class="small quiet" aria-label={`Where ${props.figure.label} comes from`}>
+    <summary class="small quiet" aria-label={`Source of ${props.figure.label}`}>
       Source
     </summary>
     <code class="small">{props.figure.source}</code>
   </details>
 )
 
-/** The figures that tell most, large, each with what it means. */
-export function Headlines(props: { figures: readonly Figure[] }) {
+/** The figures that tell most, large, each with what it means and what it has to be compared with. */
+export function Headlines(props: { figures: readonly Headline[] }) {
   return (
     <ul class="headlines">
       <For each={props.figures}>
-        {(figure) => (
+        {({ figure, against }) => (
           <li class="panel headline">
-            <h3>{figure.label}</h3>
+            <h2>{figure.label}</h2>
             <p class="figure-value">{figureText(figure.value, figure.unit)}</p>
             <p class="small quiet interval">
               <Show when={figure.interval} fallback={<>&nbsp;</>}>
                 95%: {intervalText(figure)}
               </Show>
             </p>
-            <p class="small">{figure.explanation}</p>
+            <div>
+              <p class="small">{figure.explanation}</p>
+              <For each={against}>
+                {(other) => (
+                  <p class="small quiet against">
+                    {other.label}: <strong>{figureText(other.value, other.unit)}</strong>
+                  </p>
+                )}
+              </For>
+            </div>
             <Source figure={figure} />
           </li>
         )}
@@ -50,15 +59,15 @@ export function Headlines(props: { figures: readonly Figure[] }) {
   )
 }
 
-/** Figures whose bars may be compared: the same unit, the same kind of name. */
-const comparable = [/loss$|^losses\./i, /spearman/i]
+/** Figures whose bars may be compared: the same unit, the same kind of label. */
+const comparable = [/\bloss\b(?! recovered)/i, /^spearman/i]
 
 /** Length of a figure's bar, beside the others of its kind; null: nothing to compare with. */
 function barShare(figure: Figure, all: readonly Figure[]): number | null {
-  const kind = comparable.find((pattern) => pattern.test(figure.name))
+  const kind = comparable.find((pattern) => pattern.test(figure.label))
   if (kind === undefined || figure.value === null) return null
   const values = all
-    .filter(({ name, unit }) => kind.test(name) && unit === figure.unit)
+    .filter(({ label, unit }) => kind.test(label) && unit === figure.unit)
     .map(({ value }) => value ?? 0)
   return values.length < 2 ? null : Math.max(0, figure.value / Math.max(...values))
 }
@@ -113,16 +122,26 @@ const Value = (props: { figure: Figure }) => (
   </>
 )
 
-/** Names of the figures that a reader looks for first, in this order. */
-const first = [
-  /^val(idation)?Loss$/i,
-  /^explainedVariance$/i,
-  /^l0$/i,
-  /^lossRecovered$/i,
-  /^dead(Fraction|Features)?$/i,
-  /^(mean)?spearman$/i,
+/** Names of the figures that a reader looks for first, in this order, and what they have to be compared with. */
+const first: { name: string; against: string[] }[] = [
+  { name: 'valLoss', against: ['bigramLoss', 'unigramLoss'] },
+  { name: 'explainedVariance', against: [] },
+  { name: 'l0', against: [] },
+  { name: 'lossRecovered', against: [] },
+  { name: 'deadFraction', against: [] },
+  { name: 'spearman', against: ['bestNeuron', 'shuffled'] },
 ]
 
-/** The figures to begin with, from all parts; of two with one name the later is the measured one. */
-export const headlines = (figures: readonly Figure[]): Figure[] =>
-  first.flatMap((pattern) => figures.findLast(({ name }) => pattern.test(name)) ?? [])
+/** A figure to begin with, and others that say how good it is. */
+export interface Headline {
+  figure: Figure
+  against: Figure[]
+}
+
+/** The figures to begin with, from all parts; of two with one name the later is the one that was measured on held-out text. */
+export function headlines(figures: readonly Figure[]): Headline[] {
+  const named = (wanted: string): Figure[] => [figures.findLast(({ name }) => name === wanted) ?? []].flat()
+  return first.flatMap(({ name, against }) =>
+    named(name).map((figure) => ({ figure, against: against.flatMap(named) })),
+  )
+}

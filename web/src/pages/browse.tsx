@@ -51,9 +51,11 @@ function Features(props: { run: RunInfo }) {
   createEffect(on(query, ({ at }) => setSelected(at ?? -1), { defer: true }))
   const href = (id: number, at: number) =>
     address.feature(props.run.run, id) + formatListQuery({ ...query(), at })
+  /** The router does not keep an address that is left in the same moment, the browser's history does. */
   const leave = (at: number) => {
     clearTimeout(timer)
-    place(at)
+    const here = base() + formatListQuery({ ...query(), at })
+    history.replaceState(history.state, '', isExport ? `#${here}` : here)
   }
   const open = (): void => {
     const id = feature(selected())
@@ -224,12 +226,12 @@ function Filters(props: {
       <summary>
         Filters <Show when={active().length > 0}>({active().length})</Show>
       </summary>
-      <ListFilters query={props.query} has={props.run.has} onChange={props.onChange} />
-      <Show when={active().length > 0}>
-        <button type="button" class="plain" onClick={props.onReset}>
-          Reset all
-        </button>
-      </Show>
+      <ListFilters
+        query={props.query}
+        has={props.run.has}
+        onChange={props.onChange}
+        onReset={props.onReset}
+      />
     </details>
   )
 }

@@ -1,13 +1,13 @@
 import { A } from '@solidjs/router'
 import { createResource, For, type JSX, Match, Show, Switch } from 'solid-js'
-import type { Curve as CurveData, Overview, RunInfo } from '../../../src/server/protocol'
-import { get, reportAddress } from '../api'
-import { Curve } from '../components/curve'
+import type { Overview, RunInfo } from '../../../src/server/protocol'
+import { get } from '../api'
 import { Failure } from '../components/failure'
 import { Histogram } from '../components/histogram'
 import { number } from '../components/tokens'
 import { CaseStudies } from '../overview/case-studies'
 import { Corpus } from '../overview/corpus'
+import { Curves } from '../overview/curves'
 import { FigureTable, Headlines, headlines } from '../overview/figures'
 import { Frontier } from '../overview/frontier'
 import { address, useRun } from '../runs'
@@ -75,6 +75,7 @@ function Parts(props: PartsProps) {
   }
   return (
     <>
+      <Problems problems={props.overview.problems} />
       <Headlines figures={headlines(figures())} />
       <div class="story">
         <Fidelity {...props} />
@@ -83,6 +84,24 @@ function Parts(props: PartsProps) {
     </>
   )
 }
+
+/** Parts that are there and cannot be read. */
+const Problems = (props: { problems: Overview['problems'] }) => (
+  <Show when={props.problems.length > 0}>
+    <section class="failure" role="alert">
+      <h2>Parts of this run that cannot be read</h2>
+      <ul>
+        <For each={props.problems}>
+          {({ part, message, hint }) => (
+            <li>
+              <strong>{part}</strong>: {message} <span class="quiet">{hint}</span>
+            </li>
+          )}
+        </For>
+      </ul>
+    </section>
+  </Show>
+)
 
 interface PartsProps {
   overview: Overview
@@ -168,7 +187,7 @@ const Reports = (props: { run: string; reports: Overview['reports'] }) => (
       <For each={props.reports}>
         {({ name, href }) => (
           <li>
-            <a href={reportAddress(props.run, href)} rel="external">
+            <a href={`/api/v1/runs/${props.run}/${href}`} rel="external">
               {name}
             </a>
           </li>
@@ -196,27 +215,6 @@ function Part<T>(props: { title: string; part: T | null; make: string; children:
     </section>
   )
 }
-
-/** Names of curves as they are written in the files of training, in words. */
-const curveNames: Record<string, string> = {
-  loss: 'Loss',
-  valLoss: 'Validation loss',
-  l0: 'L0',
-  explainedVariance: 'Explained variance',
-  dead: 'Dead features',
-  deadFraction: 'Share of dead features',
-  learningRate: 'Learning rate',
-  gradientNorm: 'Gradient norm',
-  squaredError: 'Squared error',
-}
-
-const Curves = (props: { curves: readonly CurveData[] }) => (
-  <div class="curves">
-    <For each={props.curves}>
-      {(curve) => <Curve curve={curve} title={curveNames[curve.name] ?? curve.name} />}
-    </For>
-  </div>
-)
 
 function Density(props: { density: NonNullable<Overview['density']> }) {
   const { edges, counts } = props.density
