@@ -100,6 +100,26 @@ browserTest(
   },
 )
 
+browserTest('a concept is measured on the page, with precision by level as a table', async (t, browser) => {
+  const { page, complaints } = await openFeature(t, browser, 0)
+  const specificity = panel(page, 'Specificity')
+  await specificity.getByLabel('Kind of concept').selectOption('regular expression')
+  await specificity.getByLabel('Regular expression').fill('[0-9]+')
+  await specificity.getByRole('button', { name: 'Measure' }).click()
+  await specificity.locator('summary').filter({ hasText: '[0-9]+' }).waitFor()
+  const headings = specificity
+    .getByRole('table', { name: 'By level of activation' })
+    .getByRole('columnheader')
+  assert.deepEqual(await headings.allInnerTexts(), ['activation', 'tokens', 'holds on', 'log ratio'])
+  await specificity.getByLabel('Regular expression').fill('(')
+  await specificity.getByRole('button', { name: 'Measure' }).click()
+  await specificity.getByRole('alert').waitFor()
+  assert.ok(
+    complaints.every((complaint) => complaint.includes('400')),
+    complaints.join('\n'),
+  )
+})
+
 browserTest(
   'a text is shaded while it is typed; the page can be taken along as a file',
   async (t, browser) => {

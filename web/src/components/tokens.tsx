@@ -17,6 +17,8 @@ export interface TokensProps {
   effects?: readonly (number | null)[] | null
   /** line ends of the text end the line here too; default false */
   lines?: boolean
+  /** text was left out before or after: an ellipsis stands there, on the side where the text begins or ends */
+  cut?: { before: boolean; after: boolean }
   /** stands inside a `ReadOut`, which shows the values; default false: the browser's own tooltip does */
   readOut?: boolean
 }
@@ -38,6 +40,7 @@ export function underline(effect: number | null | undefined): number {
 export function Tokens(props: TokensProps) {
   return (
     <bdi class="tokens" dir="auto">
+      {props.cut?.before ? <span class="quiet">…</span> : null}
       <Index each={props.segments}>
         {(text, i) => {
           const activation = () => props.activations[i] ?? 0
@@ -56,6 +59,7 @@ export function Tokens(props: TokensProps) {
           )
         }}
       </Index>
+      {props.cut?.after ? <span class="quiet">…</span> : null}
     </bdi>
   )
 }

@@ -131,7 +131,7 @@ function Panels(props: PanelsProps) {
         <Show when={!alive()}>
           <DeadPanel page={props.page} />
         </Show>
-        <ExplanationsPanel run={props.run} feature={props.page.feature} notes={props.notes} />
+        <ExplanationsPanel run={props.run} feature={props.page.feature} notes={props.notes} dead={!alive()} />
         <OwnNotesPanel run={props.run.run} feature={props.page.feature} notes={props.notes} />
         <Show when={alive()}>
           <ActivationsPanel page={props.page} />

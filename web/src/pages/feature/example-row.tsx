@@ -1,6 +1,6 @@
 import { createSignal, For, Show } from 'solid-js'
-import { number, Tokens } from '../../components/tokens'
-import { withMinus } from './figures'
+import type { Example } from '../../../../src/server/protocol'
+import { number, signed, Tokens } from '../../components/tokens'
 import type { ShownExample } from './shown-examples'
 import type { View } from './view'
 
@@ -56,32 +56,35 @@ function Line(props: { shown: ShownExample; view: View; max: number }) {
         {number(example.activation)}
       </span>
       <span class="example-text">
-        <Show when={props.shown.cutBefore}>
-          <span class="quiet">…</span>
-        </Show>
         <Tokens
           segments={props.shown.segments}
           activations={props.shown.activations}
           effects={props.shown.effects}
           focus={props.shown.focus}
+          cut={{ before: props.shown.cutBefore, after: props.shown.cutAfter }}
           max={strongest()}
           lines={props.view.get('lines') === 'shown'}
           readOut
         />
-        <Show when={props.shown.cutAfter}>
-          <span class="quiet">…</span>
-        </Show>
       </span>
-      <span class="example-source number quiet" title={sourceTitle(props.shown)}>
-        {example.document}:{example.position}
+      <span class="example-source number quiet">
+        <Show when={totalEffect(example)}>
+          {(total) => (
+            <span title="sum of the effects on the tokens of this text when the feature is taken out">
+              {signed(total().value)} nats
+            </span>
+          )}
+        </Show>{' '}
+        <span title={`document ${example.document}, token ${example.position}`}>
+          {example.document}:{example.position}
+        </span>
       </span>
     </>
   )
 }
 
-function sourceTitle({ example }: ShownExample): string {
-  const known = (example.effects ?? []).filter((effect) => effect !== null)
-  const total = known.reduce((sum, effect) => sum + effect, 0)
-  const where = `document ${example.document}, token ${example.position}`
-  return known.length === 0 ? where : `${where}; effects add up to ${withMinus(total)} nats`
+/** What taking the feature out does to the whole text; null where it was not measured. */
+function totalEffect({ effects }: Example): { value: number } | null {
+  const known = (effects ?? []).filter((effect) => effect !== null)
+  return known.length === 0 ? null : { value: known.reduce((sum, effect) => sum + effect, 0) }
 }

@@ -72,7 +72,7 @@ function Choice<Name extends ChoiceName>(props: {
 }
 
 /** What colours and underlines mean. */
-export function ExampleLegend(props: { measured: boolean }) {
+export function ExampleLegend(props: { measured: number; of: number }) {
   return (
     <ul class="legend example-legend">
       <li>
@@ -82,7 +82,7 @@ export function ExampleLegend(props: { measured: boolean }) {
         activation, weak to strong; <b>bold</b>: what the example is about
       </li>
       <Show
-        when={props.measured}
+        when={props.measured > 0}
         fallback={<li>effects of ablation: not measured (monosem features ablate)</li>}
       >
         <li>
@@ -94,7 +94,7 @@ export function ExampleLegend(props: { measured: boolean }) {
           <span class="token" data-effect="2">
             more
           </span>{' '}
-          likely; thicker: by 0.02, 0.1, 0.5 nats
+          likely; thicker: by 0.02, 0.1, 0.5 nats; measured on {props.measured} of {props.of}
         </li>
       </Show>
     </ul>

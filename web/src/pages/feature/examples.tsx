@@ -13,12 +13,12 @@ const fewTop = 10
 /** The feature on text: its strongest examples, then some of each interval, highest first. */
 export function ExamplesPanel(props: { page: FeaturePage; view: View }) {
   const groups = createMemo(() => groupExamples(props.page.examples))
-  const measured = () => props.page.examples.some(({ effects }) => effects !== null)
+  const measured = () => props.page.examples.filter(({ effects }) => effects !== null).length
   return (
     <section class="panel examples" aria-labelledby="examples">
       <h2 id="examples">Examples</h2>
       <ViewSwitches view={props.view} />
-      <ExampleLegend measured={measured()} />
+      <ExampleLegend measured={measured()} of={props.page.examples.length} />
       <ReadOut label="Examples" class="example-groups">
         <For each={groups()}>{(group) => <Group group={group} page={props.page} view={props.view} />}</For>
       </ReadOut>

@@ -8,7 +8,12 @@ import { ScoredExamplesList } from './scored-examples'
 type Score = Explanation['scores'][number]
 
 /** What explainers said about the feature, and how well that predicts it. */
-export function ExplanationsPanel(props: { run: RunInfo; feature: number; notes: Loaded<FeatureNotes> }) {
+export function ExplanationsPanel(props: {
+  run: RunInfo
+  feature: number
+  notes: Loaded<FeatureNotes>
+  dead: boolean
+}) {
   return (
     <section class="panel explanations" aria-labelledby="explanations" aria-busy={props.notes.loading()}>
       <h2 id="explanations">Explanations</h2>
@@ -18,7 +23,7 @@ export function ExplanationsPanel(props: { run: RunInfo; feature: number; notes:
       >
         <Show when={props.notes.value()} fallback={<span class="placeholder" />}>
           {(notes) => (
-            <Show when={notes().explanations.length > 0} fallback={<Nothing />}>
+            <Show when={notes().explanations.length > 0} fallback={<Nothing dead={props.dead} />}>
               <ul class="explanation-list">
                 <For each={notes().explanations}>
                   {(explanation) => <OneExplanation {...props} explanation={explanation} />}
@@ -32,9 +37,11 @@ export function ExplanationsPanel(props: { run: RunInfo; feature: number; notes:
   )
 }
 
-const Nothing = () => (
+const Nothing = (props: { dead: boolean }) => (
   <p class="quiet">
-    Nobody has explained it yet: <code>monosem explain --run DIR</code>
+    <Show when={!props.dead} fallback="None: what never fires cannot be explained.">
+      Nobody has explained it yet: <code>monosem explain --run DIR</code>
+    </Show>
   </p>
 )
 

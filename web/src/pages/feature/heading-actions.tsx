@@ -1,8 +1,10 @@
 import { A } from '@solidjs/router'
 import { createSignal, Show } from 'solid-js'
 import type { FeatureNotes, FeaturePage, RunInfo } from '../../../../src/server/protocol'
+import { queryString } from '../../api'
 import { address } from '../../runs'
 import { isExport } from '../../source'
+import { typedText } from './try-text'
 
 interface ActionsProps {
   run: RunInfo
@@ -25,11 +27,12 @@ export function HeadingActions(props: ActionsProps) {
       setSaid(`The browser does not let the page copy: ${text}`)
     }
   }
+  const labQuery = () => queryString({ feature: props.feature, text: typedText() })
   const command = () => `monosem features show ${props.feature} --run ${quoted(props.run.directory)}`
   return (
     <div class="row feature-actions">
-      <Show when={props.run.has.model && !isExport}>
-        <A class="button" href={`${address.text(props.run.run)}?feature=${props.feature}`}>
+      <Show when={props.run.has.model && !isExport && props.page?.fires !== 0}>
+        <A class="button" href={address.text(props.run.run) + labQuery()}>
           Open in text lab
         </A>
         <A class="button" href={`${address.steer(props.run.run)}?features=${props.feature}:${firstStrength}`}>

@@ -18,7 +18,9 @@ export function SpecificityResult(props: { found: Specificity; open: boolean }) 
       </summary>
       <p class="quiet small">
         <bdi>{props.found.description}</bdi>: {whole(props.found.positives)} of {whole(props.found.tokens)}{' '}
-        tokens; the feature fires on {whole(props.found.fires)}.
+        tokens; the feature fires on {whole(props.found.fires)}.{' '}
+        {props.found.source === 'case-study' &&
+          "From the run's case studies, on text that did not choose the feature."}
       </p>
       <Show when={props.found.reason === null} fallback={<p>{props.found.reason}</p>}>
         <Columns found={props.found} />
@@ -82,6 +84,12 @@ function Columns(props: { found: Specificity }) {
   )
 }
 
+/** Levels of case studies overlap: each goes on to the maximum. */
+function levelText(source: Specificity['source'], above: number, to: number): string {
+  if (source === 'case-study') return above === 0 ? 'active' : `above ${number(above)}`
+  return to === 0 ? 'not active' : `${number(above)} – ${number(to)}`
+}
+
 function Levels(props: { found: Specificity }) {
   return (
     <BarTable
@@ -97,11 +105,7 @@ function Levels(props: { found: Specificity }) {
         },
       ]}
       rows={props.found.levels.map(({ above, to, tokens, holds, logLikelihoodRatio }) => ({
-        head: (
-          <span class="number">
-            {number(above)} – {number(to)}
-          </span>
-        ),
+        head: <span class="number">{levelText(props.found.source, above, to)}</span>,
         cells: [
           { text: whole(tokens) },
           holds === null ? { text: '–' } : { text: percent(holds), share: holds },

@@ -15,12 +15,11 @@ export function SpecificityPanel(props: { run: RunInfo; feature: number }) {
   )
   const [own, setOwn] = createSignal<Specificity[]>([])
   const all = () => {
-    const fresh = own()
-    const names = new Set(fresh.map(({ concept }) => concept))
-    return [...fresh, ...(known.value()?.measured ?? []).filter(({ concept }) => !names.has(concept))]
+    const fresh = new Set(own().map(keyOf))
+    return [...own(), ...(known.value()?.measured ?? []).filter((found) => !fresh.has(keyOf(found)))]
   }
   const add = (found: Specificity) =>
-    setOwn((before) => [found, ...before.filter(({ concept }) => concept !== found.concept)])
+    setOwn((before) => [found, ...before.filter((other) => keyOf(other) !== keyOf(found))])
   return (
     <section class="panel stack specificity" aria-labelledby="specificity">
       <h2 id="specificity">Specificity</h2>
@@ -35,6 +34,9 @@ export function SpecificityPanel(props: { run: RunInfo; feature: number }) {
     </section>
   )
 }
+
+/** The same concept measured again takes the place of the first; a case study stays beside it. */
+const keyOf = ({ source, concept }: Specificity): string => `${source}: ${concept}`
 
 function Known(props: {
   known: Pick<Loaded<unknown>, 'error' | 'loading' | 'retry'>

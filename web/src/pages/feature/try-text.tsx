@@ -9,6 +9,9 @@ import { runText } from './requests'
 /** Kept while the app is open: the same text on one feature after another. */
 const [text, setText] = createSignal('')
 
+/** What the user has typed; tracked. */
+export const typedText = text
+
 /** Wait for a pause in typing, milliseconds. */
 const pause = 200
 
@@ -75,7 +78,7 @@ function Result(props: { run: TextRun; max: number }) {
         segments={props.run.segments.map((segment) => segment.text)}
         activations={activations()}
         // A new text may exceed what the sample had.
-        max={Math.max(props.max, props.run.traces[0]?.max ?? 0)}
+        max={Math.max(props.max, ...activations())}
         focus={strongest(activations())}
         lines
         readOut
