@@ -14,6 +14,8 @@ export default function MapPage() {
   const [points, { refetch }] = createResource(name, async (run) =>
     preparePoints(await get<FeatureMap>(`/runs/${run}/map`)),
   )
+  // Read in this way, a map that is not there yet does not hide the page.
+  const loaded = () => (points.state === 'ready' || points.state === 'refreshing' ? points.latest : undefined)
   return (
     <div class="map-page">
       <h1>Map of features</h1>
@@ -21,7 +23,7 @@ export default function MapPage() {
         <Match when={points.error}>
           <Failure error={points.error} retry={refetch} />
         </Match>
-        <Match when={points.latest}>{(points) => <Explorer run={name()} points={points()} />}</Match>
+        <Match when={loaded()}>{(points) => <Explorer run={name()} points={points()} />}</Match>
       </Switch>
     </div>
   )

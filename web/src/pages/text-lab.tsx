@@ -28,14 +28,14 @@ export default function TextLab() {
           </p>
         }
       >
-        <OpenLab run={run()?.run ?? ''} context={run()?.context ?? null} />
+        <OpenLab run={run()?.run ?? ''} context={run()?.context ?? null} features={run()?.features ?? 0} />
       </Show>
     </div>
   )
 }
 
-function OpenLab(props: { run: string; context: number | null }) {
-  const lab = createLab(() => props.run)
+function OpenLab(props: { run: string; context: number | null; features: number }) {
+  const lab = createLab(() => props.run, props.features)
   const [live, setLive] = createSignal(true)
   return (
     <div class="lab-columns">
@@ -50,14 +50,18 @@ function OpenLab(props: { run: string; context: number | null }) {
           onRun={lab.runText}
           onCancel={lab.requests.run.cancel}
         />
+        <Show when={lab.missing().length > 0}>
+          <p class="lab-notice" role="status">
+            The run has no feature {lab.missing().join(', ')}: its {props.features.toLocaleString('en-US')}{' '}
+            features are numbered from 0.
+          </p>
+        </Show>
         <Show when={lab.requests.run.error()}>
           <Failure error={lab.requests.run.error()} retry={lab.requests.run.retry} />
         </Show>
-        <Show when={lab.shown()} fallback={<Begin waiting={lab.requests.run.running()} />}>
-          {(text) => <TextPanels run={props.run} lab={lab} text={text()} />}
-        </Show>
+        <Show when={lab.shown()}>{(text) => <TextPanels run={props.run} lab={lab} text={text()} />}</Show>
       </div>
-      <Show when={lab.shown()}>
+      <Show when={lab.shown()} fallback={<Begin waiting={lab.requests.run.running()} />}>
         {(text) => (
           <>
             <div class="lab-features stack" classList={{ pending: lab.requests.run.running() }}>

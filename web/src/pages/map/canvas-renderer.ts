@@ -1,8 +1,13 @@
 import { drawingOrder, type Frame, markOpacities, markSizes, type Renderer, type Scene } from './scene'
 
-/** Points in the order of drawing, those of one mark and colour together: setting a colour costs more than drawing a point. */
-function group({ marks, colours }: Scene): Uint32Array {
-  return drawingOrder(marks).sort((a, b) => marks[a] - marks[b] || colours[a] - colours[b])
+/**
+ * The points to draw, those of one mark and colour together: setting a colour costs more than drawing a point.
+ * @param most those that stand out first
+ */
+function group({ marks, colours }: Scene, most: number): Uint32Array {
+  const order = drawingOrder(marks)
+  const wanted = order.subarray(order.length - Math.min(most, order.length))
+  return wanted.sort((a, b) => marks[a] - marks[b] || colours[a] - colours[b])
 }
 
 const css = (colour: ArrayLike<number>, at: number): string =>
@@ -41,15 +46,17 @@ function drawPoints(context: CanvasRenderingContext2D, scene: Scene, order: Uint
 export function createCanvasRenderer(canvas: HTMLCanvasElement): Renderer {
   const context = canvas.getContext('2d')
   let scene: Scene | null = null
-  let order: Uint32Array = new Uint32Array(0)
+  let order: Uint32Array | null = null
   return {
     kind: 'canvas2d',
     setScene(next) {
-      if (scene?.marks !== next.marks || scene.colours !== next.colours) order = group(next)
+      if (scene?.marks !== next.marks || scene.colours !== next.colours) order = null
       scene = next
     },
     draw(frame) {
       if (!context || !scene) return
+      const count = Math.min(frame.most, scene.marks.length)
+      if (order?.length !== count) order = group(scene, count)
       context.setTransform(frame.ratio, 0, 0, frame.ratio, 0, 0)
       context.clearRect(0, 0, frame.size.width, frame.size.height)
       drawPoints(context, scene, order, frame)

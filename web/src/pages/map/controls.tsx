@@ -4,8 +4,6 @@ import { type Colouring, colouringNames, colourings } from './colouring'
 export interface ControlsProps {
   by: Colouring
   q: string
-  /** milliseconds of rest before a search begins */
-  rest: number
   lassoing: boolean
   labels: boolean
   onColour: (by: Colouring) => void
@@ -13,6 +11,9 @@ export interface ControlsProps {
   onLasso: (on: boolean) => void
   onLabels: (on: boolean) => void
 }
+
+/** Milliseconds without a key before a search begins. */
+const rest = 300
 
 /** What is above the map. */
 export function Controls(props: ControlsProps) {
@@ -44,7 +45,7 @@ export function Controls(props: ControlsProps) {
           type="search"
           placeholder="words or a token"
           maxLength={200}
-          onInput={() => search(props.rest)}
+          onInput={() => search(rest)}
         />
       </label>
       <label>

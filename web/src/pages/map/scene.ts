@@ -25,6 +25,8 @@ export interface Frame {
   ratio: number
   /** diameter of a plain point, CSS pixels */
   diameter: number
+  /** at most these points are drawn, those that stand out first */
+  most: number
 }
 
 /** Draws points on a canvas; it draws when it is told to, and only then. */

@@ -2,16 +2,14 @@ import { Show } from 'solid-js'
 import type { FeatureMap } from '../../../../src/server/protocol'
 import { number } from '../../components/tokens'
 import { useNames } from '../../names'
-import type { Size } from './camera'
+import type { MapView } from './map-view'
 
 export interface TipProps {
   run: string
   map: FeatureMap
   /** which point it is about */
   point: number | undefined
-  /** of the point, CSS pixels */
-  place: { x: number; y: number }
-  size: Size
+  view: MapView
 }
 
 /** What the point under the pointer is. */
@@ -24,14 +22,13 @@ export function Tip(props: TipProps) {
       return id === undefined ? [] : [id]
     },
   )
-  const style = () => ({
-    transform: [
-      `translate(${props.place.x}px, ${props.place.y}px)`,
-      `translate(${props.place.x > props.size.width / 2 ? 'calc(-100% - 14px)' : '14px'}, ${
-        props.place.y > props.size.height / 2 ? 'calc(-100% - 10px)' : '10px'
-      })`,
-    ].join(' '),
-  })
+  const style = () => {
+    const { x, y } = props.view.screen(props.point ?? 0)
+    const { width, height } = props.view.size()
+    const beside = x > width / 2 ? 'calc(-100% - 14px)' : '14px'
+    const above = y > height / 2 ? 'calc(-100% - 10px)' : '10px'
+    return { transform: `translate(${x}px, ${y}px) translate(${beside}, ${above})` }
+  }
   return (
     <div class="map-tip" role="status" style={style()} data-shown={feature() === undefined ? undefined : ''}>
       <Show when={feature() !== undefined}>

@@ -122,7 +122,9 @@ function drawPoints(gl: WebGL2RenderingContext, { uniforms }: Parts, frame: Fram
   gl.uniform2f(uniforms.size, size.width, size.height)
   gl.uniform1f(uniforms.diameter, diameter)
   gl.uniform1f(uniforms.ratio, ratio)
-  gl.drawElements(gl.POINTS, points, gl.UNSIGNED_INT, 0)
+  const drawn = Math.min(frame.most, points)
+  // Those that stand out are the last ones.
+  gl.drawElements(gl.POINTS, drawn, gl.UNSIGNED_INT, 4 * (points - drawn))
 }
 
 /**

@@ -119,7 +119,7 @@ function Table(props: AttributionPanelProps & { found: Attribution }) {
   const value = (of: number | null) => (of === null ? '–' : signed(of))
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and keys must be able to
-    <section class="lab-scroll" tabIndex={0} aria-labelledby="lab-attribution-title">
+    <section class="lab-scroll" tabIndex={0} aria-label="Features by their effect">
       <table class="data lab-table">
         <caption>The {props.found.features.length} features with the largest effect, either way</caption>
         <thead>
@@ -170,12 +170,14 @@ function Table(props: AttributionPanelProps & { found: Attribution }) {
                   </Show>
                 </td>
                 <td class="number">{number(row.activation)}</td>
-                <td
-                  class="number lab-signed"
-                  data-sign={row.gradientTimesActivation < 0 ? '-' : '+'}
-                  style={{ '--share': Math.abs(row.gradientTimesActivation) / largest() }}
-                >
-                  {signed(row.gradientTimesActivation)}
+                <td class="number">
+                  <div
+                    class="lab-signed"
+                    data-sign={row.gradientTimesActivation < 0 ? '-' : '+'}
+                    style={{ '--share': Math.abs(row.gradientTimesActivation) / largest() }}
+                  >
+                    {signed(row.gradientTimesActivation)}
+                  </div>
                 </td>
                 <td class="number">{value(row.direct)}</td>
                 <Show when={isChecked()}>

@@ -72,11 +72,6 @@ export function TextInput(props: InputProps) {
         <button type="submit" class="primary" disabled={props.draft === ''} title="Ctrl + Enter">
           Run
         </button>
-        <Show when={props.running}>
-          <button type="button" onClick={props.onCancel}>
-            Cancel
-          </button>
-        </Show>
         <label class="check">
           <input
             type="checkbox"
@@ -85,6 +80,11 @@ export function TextInput(props: InputProps) {
           />
           Run while I type
         </label>
+        <Show when={props.running}>
+          <button type="button" onClick={props.onCancel}>
+            Cancel
+          </button>
+        </Show>
       </div>
       <fieldset class="lab-examples">
         <legend class="quiet small">Texts to try</legend>

@@ -32,28 +32,18 @@ const parseFeatures = (text: string | undefined): number[] => [
   ),
 ]
 
-/** Everything the lab knows: the text and the choices in the address, the answers of the server, and what is shown of them. */
-export function createLab(run: () => string) {
-  const [params, setParams] = useSearchParams<Address>()
-  const setAddress = (change: Address) => setParams(change, { replace: true, scroll: false })
-  const [draft, setDraft] = createSignal(params.text ?? '')
-  const [text, setText] = createSignal('')
-  const [selected, setSelected] = createSignal(0)
-  const [shadedBy, setShadedBy] = createSignal<ShadedBy>()
-  const [verify, setVerify] = createSignal(false)
-
-  const requestRun = createRequest(async (text: string, signal) => ({
+/** What the lab asks the server for. */
+function createLabRequests(run: () => string) {
+  const ofText = createRequest(async (text: string, signal) => ({
     text,
     run: await send<TextRun>('POST', `/runs/${run()}/text`, { text, top: 12, limit: 50 }, signal),
   }))
-  const requestTraces = createRequest(
-    async ({ text, features }: { text: string; features: number[] }, signal) => {
-      const body = { text, features, top: 0, limit: 0 }
-      const { traces } = await send<TextRun>('POST', `/runs/${run()}/text`, body, signal)
-      return { text, traces }
-    },
-  )
-  const requestAttribution = createRequest(
+  const ofTraces = createRequest(async ({ text, features }: { text: string; features: number[] }, signal) => {
+    const body = { text, features, top: 0, limit: 0 }
+    const { traces } = await send<TextRun>('POST', `/runs/${run()}/text`, body, signal)
+    return { text, traces }
+  })
+  const ofAttribution = createRequest(
     ({ text, target, verify }: { text: string; target: Target; verify: boolean }, signal) =>
       send<Attribution>(
         'POST',
@@ -62,20 +52,43 @@ export function createLab(run: () => string) {
         signal,
       ),
   )
+  return { run: ofText, traces: ofTraces, attribution: ofAttribution }
+}
 
-  const features = createMemo(() => parseFeatures(params.feature).slice(-mostTraces))
+/**
+ * Everything the lab knows: the text and the choices in the address, the answers of the server, and what is shown of them.
+ * @param featureCount F: features of the address that are none of them are not traced
+ */
+export function createLab(run: () => string, featureCount: number) {
+  const [params, setParams] = useSearchParams<Address>()
+  const setAddress = (change: Address) => setParams(change, { replace: true, scroll: false })
+  const [draft, setDraft] = createSignal(params.text ?? '')
+  const [text, setText] = createSignal('')
+  const [selected, setSelected] = createSignal(0)
+  const [shadedBy, setShadedBy] = createSignal<ShadedBy>()
+  const [verify, setVerify] = createSignal(false)
+
+  const requests = createLabRequests(run)
+
+  const asked = createMemo(() => parseFeatures(params.feature))
+  const features = createMemo(() =>
+    asked()
+      .filter((feature) => feature < featureCount)
+      .slice(-mostTraces),
+  )
+  const missing = () => asked().filter((feature) => feature >= featureCount)
   const target = (): Target | undefined =>
     params.target !== undefined && /^\d+$/.test(params.target) ? Number(params.target) : params.word
-  const shown = () => requestRun.answer()?.run
+  const shown = () => requests.run.answer()?.run
   const traces = createMemo(() => {
-    const answer = requestTraces.answer()
-    if (!answer || answer.text !== requestRun.answer()?.text) return []
+    const answer = requests.traces.answer()
+    if (!answer || answer.text !== requests.run.answer()?.text) return []
     return features().flatMap((feature) => answer.traces.find((trace) => trace.feature === feature) ?? [])
   })
 
   const runText = (next: string) => {
     setText(next)
-    requestRun.ask(next)
+    requests.run.ask(next)
     setAddress({ text: fitsAddress(next) ? next : undefined })
   }
   createEffect(
@@ -90,18 +103,18 @@ export function createLab(run: () => string) {
   )
   createEffect(
     on([text, features], ([text, features]) => {
-      if (text === '' || features.length === 0) requestTraces.clear()
-      else requestTraces.ask({ text, features })
+      if (text === '' || features.length === 0) requests.traces.clear()
+      else requests.traces.ask({ text, features })
     }),
   )
   createEffect(
     on([text, target, verify], ([text, target, verify]) => {
-      if (text === '' || target === undefined) requestAttribution.clear()
-      else requestAttribution.ask({ text, target, verify })
+      if (text === '' || target === undefined) requests.attribution.clear()
+      else requests.attribution.ask({ text, target, verify })
     }),
   )
   createEffect(
-    on(requestRun.answer, (answer) => {
+    on(requests.run.answer, (answer) => {
       if (answer) setSelected(Math.max(answer.run.segments.length - 1, 0))
     }),
   )
@@ -130,7 +143,7 @@ export function createLab(run: () => string) {
     const by = shadedBy()
     const length = shown()?.segments.length ?? 0
     if (by === 'attribution') {
-      const found = requestAttribution.answer()
+      const found = requests.attribution.answer()
       return found && found.segments.length === length ? shadeBy(found) : undefined
     }
     const trace = traces().find(({ feature }) => feature === by)
@@ -141,10 +154,9 @@ export function createLab(run: () => string) {
       max: Math.max(trace.max, ...trace.activations),
     }
   })
-  const requests = { run: requestRun, traces: requestTraces, attribution: requestAttribution }
   return {
     ...{ draft, setDraft, text, runText, requests, shown, selected, setSelected, shade, shadedBy },
-    ...{ setShadedBy, features, traces, trace, untrace, target, setTarget, verify, setVerify },
+    ...{ setShadedBy, features, missing, traces, trace, untrace, target, setTarget, verify, setVerify },
   }
 }
 

@@ -20,7 +20,7 @@ export function Ranking(props: RankingProps) {
         <span class="quiet small">by activation as a share of their maximum</span>
       </div>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and keys must be able to */}
-      <section class="lab-scroll" tabIndex={0} aria-labelledby="lab-ranking-title">
+      <section class="lab-scroll" tabIndex={0} aria-label="Ranking of the features">
         <table class="data lab-table">
           <thead>
             <tr>
@@ -47,14 +47,12 @@ export function Ranking(props: RankingProps) {
                       onTrace={props.onTrace}
                     />
                   </td>
-                  <td
-                    class="number bar-cell"
-                    title={`activation ${number(row.activation)}`}
-                    style={{ '--share': Math.min(row.relative ?? 0, 1) }}
-                  >
-                    <Show when={row.relative !== null} fallback="no maximum">
-                      {Math.round(100 * (row.relative ?? 0))}%
-                    </Show>
+                  <td class="number" title={`activation ${number(row.activation)}`}>
+                    <div class="bar-cell lab-bar" style={{ '--share': Math.min(row.relative ?? 0, 1) }}>
+                      <Show when={row.relative !== null} fallback="no maximum">
+                        {Math.round(100 * (row.relative ?? 0))}%
+                      </Show>
+                    </div>
                   </td>
                   <td>
                     <button

@@ -53,8 +53,10 @@ export function SegmentPanel(props: SegmentPanelProps) {
                       onTrace={props.onTrace}
                     />
                   </td>
-                  <td class="number bar-cell" style={{ '--share': activation / strongest() }}>
-                    {number(activation)}
+                  <td class="number">
+                    <div class="bar-cell lab-bar" style={{ '--share': activation / strongest() }}>
+                      {number(activation)}
+                    </div>
                   </td>
                 </tr>
               )}
