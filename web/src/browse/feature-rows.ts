@@ -1,4 +1,4 @@
-import { createEffect, createSignal, on, onCleanup } from 'solid-js'
+import { createEffect, createSignal, on, onCleanup, untrack } from 'solid-js'
 import type { FeatureListItem } from '../../../src/server/protocol'
 import { getFeatures } from '../api'
 import { apiQuery, formatListQuery, type ListQuery } from '../list-query'
@@ -6,8 +6,11 @@ import { apiQuery, formatListQuery, type ListQuery } from '../list-query'
 /** Rows of the list that one request brings. */
 export const pageSize = 100
 
-/** How long the list must stand still before rows are asked for, ms: a fast scroll passes thousands. */
-const settle = 80
+/** How often rows are asked for at most, ms: a fast scroll passes thousands. */
+const pace = 120
+
+/** Rows before and after those in view that are fetched too, so that slow scrolling meets no gaps. */
+const margin = 25
 
 /** Pages that are kept: the ones seen last. */
 const kept = 60
@@ -59,10 +62,13 @@ export function createFeatureRows(run: () => string, query: () => ListQuery): Fe
     underway.delete(page)
   }
   const fetchWanted = (): void => {
+    timer = undefined
     giveUp(wanted)
     for (const page of wanted) if (!pages().has(page) && !underway.has(page)) void fetchPage(page)
   }
   const restart = (): void => {
+    clearTimeout(timer)
+    timer = undefined
     giveUp()
     setError(null)
     setPending(true)
@@ -80,9 +86,9 @@ export function createFeatureRows(run: () => string, query: () => ListQuery): Fe
     row: (index) => pages().get(Math.floor(index / pageSize))?.[index % pageSize],
     show(first, last) {
       if (pending()) return
-      wanted = pagesOf(first, last)
-      clearTimeout(timer)
-      if (wanted.some((page) => !pages().has(page))) timer = setTimeout(fetchWanted, settle)
+      const [from, to] = [Math.max(0, first - margin), Math.min((total() ?? 1) - 1, last + margin)]
+      wanted = pagesOf(from, to)
+      if (wanted.some((page) => !untrack(pages).has(page))) timer ??= setTimeout(fetchWanted, pace)
     },
     pending,
     error,
