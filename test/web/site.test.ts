@@ -1,4 +1,3 @@
-/// <reference lib="dom" />
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
@@ -45,12 +44,16 @@ async function exported(t: TestContext, features: string[] = []) {
   return { root, run: runs[0].run, url: await serveFolder(t, out) }
 }
 
-/** The numbers in the list, once they are these. */
-const waitForRows = (page: Page, features: readonly number[]): Promise<unknown> =>
-  page.waitForFunction((wanted) => {
-    const links = [...document.querySelectorAll('tbody .cell-id a')]
-    return links.map((link) => link.textContent?.trim()).join() === wanted
-  }, features.join())
+/** Waits until the numbers in the list are these. */
+async function waitForRows(page: Page, features: readonly number[]): Promise<void> {
+  const links = page.locator('tbody .cell-id a')
+  for (const [i, feature] of features.entries())
+    await links
+      .nth(i)
+      .and(page.getByText(String(feature), { exact: true }))
+      .waitFor()
+  await links.nth(features.length).waitFor({ state: 'detached' })
+}
 
 browserTest(
   'an exported site is walked from the overview to the map without a server',

@@ -1,7 +1,7 @@
 import { A } from '@solidjs/router'
 import { createResource, For, type JSX, Match, Show, Switch } from 'solid-js'
 import type { Overview, RunInfo } from '../../../src/server/protocol'
-import { get } from '../api'
+import { get, reportAddress } from '../api'
 import { Failure } from '../components/failure'
 import { Histogram } from '../components/histogram'
 import { number } from '../components/tokens'
@@ -187,7 +187,7 @@ const Reports = (props: { run: string; reports: Overview['reports'] }) => (
       <For each={props.reports}>
         {({ name, href }) => (
           <li>
-            <a href={`/api/v1/runs/${props.run}/${href}`} rel="external">
+            <a href={reportAddress(props.run, href)} rel="external">
               {name}
             </a>
           </li>
