@@ -6,8 +6,10 @@ import { startServer } from '../../src/server/serve.js'
 import { everything, kernels, smallRun } from '../small-run.js'
 import { browserTest, openPage } from './browser.js'
 
+type PageOptions = Parameters<typeof openPage>[2]
+
 /** Opens the map of a small run; `search` is the query of its address, FIRST in it the first feature on the map. */
-async function openMap(t: TestContext, browser: Browser, search = '') {
+async function openMap(t: TestContext, browser: Browser, search = '', options: PageOptions = {}) {
   const { root } = await smallRun(t, { extras: everything })
   const server = await startServer({ runs: [root], port: 0, kernels: async () => kernels })
   t.after(() => server.close())
@@ -15,7 +17,11 @@ async function openMap(t: TestContext, browser: Browser, search = '') {
   const { run } = ((await ask('/runs')) as RunList).runs[0]
   const map = (await ask(`/runs/${run}/map`)) as FeatureMap
   const url = `${server.url}/${run}`
-  const opened = await openPage(browser, `${url}/map${search.replace('FIRST', String(map.feature[0]))}`)
+  const opened = await openPage(
+    browser,
+    `${url}/map${search.replace('FIRST', String(map.feature[0]))}`,
+    options,
+  )
   await opened.page.locator('canvas[data-drawn]').waitFor()
   return { ...opened, map, url, first: map.feature[0] }
 }
@@ -67,6 +73,18 @@ browserTest('a feature is marked, named under the pointer and opened by a click'
   await page.waitForURL(`${url}/features/${first}`)
   await page.goto(`${url}/map?feature=999`)
   await page.getByText('Feature 999 is not on the map').waitFor()
+  assert.deepEqual(complaints, [])
+})
+
+browserTest('on a narrow touch screen a tap names a feature, with a link to its page', async (t, browser) => {
+  const options = { hasTouch: true, viewport: { width: 360, height: 740 } }
+  const { page, complaints, first, url } = await openMap(t, browser, '?feature=FIRST', options)
+  assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 360)
+  const { x, y } = await middle(page)
+  await page.touchscreen.tap(x, y)
+  await page.locator('.map-tip[data-shown]', { hasText: new RegExp(`^${first}\\b`) }).waitFor()
+  await page.getByRole('link', { name: 'Open its page' }).tap()
+  await page.waitForURL(`${url}/features/${first}`)
   assert.deepEqual(complaints, [])
 })
 

@@ -2,6 +2,7 @@ import { createSignal, Show } from 'solid-js'
 import type { TextRun } from '../../../src/server/protocol'
 import { Failure } from '../components/failure'
 import { useRun } from '../runs'
+import { isExport } from '../source'
 import { AttributionPanel } from './text-lab/attribution-panel'
 import { TextInput } from './text-lab/input'
 import { createLab, fitsAddress } from './text-lab/lab-state'
@@ -21,10 +22,14 @@ export default function TextLab() {
     <div class="lab-page">
       <h1>Text lab</h1>
       <Show
-        when={run()?.has.model}
+        when={run()?.has.model && !isExport}
         fallback={
           <p class="panel empty">
-            This run has no model and autoencoder beside its features, so no text can be run.
+            No text can be run here:{' '}
+            {isExport
+              ? 'exported pages have no model'
+              : 'the run has no model and autoencoder beside its features'}
+            .
           </p>
         }
       >

@@ -22,6 +22,7 @@ const factor = 1.5
 export function createPointing({ view, points, position, onOpen }: PointingOptions) {
   const [hovered, setHovered] = createSignal<number>()
   const [byKeys, setByKeys] = createSignal(false)
+  const [byTouch, setByTouch] = createSignal(false)
   const pointAt = (x: number, y: number, radius: number) =>
     nearestPoint(points, ...view.at(x, y), radius / view.placement().scale)
   const open = (point: number | undefined) => {
@@ -41,6 +42,7 @@ export function createPointing({ view, points, position, onOpen }: PointingOptio
   return {
     hovered,
     byKeys,
+    byTouch,
     /** the map has moved under what points at it */
     moved() {
       const { width, height } = view.size()
@@ -51,18 +53,22 @@ export function createPointing({ view, points, position, onOpen }: PointingOptio
       setByKeys(false)
       setHovered(pointAt(...position(event), near.pointer))
     },
-    leave: () => !byKeys() && setHovered(undefined),
+    leave(event: PointerEvent) {
+      // A finger that is lifted leaves, but what it tapped stays named.
+      if (!byKeys() && event.pointerType !== 'touch') setHovered(undefined)
+    },
     blur() {
       if (byKeys()) setHovered(undefined)
       setByKeys(false)
     },
-    /** A finger cannot hover: its first tap shows the point, the next opens it. */
+    /** A finger cannot hover: its tap names the point, and the name has a link. */
     press(event: MouseEvent) {
+      if ((event.target as Element).closest('a')) return
       const point = pointAt(...position(event), near.pointer)
       const touch = (event as PointerEvent).pointerType === 'touch'
-      const seen = hovered()
       setHovered(point)
-      if (!touch || seen === point) open(point)
+      setByTouch(touch)
+      if (!touch) open(point)
     },
     key(event: KeyboardEvent) {
       const act = keys[event.key]

@@ -97,7 +97,13 @@ export function Stage(props: StageProps) {
         <Show when={pointing.byKeys()}>
           <div class="map-middle" aria-hidden="true" />
         </Show>
-        <Tip run={props.run} map={props.points.map} point={pointing.hovered()} view={view} />
+        <Tip
+          run={props.run}
+          map={props.points.map}
+          point={pointing.hovered()}
+          view={view}
+          touched={pointing.byTouch()}
+        />
       </div>
       <ZoomButtons view={view} />
     </div>

@@ -1,7 +1,9 @@
+import { A } from '@solidjs/router'
 import { Show } from 'solid-js'
 import type { FeatureMap } from '../../../../src/server/protocol'
 import { number } from '../../components/tokens'
 import { useNames } from '../../names'
+import { address } from '../../runs'
 import type { MapView } from './map-view'
 
 export interface TipProps {
@@ -10,6 +12,8 @@ export interface TipProps {
   /** which point it is about */
   point: number | undefined
   view: MapView
+  /** by a finger: it gets a link to the feature's page */
+  touched: boolean
 }
 
 /** What the point under the pointer is. */
@@ -30,9 +34,18 @@ export function Tip(props: TipProps) {
     return { transform: `translate(${x}px, ${y}px) translate(${beside}, ${above})` }
   }
   return (
-    <div class="map-tip" role="status" style={style()} data-shown={feature() === undefined ? undefined : ''}>
+    <div
+      class="map-tip"
+      role="status"
+      style={style()}
+      data-shown={feature() === undefined ? undefined : ''}
+      data-touched={props.touched ? '' : undefined}
+    >
       <Show when={feature() !== undefined}>
         <TipText map={props.map} point={props.point as number} name={name(feature() as number)} />
+        <Show when={props.touched}>
+          <A href={address.feature(props.run, feature() as number)}>Open its page</A>
+        </Show>
       </Show>
     </div>
   )
