@@ -6,7 +6,8 @@ import { Hono } from 'hono'
 import { streamSSE } from 'hono/streaming'
 import type { Page } from 'playwright-core'
 import { createApp } from '../../src/server/app.js'
-import type { RunList, SteerEvent } from '../../src/server/protocol.js'
+import type { FeatureList, RunList, SteerEvent } from '../../src/server/protocol.js'
+import { localAccess } from '../../src/server/security/access.js'
 import { startServer } from '../../src/server/serve.js'
 import { openServedRun } from '../../src/server/served-run.js'
 import { readWebFiles } from '../../src/server/web-files.js'
@@ -15,23 +16,34 @@ import { browserTest, openPage } from './browser.js'
 
 const runButton = (page: Page) => page.getByRole('button', { name: 'Run', exact: true })
 
+/** A run and its most active feature; most features of the small run never fire. */
+async function liveFeature(url: string): Promise<{ run: string; feature: number }> {
+  const answer = async (path: string) => (await fetch(`${url}/api/v1/runs${path}`)).json()
+  const [{ run }] = ((await answer('')) as RunList).runs
+  const { items } = (await answer(`/${run}/features?sort=density&limit=1`)) as FeatureList
+  return { run, feature: items[0].feature }
+}
+
 browserTest('a feature is found, steered with, and both texts are judged', async (t, browser) => {
   const { root } = await smallRun(t, { extras: ['explanations'] })
   const server = await startServer({ runs: [root], port: 0, kernels: async () => kernels })
   t.after(() => server.close())
+  const { feature } = await liveFeature(server.url)
   const { page, complaints } = await openPage(browser, server.url)
   await page.getByRole('link', { name: 'Steer' }).click()
-  await page.getByRole('combobox', { name: 'Add a feature' }).fill('4')
-  await page.getByRole('option', { name: /^4 / }).waitFor()
+  await page.getByRole('combobox', { name: 'Add a feature' }).fill(String(feature))
+  await page.getByRole('option', { name: new RegExp(`^${feature} `) }).waitFor()
   await page.keyboard.press('Enter')
-  await page.getByRole('spinbutton', { name: 'Strength of feature 4 as a number' }).fill('-2.5')
+  await page.getByRole('spinbutton', { name: `Strength of feature ${feature} as a number` }).fill('-2.5')
+  await page.keyboard.press('Tab')
   await page.getByText(/−2.5 × maximum = −/).waitFor()
-  await page.getByLabel('Prompt').fill('  Line 1\nsays')
-  await page.getByLabel('Tokens').fill('6')
+  await page.getByRole('textbox', { name: 'Prompt' }).fill('  Line 1\nsays')
+  await page.getByRole('spinbutton', { name: 'Tokens' }).fill('6')
+  await page.keyboard.press('Tab')
   await runButton(page).click()
   await page.getByText('Done.').waitFor()
   for (const name of ['Unsteered text', 'Steered text']) {
-    const written = page.getByRole('region', { name }).locator('.written')
+    const written = page.getByRole('region', { name, exact: true }).locator('.written')
     assert.equal(await written.locator('.prompt').textContent(), '  Line 1\nsays')
     assert.ok(((await written.textContent()) ?? '').length > '  Line 1\nsays'.length)
   }
@@ -40,17 +52,22 @@ browserTest('a feature is found, steered with, and both texts are judged', async
 
   const { searchParams } = new URL(page.url())
   assert.deepEqual(Object.fromEntries(searchParams), {
-    ...{ features: '4:-2.5', prompt: '  Line 1\nsays', tokens: '6' },
+    ...{ features: `${feature}:-2.5`, prompt: '  Line 1\nsays', tokens: '6' },
   })
   await page.reload()
-  const strength = page.getByRole('slider', { name: 'Strength of feature 4' })
+  const strength = page.getByRole('slider', { name: `Strength of feature ${feature}` })
   assert.equal(await strength.inputValue(), '-2.5')
-  assert.equal(await page.getByLabel('Prompt').inputValue(), '  Line 1\nsays')
+  assert.equal(await page.getByRole('textbox', { name: 'Prompt' }).inputValue(), '  Line 1\nsays')
   await page.getByText('Pass on').click()
   const command = (await page.locator('.command').textContent()) ?? ''
-  assert.match(command, /--feature 4 --strength -2.5 --prompt ' {2}Line 1\nsays' --max-tokens 6 /)
+  assert.ok(
+    command.includes(`--feature ${feature} --strength -2.5 --prompt '  Line 1\nsays' --max-tokens 6 `),
+    command,
+  )
   assert.deepEqual(complaints, [])
 })
+
+const anyPort = { ...localAccess, names: new Set(['127.0.0.1']) }
 
 /** A server whose steered runs begin and never end; `left` resolves when the client leaves one. */
 async function startHanging(t: TestContext, root: string): Promise<{ url: string; left: Promise<void> }> {
@@ -68,7 +85,7 @@ async function startHanging(t: TestContext, root: string): Promise<{ url: string
       }),
     )
   })
-  outer.route('/', createApp(new Map([['run', run]]), readWebFiles()))
+  outer.route('/', createApp(new Map([['run', run]]), readWebFiles(), { access: anyPort }))
   const server = serve({ fetch: outer.fetch, port: 0, hostname: '127.0.0.1' })
   await new Promise((resolve) => server.once('listening', resolve))
   t.after(() => {
@@ -83,7 +100,7 @@ browserTest('Escape stops a run here and on the server', async (t, browser) => {
   const { url, left } = await startHanging(t, root)
   const { page, complaints } = await openPage(browser, `${url}/run/steer?features=1:3,2:ablate`)
   await runButton(page).click()
-  await page.getByRole('region', { name: 'Steered text' }).getByText('אב').waitFor()
+  await page.getByRole('region', { name: 'Steered text', exact: true }).getByText('אב').waitFor()
   assert.equal(await runButton(page).isDisabled(), true)
   await page.keyboard.press('Escape')
   await page.getByText('Stopped.').waitFor()
@@ -99,8 +116,8 @@ browserTest('a server that is busy is said so, and asked again', async (t, brows
   const { root } = await smallRun(t)
   const server = await startServer({ runs: [root], port: 0, kernels: async () => kernels })
   t.after(() => server.close())
-  const { runs } = (await (await fetch(`${server.url}/api/v1/runs`)).json()) as RunList
-  const { page } = await openPage(browser, `${server.url}/${runs[0].run}/steer?features=1&tokens=3`)
+  const { run, feature } = await liveFeature(server.url)
+  const { page } = await openPage(browser, `${server.url}/${run}/steer?features=${feature}&tokens=3`)
   const error = { code: 'busy', message: 'the queue is full', hint: 'try again in a moment' }
   await page.route('**/steer', (route) => route.fulfill({ status: 503, json: { error } }), { times: 1 })
   await runButton(page).click()

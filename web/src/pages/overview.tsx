@@ -1,9 +1,7 @@
 import { A } from '@solidjs/router'
 import { createResource, For, type JSX, Match, Show, Switch } from 'solid-js'
-
 import type { Overview, RunInfo } from '../../../src/server/protocol'
 import { get, reportAddress } from '../api'
-
 import { Failure } from '../components/failure'
 import { Histogram } from '../components/histogram'
 import { number } from '../components/tokens'
