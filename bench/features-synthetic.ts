@@ -22,6 +22,7 @@ const vocabulary = 30_000
 const top = 20
 const intervals = 11
 const perInterval = 5
+const shownTokens = 25
 
 /** A features directory of random numbers, with as many rows and as long lists as the defaults give. */
 export async function writeSyntheticStore(directory: string, features: number): Promise<void> {
@@ -37,7 +38,10 @@ export async function writeSyntheticStore(directory: string, features: number): 
         for (let i = 0; i < top + intervals * perInterval; i++) {
           const interval = i < top ? topGroup : intervals - 1 - Math.floor((i - top) / perInterval)
           const rank = i < top ? i : (i - top) % perInterval
-          tables.examples.add({ ...randomRow(exampleColumns, random, 25), feature, interval, rank })
+          tables.examples.add({
+            ...{ ...randomRow(exampleColumns, random, shownTokens), feature, interval, rank },
+            token_index: shownTokens >> 1,
+          })
         }
       }
       for (const table of Object.values(tables)) await table.close()
@@ -49,10 +53,22 @@ export async function writeSyntheticStore(directory: string, features: number): 
     await writeFile(join(partial, 'features.json'), JSON.stringify(summary))
     await writeFile(
       join(partial, 'tokenizer.json'),
-      writeTokenizerJson([END_OF_TEXT, ...BYTE_CHARACTERS], []),
+      writeTokenizerJson(
+        [END_OF_TEXT, ...BYTE_CHARACTERS, ...syntheticTokens(vocabulary - BYTE_CHARACTERS.length - 1)],
+        [],
+      ),
     )
   })
 }
+
+/** Words of four letters, half of them with a blank in front, that no text is ever cut into. */
+const syntheticTokens = (count: number): string[] =>
+  Array.from({ length: count }, (_, i) => {
+    const letters = [0, 1, 2, 3].map(
+      (place) => 'abcdefghijklmnopqrstuvwxyz'[Math.floor(i / 26 ** place) % 26],
+    )
+    return `${i % 2 === 0 ? 'Ġ' : ''}${letters.join('')}`
+  })
 
 /** Random values of the columns' types; histograms have 64 entries, other lists `length`. */
 function randomRow<C extends Columns>(columns: C, random: Random, length: number): Row<C> {

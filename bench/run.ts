@@ -3,6 +3,7 @@ import { benchEventLoop } from './event-loop.js'
 import { benchFeatures } from './features.js'
 import { benchGemm } from './gemm.js'
 import { benchSae } from './sae.js'
+import { benchServer } from './server.js'
 import { benchTransformer } from './transformer.js'
 
 /** `npm run bench -- NAME [--json]`: one benchmark, or all of them. */
@@ -12,6 +13,7 @@ const benchmarks: Record<string, () => Promise<unknown>> = {
   sae: benchSae,
   features: benchFeatures,
   'event-loop': benchEventLoop,
+  server: benchServer,
   demo: benchDemo,
 }
 

@@ -1,3 +1,4 @@
+import { setImmediate as otherWork } from 'node:timers/promises'
 import type { MapColumns } from './map-columns.js'
 import type { FeatureName } from './notes-store.js'
 import type { FeatureMap } from './protocol.js'
@@ -16,13 +17,15 @@ const mostTokens = 4
  * the one that scores best; where none is explained, by the tokens that most of them fire on.
  * @param tokens of a feature, most active first
  */
-export function clustersOf(
+export async function clustersOf(
   map: MapColumns,
   names: readonly (FeatureName | undefined)[],
   tokens: (feature: number) => readonly string[],
-): Cluster[] {
-  return membersOf(map.cluster).flatMap((members, cluster) => {
-    if (members.length === 0) return []
+): Promise<Cluster[]> {
+  const clusters: Cluster[] = []
+  for (const [cluster, members] of membersOf(map.cluster).entries()) {
+    await otherWork()
+    if (members.length === 0) continue
     const [x, y] = [medianOf(members, map.x), medianOf(members, map.y)]
     const central = members
       .map((feature) => ({ feature, distance: Math.hypot(map.x[feature] - x, map.y[feature] - y) }))
@@ -30,8 +33,9 @@ export function clustersOf(
       .slice(0, nearest)
       .map(({ feature }) => feature)
     const name = bestName(central, names) ?? commonTokens(central, tokens)
-    return [{ cluster, size: members.length, name: shortened(name), x: rounded(x), y: rounded(y) }]
-  })
+    clusters.push({ cluster, size: members.length, name: shortened(name), x: rounded(x), y: rounded(y) })
+  }
+  return clusters
 }
 
 function membersOf(clusters: Int32Array): number[][] {

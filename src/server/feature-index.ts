@@ -59,9 +59,8 @@ export async function openFeatureIndex(
   const current = (): NamedFeatures => {
     if (!started) {
       started = true
-      crops.readAhead()
       search.start(named)
-      void computeOrders(named)
+      void computeOrders(named).then(crops.readAhead)
     }
     if (named.version === notes.version()) return named
     const before = named

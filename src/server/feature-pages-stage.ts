@@ -7,7 +7,7 @@ import { runStage, type StageResult } from '../storage/stage.js'
 import { openOptionalParts } from './optional-parts.js'
 import { archiveFeatures, archiveFile, indexFile, recordBytes } from './page-archive.js'
 import { openPageMaker, type PageMaker } from './page-maker.js'
-import { type StoredAnswer, storedAnswer } from './stored-answer.js'
+import { hashBytes, hashOf, type StoredAnswer, storedAnswer } from './stored-answer.js'
 
 /** Pages made at once, a few hundred kilobytes each on the way; few at once would read the files of the tables again and again. */
 const pagesAtOnce = 256
@@ -76,6 +76,7 @@ export async function writeArchiveFile(
     index.writeUInt32LE(offset, at)
     index.writeUInt32LE(gzip.length, at + 4)
     index.write(hash, at + 8, 'base64url')
+    hashOf(gzip).copy(index, at + 8 + hashBytes)
     offset += gzip.length
   })
   const path = join(directory, archiveFile(first / archiveFeatures))

@@ -46,7 +46,7 @@ const slice = 8192
 async function mapJson(map: MapColumns, index: FeatureIndex): Promise<string> {
   const { names, columns } = index.named()
   const placed = Int32Array.from(map.cluster.keys()).filter((feature) => map.cluster[feature] >= 0)
-  const clusters: Cluster[] = clustersOf(map, names, index.tokens)
+  const clusters: Cluster[] = await clustersOf(map, names, index.tokens)
   const column = async (entryOf: (feature: number) => number | null): Promise<string> => {
     const parts: string[] = []
     for (let first = 0; first < placed.length; first += slice) {

@@ -54,21 +54,21 @@ const map: MapColumns = {
   cluster: Int32Array.of(0, 0, 0, 0, 1, 1, -1),
 }
 
-test('a cluster is called by the best explanation near its centre, and lies at the median of its features', () => {
+test('a cluster is called by the best explanation near its centre, and lies at the median of its features', async () => {
   const names = [
     { name: 'low', named: 'explanation', score: 0.2 },
     undefined,
     { name: 'high', named: 'explanation', score: 0.9 },
     { name: 'middle', named: 'explanation', score: 0.5 },
   ] as const
-  const [first, second] = clustersOf(map, names, (feature) => (feature === 4 ? ['a', 'b'] : ['b']))
+  const [first, second] = await clustersOf(map, names, (feature) => (feature === 4 ? ['a', 'b'] : ['b']))
   assert.deepEqual(first, { cluster: 0, size: 4, name: 'high', x: 1.5, y: 0 })
   assert.deepEqual(second, { cluster: 1, size: 2, name: '‘b’, ‘a’', x: 50.5, y: 8 })
 })
 
-test('a long name is cut between characters', () => {
+test('a long name is cut between characters', async () => {
   const name = `${'é'.normalize('NFD').repeat(40)}`
-  const [{ name: cut }] = clustersOf(map, [{ name, named: 'label', score: null }], () => [])
+  const [{ name: cut }] = await clustersOf(map, [{ name, named: 'label', score: null }], () => [])
   assert.ok(cut.length <= 61, cut)
   assert.match(cut.normalize('NFC'), /^é+…$/)
 })
