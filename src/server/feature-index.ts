@@ -30,8 +30,8 @@ export interface FeatureIndex {
   close(): void
 }
 
-/** Kept until a name changes: orders of filtered lists (4 bytes a feature each), what searches found, and whole answers. */
-const keptSelections = 16
+/** Kept until a name changes: bytes of filtered lists (4 for each feature in it), what searches found, and whole answers. */
+const selectionMemory = 32 * 2 ** 20
 const keptSearches = 32
 const keptAnswers = 256
 
@@ -50,7 +50,7 @@ export async function openFeatureIndex(
   const table = await readFeatureTable(store)
   const crops = openExampleCrops(store)
   const search = lazySearch(store, table, notes)
-  const selections = createLru<string, Int32Array>(keptSelections)
+  const selections = createLru<string, Int32Array>(selectionMemory, ({ byteLength }) => byteLength)
   const answers = createLru<string, Promise<StoredAnswer>>(keptAnswers)
   let named = nameFeatures(table, map, notes)
   let started = false
