@@ -35,6 +35,10 @@ const selectionMemory = 32 * 2 ** 20
 const keptSearches = 32
 const keptAnswers = 256
 
+/** The part of a list's item that takes time to make, and how many are kept: some 1.5 kB each. */
+type Line = Pick<FeatureListItem, 'tokens' | 'example'>
+const keptLines = 16_384
+
 /** Tokens shown of each feature. */
 const shownTokens = 5
 
@@ -78,14 +82,23 @@ export async function openFeatureIndex(
     if (version === named.version) selections.set(key, found)
     return found
   }
+  const kept = createLru<number, Line>(keptLines)
+  const lineOf = async (feature: number): Promise<Line> => {
+    const known = kept.get(feature)
+    if (known) return known
+    const [example] = await crops.of([feature])
+    const tokens = tokensOf(table, feature, store.tokenizer.tokenText).slice(0, shownTokens)
+    const line = { tokens, example: example && exampleOf(example, store.tokenizer, null) }
+    kept.set(feature, line)
+    return line
+  }
   const list = async (query: ParsedFeatureQuery): Promise<FeatureList> => {
     const found = await select(query)
     const ids = Array.from(found.subarray(query.offset, query.offset + query.limit))
-    const examples = await crops.of(ids)
+    const lines = await Promise.all(ids.map(lineOf))
     const { names } = current()
     const items = ids.map((feature, i): FeatureListItem => {
       const name = names[feature]
-      const example = examples[i]
       const { density, max, mean, singleToken } = table
       return {
         feature,
@@ -97,8 +110,7 @@ export async function openFeatureIndex(
         score: name?.score ?? null,
         singleToken: singleToken[feature] === 1,
         cluster: map.cluster[feature] < 0 ? null : map.cluster[feature],
-        tokens: tokensOf(table, feature, store.tokenizer.tokenText).slice(0, shownTokens),
-        example: example && exampleOf(example, store.tokenizer, null),
+        ...lines[i],
       }
     })
     return { total: found.length, offset: query.offset, items }
