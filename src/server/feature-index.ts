@@ -32,10 +32,14 @@ export interface FeatureIndex {
   close(): void
 }
 
-/** Kept until a name changes: orders of filtered lists (4 bytes a feature each), what searches found, and whole answers. */
-const keptSelections = 16
+/** Kept until a name changes: bytes of filtered lists (4 for each feature in it), what searches found, and whole answers. */
+const selectionMemory = 32 * 2 ** 20
 const keptSearches = 32
 const keptAnswers = 256
+
+/** The part of a list's item that takes time to make, and how many are kept: some 1.5 kB each. */
+type Line = Pick<FeatureListItem, 'tokens' | 'example'>
+const keptLines = 16_384
 
 /** Tokens shown of each feature. */
 const shownTokens = 5
@@ -52,7 +56,7 @@ export async function openFeatureIndex(
   const table = await readFeatureTable(store)
   const crops = openExampleCrops(store)
   const search = lazySearch(store, table, notes)
-  const selections = createLru<string, Int32Array>(keptSelections)
+  const selections = createLru<string, Int32Array>(selectionMemory, ({ byteLength }) => byteLength)
   const answers = createLru<string, Promise<StoredAnswer>>(keptAnswers)
   let named = nameFeatures(table, map, notes)
   let started = false
@@ -80,14 +84,23 @@ export async function openFeatureIndex(
     if (version === named.version) selections.set(key, found)
     return found
   }
+  const kept = createLru<number, Line>(keptLines)
+  const lineOf = async (feature: number): Promise<Line> => {
+    const known = kept.get(feature)
+    if (known) return known
+    const [example] = await crops.of([feature])
+    const tokens = tokensOf(table, feature, store.tokenizer.tokenText).slice(0, shownTokens)
+    const line = { tokens, example: example && exampleOf(example, store.tokenizer, null) }
+    kept.set(feature, line)
+    return line
+  }
   const list = async (query: ParsedFeatureQuery): Promise<FeatureList> => {
     const found = await select(query)
     const ids = Array.from(found.subarray(query.offset, query.offset + query.limit))
-    const examples = await crops.of(ids)
+    const lines = await Promise.all(ids.map(lineOf))
     const { names } = current()
     const items = ids.map((feature, i): FeatureListItem => {
       const name = names[feature]
-      const example = examples[i]
       const { density, max, mean, singleToken } = table
       return {
         feature,
@@ -99,8 +112,7 @@ export async function openFeatureIndex(
         score: name?.score ?? null,
         singleToken: singleToken[feature] === 1,
         cluster: map.cluster[feature] < 0 ? null : map.cluster[feature],
-        tokens: tokensOf(table, feature, store.tokenizer.tokenText).slice(0, shownTokens),
-        example: example && exampleOf(example, store.tokenizer, null),
+        ...lines[i],
       }
     })
     return { total: found.length, offset: query.offset, items }
