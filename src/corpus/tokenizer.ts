@@ -60,13 +60,20 @@ export function createTokenizer(json: string, name = 'tokenizer.json'): Tokenize
     throw new MonosemError('shape', `tokenizer: expected a token id from 0 to ${bytes.length - 1}, got ${id}`)
   }
   const tokenBytes = (id: number) => bytes[check(id)] as Uint8Array
+  /** Lists of features show the same few thousand tokens again and again. */
+  const texts: (string | undefined)[] = []
+  const tokenText = (id: number): string => {
+    const text = texts[id] ?? readableBytes(tokenBytes(id))
+    texts[id] = text
+    return text
+  }
   return {
     vocabularySize: bytes.length,
     endOfText: parsed.endOfText,
     encode: createEncode(merger),
     decode: (ids) => decodeUtf8.decode(concat(Array.from(ids, tokenBytes))),
     tokenBytes,
-    tokenText: (id) => readableBytes(tokenBytes(id)),
+    tokenText,
     json,
   }
 }

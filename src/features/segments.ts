@@ -27,31 +27,16 @@ export function segmentsOf(
 ): Segment[] {
   const segments: Segment[] = []
   for (let first = 0; first < tokens.length; ) {
-    const whole = wholeText(tokens[first], tokenizer)
-    const merged = whole === null ? mergeUntilWhole(tokens, first, tokenizer) : null
+    const whole = isUtf8(tokenizer.tokenBytes(tokens[first]))
+    const merged = whole ? null : mergeUntilWhole(tokens, first, tokenizer)
     const end = merged?.end ?? first + 1
     let activation = 0
     for (let i = first; i < end; i++) activation = Math.max(activation, activations[i])
-    const text = whole ?? (merged ? readableBytes(merged.bytes) : tokenizer.tokenText(tokens[first]))
+    const text = merged ? readableBytes(merged.bytes) : tokenizer.tokenText(tokens[first])
     segments.push({ text, activation, first, end })
     first = end
   }
   return segments
-}
-
-/** Texts of tokens, by tokenizer, or null for those that end within a character: the same few thousand tokens come again and again. */
-const wholeTexts = new WeakMap<object, Map<number, string | null>>()
-
-function wholeText(token: number, tokenizer: Pick<Tokenizer, 'tokenBytes'>): string | null {
-  const known = wholeTexts.get(tokenizer) ?? new Map<number, string | null>()
-  wholeTexts.set(tokenizer, known)
-  let text = known.get(token)
-  if (text === undefined) {
-    const bytes = tokenizer.tokenBytes(token)
-    text = isUtf8(bytes) ? readableBytes(bytes) : null
-    known.set(token, text)
-  }
-  return text
 }
 
 /**

@@ -37,9 +37,9 @@ const selectionMemory = 32 * 2 ** 20
 const keptSearches = 32
 const keptAnswers = 256
 
-/** The part of a list's item that takes time to make, and how many are kept: some 1.5 kB each. */
+/** The part of a list's item that takes time to make. Its JSON is kept, some 700 characters each, up to this many bytes. */
 type Line = Pick<FeatureListItem, 'tokens' | 'example'>
-const keptLines = 16_384
+const lineMemory = 64 * 2 ** 20
 
 /** Tokens shown of each feature. */
 const shownTokens = 5
@@ -84,62 +84,70 @@ export async function openFeatureIndex(
     if (version === named.version) selections.set(key, found)
     return found
   }
-  const kept = createLru<number, Line>(keptLines)
-  const lineOf = async (feature: number): Promise<Line> => {
-    const known = kept.get(feature)
-    if (known) return known
+  const lines = createLru<number, string>(lineMemory, ({ length }) => 2 * length)
+  const lineOf = async (feature: number): Promise<string> => {
+    const known = lines.get(feature)
+    if (known !== undefined) return known
     const [example] = await crops.of([feature])
     const tokens = tokensOf(table, feature, store.tokenizer.tokenText).slice(0, shownTokens)
-    const line = { tokens, example: example && exampleOf(example, store.tokenizer, null) }
-    kept.set(feature, line)
-    return line
+    const line: Line = { tokens, example: example && exampleOf(example, store.tokenizer, null) }
+    const json = JSON.stringify(line)
+    lines.set(feature, json)
+    return json
   }
-  const list = async (query: ParsedFeatureQuery): Promise<FeatureList> => {
+  /** JSON of a `FeatureList`, put together from that of its lines. */
+  const listJson = async (query: ParsedFeatureQuery): Promise<string> => {
     const found = await select(query)
     const ids = Array.from(found.subarray(query.offset, query.offset + query.limit))
-    const lines = await Promise.all(ids.map(lineOf))
+    const ends = await Promise.all(ids.map(lineOf))
     const { names } = current()
-    const items = ids.map((feature, i): FeatureListItem => {
-      const name = names[feature]
-      const { density, max, mean, singleToken } = table
-      return {
-        feature,
-        name: name?.name ?? null,
-        named: name?.named ?? null,
-        density: density[feature],
-        max: max[feature],
-        mean: Number.isNaN(mean[feature]) ? null : mean[feature],
-        score: name?.score ?? null,
-        singleToken: singleToken[feature] === 1,
-        cluster: map.cluster[feature] < 0 ? null : map.cluster[feature],
-        ...lines[i],
-      }
+    const items = ids.map((feature, i) => {
+      const start = JSON.stringify(startOfItem(feature, names[feature], table, map))
+      return `${start.slice(0, -1)},${ends[i].slice(1)}`
     })
-    return { total: found.length, offset: query.offset, items }
+    return `{"total":${found.length},"offset":${query.offset},"items":[${items}]}`
   }
   const answer = (query: ParsedFeatureQuery): Promise<StoredAnswer> => {
     current()
     const key = JSON.stringify(query)
     const known = answers.get(key)
     if (known) return known
-    const made = list(query).then((list) => storedAnswer(JSON.stringify(list), 1))
+    const made = listJson(query).then((json) => storedAnswer(json, 1))
     answers.set(key, made)
     // What failed is not kept: the next one may succeed.
     made.catch(() => answers.delete(key))
     return made
   }
   return {
-    ...{
-      list,
-      answer,
-      named: current,
-      maxima: table.max,
-      tokens: (feature) => tokensOf(table, feature, store.tokenizer.tokenText),
-    },
+    list: async (query) => JSON.parse(await listJson(query)) as FeatureList,
+    answer,
+    named: current,
+    maxima: table.max,
+    tokens: (feature) => tokensOf(table, feature, store.tokenizer.tokenText),
     close: () => {
       crops.close()
       search.close()
     },
+  }
+}
+
+/** What an item says besides its line. */
+function startOfItem(
+  feature: number,
+  name: NamedFeatures['names'][number],
+  { density, max, mean, singleToken }: FeatureTable,
+  { cluster }: MapColumns,
+): Omit<FeatureListItem, keyof Line> {
+  return {
+    feature,
+    name: name?.name ?? null,
+    named: name?.named ?? null,
+    density: density[feature],
+    max: max[feature],
+    mean: Number.isNaN(mean[feature]) ? null : mean[feature],
+    score: name?.score ?? null,
+    singleToken: singleToken[feature] === 1,
+    cluster: cluster[feature] < 0 ? null : cluster[feature],
   }
 }
 
