@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { MonosemError } from '../errors/monosem-error.js'
-import { runFeaturePagesStage } from '../server/feature-pages-stage.js'
+import { runFeaturePagesStage } from '../server/pages/feature-pages-stage.js'
 import { addCommand } from './command.js'
 import { madeOrReused } from './outcome.js'
 

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openNotes } from '../../src/server/notes-store.js'
+import { openNotes } from '../../src/server/notes/notes-store.js'
 import type { OverviewSource } from '../../src/server/overview/overview.js'
 import { findReports } from '../../src/server/overview/reports.js'
 import { runStage } from '../../src/storage/stage.js'

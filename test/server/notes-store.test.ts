@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { type NewExplanation, openExplanations } from '../../src/explain/explanations.js'
 import { explanationsFile } from '../../src/explain/explanations-file.js'
-import { type NotesStore, openNotes } from '../../src/server/notes-store.js'
+import { type NotesStore, openNotes } from '../../src/server/notes/notes-store.js'
 import { oldDatabase } from '../explain/old-database.js'
 import { temporaryDirectory } from '../temporary-directory.js'
 

@@ -1,6 +1,6 @@
 import type { Codes } from '../../kernels/kernels.js'
-import { shorter } from '../example.js'
-import type { FeatureName } from '../notes-store.js'
+import type { FeatureName } from '../notes/notes-store.js'
+import { shorter } from '../pages/example.js'
 import type { TextRun } from '../protocol.js'
 
 /** How strongly a feature fires on a segment. */

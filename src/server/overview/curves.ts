@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { shorter } from '../example.js'
+import { shorter } from '../pages/example.js'
 import type { Curve } from '../protocol.js'
 import { parseJson } from './stage-files.js'
 

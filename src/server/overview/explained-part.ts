@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { byHand } from '../../explain/user-notes.js'
-import type { NotesStore } from '../notes-store.js'
+import type { NotesStore } from '../notes/notes-store.js'
 import type { Figure, Overview } from '../protocol.js'
 
 type Query = NotesStore['query']

@@ -1,6 +1,6 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { scoredExampleOf } from '../pages/scored-example.js'
 import { featureNotesSchema, notesUpdateSchema, scoredExamplesSchema } from '../protocol.js'
-import { scoredExampleOf } from '../scored-example.js'
 import { runNamed, type ServedRuns } from '../server-runs.js'
 import { answers, body, featureParams } from './describe.js'
 

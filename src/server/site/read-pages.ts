@@ -1,5 +1,5 @@
 import { openOptionalParts } from '../optional-parts.js'
-import { openPageMaker } from '../page-maker.js'
+import { openPageMaker } from '../pages/page-maker.js'
 import type { FeaturePage } from '../protocol.js'
 import type { ServedRun } from '../served-run.js'
 import { jsonOf } from '../stored-answer.js'

@@ -1,5 +1,5 @@
+import { type FeatureColumns, selectFeatures } from '../list/select-features.js'
 import type { FeatureListItem, ParsedFeatureQuery } from '../protocol.js'
-import { type FeatureColumns, selectFeatures } from '../select-features.js'
 import type { SiteColumns } from './site-layout.js'
 
 /*

@@ -1,6 +1,6 @@
+import type { FeatureSearch } from '../../../src/server/list/search-features'
+import { type FeatureColumns, selectFeatures } from '../../../src/server/list/select-features'
 import type { FeatureList, FeatureListItem, ParsedFeatureQuery } from '../../../src/server/protocol'
-import type { FeatureSearch } from '../../../src/server/search-features'
-import { type FeatureColumns, selectFeatures } from '../../../src/server/select-features'
 import { columnsOf, usualOrder } from '../../../src/server/site/site-columns'
 import {
   columnsFile,
@@ -53,7 +53,7 @@ const listData = kept(4, async (run): Promise<ListData> => {
 /** Made when something is looked for: it takes a moment, and the code is of no use before. */
 const searchOf = kept(2, async (run): Promise<FeatureSearch> => {
   const [{ createFeatureSearch }, { text, tokens }, { idAt }] = await Promise.all([
-    import('../../../src/server/search-features'),
+    import('../../../src/server/list/search-features'),
     readFile<SiteDocuments>(documentsFile(run)),
     listData(run),
   ])

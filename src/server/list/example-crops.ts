@@ -1,9 +1,9 @@
 import { setImmediate as otherWork } from 'node:timers/promises'
-import type { FeatureExample } from '../features/feature-detail.js'
-import type { FeatureStore } from '../features/feature-store.js'
-import { readParquet, shardFeatures, topGroup } from '../features/feature-tables.js'
-import { segmentsOf } from '../features/segments.js'
-import { type Database, openDatabase } from '../formats/duckdb.js'
+import type { FeatureExample } from '../../features/feature-detail.js'
+import type { FeatureStore } from '../../features/feature-store.js'
+import { readParquet, shardFeatures, topGroup } from '../../features/feature-tables.js'
+import { segmentsOf } from '../../features/segments.js'
+import { type Database, openDatabase } from '../../formats/duckdb.js'
 
 /** The strongest example of each feature, cut to a line. About 170 bytes a feature, once all were asked for. */
 export interface ExampleCrops {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Random } from '../../src/random/random.js'
-import { featureQuerySchema, featureSorts, type ParsedFeatureQuery } from '../../src/server/protocol.js'
-import { type FeatureColumns, selectFeatures } from '../../src/server/select-features.js'
+import { Random } from '../../../src/random/random.js'
+import { type FeatureColumns, selectFeatures } from '../../../src/server/list/select-features.js'
+import { featureQuerySchema, featureSorts, type ParsedFeatureQuery } from '../../../src/server/protocol.js'
 
 const features = 700
 const random = Random.named(7, 'test.select-features')

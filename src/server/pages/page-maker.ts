@@ -1,9 +1,9 @@
-import { exampleEffectOf } from '../features/ablation-stage.js'
-import { mapRowOf } from '../features/feature-map.js'
-import type { FeatureStore } from '../features/feature-store.js'
-import { openDatabase, sqlString } from '../formats/duckdb.js'
+import { exampleEffectOf } from '../../features/ablation-stage.js'
+import { mapRowOf } from '../../features/feature-map.js'
+import type { FeatureStore } from '../../features/feature-store.js'
+import { openDatabase, sqlString } from '../../formats/duckdb.js'
+import type { OptionalParts } from '../optional-parts.js'
 import { pageOf } from './feature-page.js'
-import type { OptionalParts } from './optional-parts.js'
 
 /** Makes pages from the tables of a run. */
 export interface PageMaker {

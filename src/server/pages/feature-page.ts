@@ -1,9 +1,9 @@
-import type { ExampleEffect } from '../features/ablation-stage.js'
-import type { FeatureDetail, FeatureExample } from '../features/feature-detail.js'
-import type { MapRow } from '../features/feature-map.js'
-import type { FeatureStore } from '../features/feature-store.js'
+import type { ExampleEffect } from '../../features/ablation-stage.js'
+import type { FeatureDetail, FeatureExample } from '../../features/feature-detail.js'
+import type { MapRow } from '../../features/feature-map.js'
+import type { FeatureStore } from '../../features/feature-store.js'
+import type { FeaturePage } from '../protocol.js'
 import { exampleOf, shorter } from './example.js'
-import type { FeaturePage } from './protocol.js'
 
 /** What a page shows besides what the feature store knows. */
 export interface PageExtras {

@@ -1,7 +1,7 @@
 import { setImmediate as otherWork } from 'node:timers/promises'
+import type { FeatureName } from '../notes/notes-store.js'
+import type { FeatureMap } from '../protocol.js'
 import type { MapColumns } from './map-columns.js'
-import type { FeatureName } from './notes-store.js'
-import type { FeatureMap } from './protocol.js'
 
 export type Cluster = FeatureMap['clusters'][number]
 

@@ -1,8 +1,8 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
-import type { Score } from '../explain/evidence.js'
-import { checkOwner, hasTable, inTransaction, readOwner } from '../explain/explanations-file.js'
-import { byHand } from '../explain/user-notes.js'
-import { attachForReading, openDatabase } from '../formats/duckdb.js'
+import type { Score } from '../../explain/evidence.js'
+import { checkOwner, hasTable, inTransaction, readOwner } from '../../explain/explanations-file.js'
+import { byHand } from '../../explain/user-notes.js'
+import { attachForReading, openDatabase } from '../../formats/duckdb.js'
 
 /** An explanation as the copy holds it. */
 export interface CopiedExplanation {

@@ -1,4 +1,4 @@
-import { sqlString, withDatabase } from '../formats/duckdb.js'
+import { sqlString, withDatabase } from '../../formats/duckdb.js'
 
 /** Where features lie: columns by feature, [F]. */
 export interface MapColumns {

@@ -1,12 +1,12 @@
 import { setImmediate as otherWork } from 'node:timers/promises'
-import { MonosemError } from '../errors/monosem-error.js'
-import type { FeatureStore } from '../features/feature-store.js'
+import { MonosemError } from '../../errors/monosem-error.js'
+import type { FeatureStore } from '../../features/feature-store.js'
+import type { FeatureIndex } from '../list/feature-index.js'
+import { shorter } from '../pages/example.js'
+import type { FeatureMap } from '../protocol.js'
+import { type StoredAnswer, storedAnswer } from '../stored-answer.js'
 import { type Cluster, clustersOf, rounded } from './cluster-names.js'
-import { shorter } from './example.js'
-import type { FeatureIndex } from './feature-index.js'
 import type { MapColumns } from './map-columns.js'
-import type { FeatureMap } from './protocol.js'
-import { type StoredAnswer, storedAnswer } from './stored-answer.js'
 
 /** The whole map as the app draws it. */
 export interface MapView {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createFeatureSearch, type SearchDocument } from '../../src/server/search-features.js'
+import { createFeatureSearch, type SearchDocument } from '../../../src/server/list/search-features.js'
 
 const documents: SearchDocument[] = [
   { feature: 0, text: 'the token ‘ the’', tokens: [' the', 'The'] },

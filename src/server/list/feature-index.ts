@@ -1,22 +1,22 @@
 import { setImmediate as otherWork } from 'node:timers/promises'
-import type { FeatureStore } from '../features/feature-store.js'
-import { exampleOf } from './example.js'
-import { openExampleCrops } from './example-crops.js'
-import { type FeatureTable, readFeatureTable, tokensOf } from './feature-table.js'
-import { createLru } from './lru.js'
-import type { MapColumns } from './map-columns.js'
-import { type NamedFeatures, nameFeatures, renamed } from './named-features.js'
-import type { NotesStore } from './notes-store.js'
+import type { FeatureStore } from '../../features/feature-store.js'
+import { createLru } from '../lru.js'
+import type { MapColumns } from '../map/map-columns.js'
+import type { NotesStore } from '../notes/notes-store.js'
+import { exampleOf } from '../pages/example.js'
 import {
   type FeatureList,
   type FeatureListItem,
   featureQuerySchema,
   type ParsedFeatureQuery,
-} from './protocol.js'
+} from '../protocol.js'
+import { type StoredAnswer, storedAnswer } from '../stored-answer.js'
+import { openExampleCrops } from './example-crops.js'
+import { type FeatureTable, readFeatureTable, tokensOf } from './feature-table.js'
+import { type NamedFeatures, nameFeatures, renamed } from './named-features.js'
 import type { SearchDocument } from './search-features.js'
 import { openSearchThread, type SearchThread } from './search-thread.js'
 import { selectFeatures } from './select-features.js'
-import { type StoredAnswer, storedAnswer } from './stored-answer.js'
 
 /** What the list of features is made from. */
 export interface FeatureIndex {

@@ -1,7 +1,7 @@
-import type { Tokenizer } from '../corpus/tokenizer.js'
-import type { ScoredExample } from '../explain/evidence.js'
-import { segmentsOf } from '../features/segments.js'
-import type { ScoredExamples } from './protocol.js'
+import type { Tokenizer } from '../../corpus/tokenizer.js'
+import type { ScoredExample } from '../../explain/evidence.js'
+import { segmentsOf } from '../../features/segments.js'
+import type { ScoredExamples } from '../protocol.js'
 
 /** A scored example as the app shows it: tokens joined to segments that can be read, each with the largest digit of its tokens. */
 export function scoredExampleOf(

@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { MonosemError } from '../errors/monosem-error.js'
-import type { FeatureStore } from '../features/feature-store.js'
-import { requireFeature } from '../sae/require-feature.js'
-import { createLru } from './lru.js'
-import type { OptionalParts } from './optional-parts.js'
+import { MonosemError } from '../../errors/monosem-error.js'
+import type { FeatureStore } from '../../features/feature-store.js'
+import { requireFeature } from '../../sae/require-feature.js'
+import { createLru } from '../lru.js'
+import type { OptionalParts } from '../optional-parts.js'
+import { type StoredAnswer, storedAnswer } from '../stored-answer.js'
 import { openPageArchive, type PageArchive } from './page-archive.js'
 import { openPageMaker, type PageMaker } from './page-maker.js'
-import { type StoredAnswer, storedAnswer } from './stored-answer.js'
 
 /** Pages of features: JSON of a `FeaturePage` each. */
 export interface FeaturePages {

@@ -1,6 +1,6 @@
 import { setImmediate as otherWork } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import { MonosemError } from '../errors/monosem-error.js'
+import { MonosemError } from '../../errors/monosem-error.js'
 import type { SearchDocument, SearchIn } from './search-features.js'
 
 /** What the thread gets: documents, the word that these were all, then questions and changes. */

@@ -1,7 +1,7 @@
-import type { Tokenizer } from '../corpus/tokenizer.js'
-import type { FeatureExample } from '../features/feature-detail.js'
-import { segmentsOf } from '../features/segments.js'
-import type { Example } from './protocol.js'
+import type { Tokenizer } from '../../corpus/tokenizer.js'
+import type { FeatureExample } from '../../features/feature-detail.js'
+import { segmentsOf } from '../../features/segments.js'
+import type { Example } from '../protocol.js'
 
 /**
  * An example as the app shows it: tokens joined to segments that can be read.

@@ -1,13 +1,13 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openFeatureStore } from '../features/feature-store.js'
-import { type StageContext, throwIfInterrupted } from '../progress/progress.js'
-import { storageError, writeFileAtomic } from '../storage/atomic-file.js'
-import { runStage, type StageResult } from '../storage/stage.js'
-import { openOptionalParts } from './optional-parts.js'
+import { openFeatureStore } from '../../features/feature-store.js'
+import { type StageContext, throwIfInterrupted } from '../../progress/progress.js'
+import { storageError, writeFileAtomic } from '../../storage/atomic-file.js'
+import { runStage, type StageResult } from '../../storage/stage.js'
+import { openOptionalParts } from '../optional-parts.js'
+import { hashBytes, hashOf, type StoredAnswer, storedAnswer } from '../stored-answer.js'
 import { archiveFeatures, archiveFile, indexFile, recordBytes } from './page-archive.js'
 import { openPageMaker, type PageMaker } from './page-maker.js'
-import { hashBytes, hashOf, type StoredAnswer, storedAnswer } from './stored-answer.js'
 
 /** Pages made at once, a few hundred kilobytes each on the way; few at once would read the files of the tables again and again. */
 const pagesAtOnce = 256

@@ -1,6 +1,6 @@
+import type { MapColumns } from '../map/map-columns.js'
+import type { FeatureName, NotesStore } from '../notes/notes-store.js'
 import type { FeatureTable } from './feature-table.js'
-import type { MapColumns } from './map-columns.js'
-import type { FeatureName, NotesStore } from './notes-store.js'
 import type { FeatureColumns } from './select-features.js'
 
 /** Names and scores as of one version of the notes, as the list needs them. */

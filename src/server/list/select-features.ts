@@ -1,4 +1,4 @@
-import type { FeatureSort, ParsedFeatureQuery } from './protocol.js'
+import type { FeatureSort, ParsedFeatureQuery } from '../protocol.js'
 
 /** What features are sorted and filtered by: columns by feature, [F]. A column is never changed once it was used: make a new one. */
 export interface FeatureColumns {

@@ -1,6 +1,6 @@
-import type { FeatureStore } from '../features/feature-store.js'
-import { readParquet } from '../features/feature-tables.js'
-import { withDatabase } from '../formats/duckdb.js'
+import type { FeatureStore } from '../../features/feature-store.js'
+import { readParquet } from '../../features/feature-tables.js'
+import { withDatabase } from '../../formats/duckdb.js'
 
 /** What the list needs of the feature store: columns by feature. 30 + 4 * topTokens bytes a feature. */
 export interface FeatureTable {

@@ -1,10 +1,10 @@
 import { type FileHandle, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { MonosemError } from '../errors/monosem-error.js'
-import { storageError } from '../storage/atomic-file.js'
-import { requireMadeFrom } from '../storage/made-from.js'
-import { type OpenStage, openStage } from '../storage/stage.js'
-import { hashBytes, hashOf, type StoredAnswer } from './stored-answer.js'
+import { MonosemError } from '../../errors/monosem-error.js'
+import { storageError } from '../../storage/atomic-file.js'
+import { requireMadeFrom } from '../../storage/made-from.js'
+import { type OpenStage, openStage } from '../../storage/stage.js'
+import { hashBytes, hashOf, type StoredAnswer } from '../stored-answer.js'
 
 /*
  * The pages of all features, ready to be sent. pages-0000.bin and on hold 512 features each: one member of gzip after another. index.bin has a

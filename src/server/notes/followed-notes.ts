@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
-import { MonosemError } from '../errors/monosem-error.js'
-import { inTurn } from '../explain/explanations-file.js'
-import { byHand } from '../explain/user-notes.js'
+import { MonosemError } from '../../errors/monosem-error.js'
+import { inTurn } from '../../explain/explanations-file.js'
+import { byHand } from '../../explain/user-notes.js'
 import type { NotesCopy } from './notes-copy.js'
 
 /** Name of a feature, and how well it is explained. */

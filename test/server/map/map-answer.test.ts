@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { readMapRows } from '../../src/features/feature-map.js'
-import { clustersOf } from '../../src/server/cluster-names.js'
-import type { MapColumns } from '../../src/server/map-columns.js'
-import { type ErrorBody, type FeatureMap, mapSchema } from '../../src/server/protocol.js'
-import { everything, smallRun, sparseArrays } from '../small-run.js'
-import { runApp } from './run-app.js'
+import { readMapRows } from '../../../src/features/feature-map.js'
+import { clustersOf } from '../../../src/server/map/cluster-names.js'
+import type { MapColumns } from '../../../src/server/map/map-columns.js'
+import { type ErrorBody, type FeatureMap, mapSchema } from '../../../src/server/protocol.js'
+import { everything, smallRun, sparseArrays } from '../../small-run.js'
+import { runApp } from '../run-app.js'
 
 test('the map has a column entry for each feature that is on it, and its clusters', async (t) => {
   const { root, paths } = await smallRun(t, { arrays: sparseArrays(), extras: everything })

@@ -6,9 +6,9 @@ import {
   type FeatureNames,
   type FeaturePage,
   featureListSchema,
-} from '../../src/server/protocol.js'
-import { everything, features, smallFeatures, smallRun, sparseArrays } from '../small-run.js'
-import { runApp } from './run-app.js'
+} from '../../../src/server/protocol.js'
+import { everything, features, smallFeatures, smallRun, sparseArrays } from '../../small-run.js'
+import { runApp } from '../run-app.js'
 
 test('the list shows what the pages show: figures, tokens, name, place and a line of the strongest example', async (t) => {
   const { root } = await smallRun(t, { arrays: sparseArrays(), extras: everything })
