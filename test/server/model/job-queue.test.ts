@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import { MonosemError } from '../../src/errors/monosem-error.js'
-import { createJobQueue, type Job } from '../../src/server/model/job-queue.js'
-import { gate } from './gate.js'
+import { MonosemError } from '../../../src/errors/monosem-error.js'
+import { createJobQueue, type Job } from '../../../src/server/model/job-queue.js'
+import { gate } from '../gate.js'
 
 const never = new AbortController().signal
 

@@ -2,23 +2,23 @@ import assert from 'node:assert/strict'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { MonosemError } from '../../src/errors/monosem-error.js'
-import { createReferenceKernels } from '../../src/kernels/reference.js'
-import { createWorkspace, forward, freeWorkspace } from '../../src/model/transformer.js'
-import { encode } from '../../src/sae/sae.js'
-import { createJobQueue } from '../../src/server/model/job-queue.js'
+import { MonosemError } from '../../../src/errors/monosem-error.js'
+import { createReferenceKernels } from '../../../src/kernels/reference.js'
+import { createWorkspace, forward, freeWorkspace } from '../../../src/model/transformer.js'
+import { encode } from '../../../src/sae/sae.js'
+import { createJobQueue } from '../../../src/server/model/job-queue.js'
 import {
   type Attribution,
   attributionSchema,
   type ErrorBody,
   type TextRun,
   textRunSchema,
-} from '../../src/server/protocol.js'
-import { randomArrays } from '../eval/tiny-sae.js'
-import { features, smallFeatures, writeSae } from '../small-run.js'
-import { fileLifetime } from '../temporary-directory.js'
-import { gate } from './gate.js'
-import { modelApp } from './model-app.js'
+} from '../../../src/server/protocol.js'
+import { randomArrays } from '../../eval/tiny-sae.js'
+import { features, smallFeatures, writeSae } from '../../small-run.js'
+import { fileLifetime } from '../../temporary-directory.js'
+import { gate } from '../gate.js'
+import { modelApp } from '../model-app.js'
 
 const app = await modelApp(fileLifetime(), { arrays: randomArrays(features, 12) })
 const text = 'says سلام 7'

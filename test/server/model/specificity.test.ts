@@ -2,23 +2,23 @@ import assert from 'node:assert/strict'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { openCorpus } from '../../src/corpus/corpus.js'
-import { runCaseStudiesStage } from '../../src/interp/case-studies.js'
-import { caseStudiesConfigSchema } from '../../src/interp/case-studies-config.js'
-import { measureSpecificity } from '../../src/interp/measure-specificity.js'
-import { builtInPredicates } from '../../src/interp/predicates.js'
-import { specificityConfigSchema } from '../../src/interp/specificity-config.js'
-import { predicateOf } from '../../src/server/model/concept.js'
-import { createJobQueue } from '../../src/server/model/job-queue.js'
+import { openCorpus } from '../../../src/corpus/corpus.js'
+import { runCaseStudiesStage } from '../../../src/interp/case-studies.js'
+import { caseStudiesConfigSchema } from '../../../src/interp/case-studies-config.js'
+import { measureSpecificity } from '../../../src/interp/measure-specificity.js'
+import { builtInPredicates } from '../../../src/interp/predicates.js'
+import { specificityConfigSchema } from '../../../src/interp/specificity-config.js'
+import { predicateOf } from '../../../src/server/model/concept.js'
+import { createJobQueue } from '../../../src/server/model/job-queue.js'
 import {
   type ErrorBody,
   type Specificity,
   specificityListSchema,
   specificitySchema,
-} from '../../src/server/protocol.js'
-import { context, smallFeatures } from '../small-run.js'
-import { fileLifetime } from '../temporary-directory.js'
-import { modelApp } from './model-app.js'
+} from '../../../src/server/protocol.js'
+import { context, smallFeatures } from '../../small-run.js'
+import { fileLifetime } from '../../temporary-directory.js'
+import { modelApp } from '../model-app.js'
 
 const app = await modelApp(fileLifetime(), {
   prepare: (root) => {

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { MonosemError } from '../../src/errors/monosem-error.js'
-import type { ErrorBody } from '../../src/server/protocol.js'
-import { accessTo, isLoopback } from '../../src/server/security/access.js'
-import { countAttempts } from '../../src/server/security/attempts.js'
-import { ownAddress } from '../../src/server/security/login-routes.js'
-import { givenToken, randomToken, sameSecret } from '../../src/server/security/token.js'
-import type { ServedRun } from '../../src/server/served-run.js'
-import { fakeApp, notesPath, put } from './fake-app.js'
+import { MonosemError } from '../../../src/errors/monosem-error.js'
+import type { ErrorBody } from '../../../src/server/protocol.js'
+import { accessTo, isLoopback } from '../../../src/server/security/access.js'
+import { countAttempts } from '../../../src/server/security/attempts.js'
+import { ownAddress } from '../../../src/server/security/login-routes.js'
+import { givenToken, randomToken, sameSecret } from '../../../src/server/security/token.js'
+import type { ServedRun } from '../../../src/server/served-run.js'
+import { fakeApp, notesPath, put } from '../fake-app.js'
 
 const policy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"

@@ -5,11 +5,11 @@ import { chmod, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { type NewExplanation, openExplanations } from '../../src/explain/explanations.js'
-import { explanationsFile } from '../../src/explain/explanations-file.js'
-import { type NotesStore, openNotes } from '../../src/server/notes/notes-store.js'
-import { oldDatabase } from '../explain/old-database.js'
-import { temporaryDirectory } from '../temporary-directory.js'
+import { type NewExplanation, openExplanations } from '../../../src/explain/explanations.js'
+import { explanationsFile } from '../../../src/explain/explanations-file.js'
+import { type NotesStore, openNotes } from '../../../src/server/notes/notes-store.js'
+import { oldDatabase } from '../../explain/old-database.js'
+import { temporaryDirectory } from '../../temporary-directory.js'
 
 /** F of the features that are talked about. */
 const count = 20
@@ -168,7 +168,7 @@ test('explanations of other features, or that cannot be read, keep no server fro
   await assert.rejects(label(corrupt, 1, 'x'), { code: 'corrupt' })
 })
 
-const labeller = fileURLToPath(new URL('../explain/label-forever.js', import.meta.url))
+const labeller = fileURLToPath(new URL('../../explain/label-forever.js', import.meta.url))
 
 test('what a killed process was labelling is shown whole: its label and its note, of one write', async (t) => {
   const run = await emptyRun(t)
@@ -186,7 +186,7 @@ test('what a killed process was labelling is shown whole: its label and its note
   assert.equal((await label(notes, 7, 'mine', 'own')).note, 'own')
 })
 
-const holder = fileURLToPath(new URL('../explain/append-forever.js', import.meta.url))
+const holder = fileURLToPath(new URL('../../explain/append-forever.js', import.meta.url))
 
 test('while another process holds the file, what was read before is shown and a label is refused', {
   timeout: 60_000,

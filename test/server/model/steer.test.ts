@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { continueTexts } from '../../src/model/generate.js'
-import { createWrittenText } from '../../src/server/model/written-text.js'
+import { continueTexts } from '../../../src/model/generate.js'
+import { createWrittenText } from '../../../src/server/model/written-text.js'
 import {
   type ErrorBody,
   type SteerEvent,
   type SteerRequest,
   steerEventSchema,
-} from '../../src/server/protocol.js'
-import { startServer } from '../../src/server/serve.js'
-import { printable } from '../../src/terminal/printable.js'
-import { smallFeatures } from '../small-run.js'
-import { fileLifetime } from '../temporary-directory.js'
-import { gate } from './gate.js'
-import { allEvents, countingKernels, eventsOf, modelApp, textOf } from './model-app.js'
+} from '../../../src/server/protocol.js'
+import { startServer } from '../../../src/server/serve.js'
+import { printable } from '../../../src/terminal/printable.js'
+import { smallFeatures } from '../../small-run.js'
+import { fileLifetime } from '../../temporary-directory.js'
+import { gate } from '../gate.js'
+import { allEvents, countingKernels, eventsOf, modelApp, textOf } from '../model-app.js'
 
 const app = await modelApp(fileLifetime())
 const dead = smallFeatures - 1

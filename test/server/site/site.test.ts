@@ -3,21 +3,21 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
-import { createApp } from '../../src/server/app.js'
-import type { FeatureList, FeatureMap, FeaturePage } from '../../src/server/protocol.js'
-import { openServedRun } from '../../src/server/served-run.js'
-import { askApp } from '../../src/server/site/ask.js'
-import { exportSite } from '../../src/server/site/export-site.js'
+import { createApp } from '../../../src/server/app.js'
+import type { FeatureList, FeatureMap, FeaturePage } from '../../../src/server/protocol.js'
+import { openServedRun } from '../../../src/server/served-run.js'
+import { askApp } from '../../../src/server/site/ask.js'
+import { exportSite } from '../../../src/server/site/export-site.js'
 import {
   answerFile,
   pageFile,
   type SiteColumns,
   type SiteDocuments,
   type SitePage,
-} from '../../src/server/site/site-layout.js'
-import type { WebFiles } from '../../src/server/web-files.js'
-import { context, smallRun } from '../small-run.js'
-import { temporaryDirectory } from '../temporary-directory.js'
+} from '../../../src/server/site/site-layout.js'
+import type { WebFiles } from '../../../src/server/web-files.js'
+import { context, smallRun } from '../../small-run.js'
+import { temporaryDirectory } from '../../temporary-directory.js'
 
 const file = (text: string, type: string) => {
   const content = Buffer.from(text)
