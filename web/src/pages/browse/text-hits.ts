@@ -1,6 +1,6 @@
 import { createResource } from 'solid-js'
-import type { TextRequest, TextRun } from '../../../src/server/protocol'
-import { send } from '../api'
+import type { TextRequest, TextRun } from '../../../../src/server/protocol'
+import { send } from '../../api'
 
 /** One feature that fires on a text, with the stretch of it where it fires most. */
 export interface TextHit {

@@ -1,5 +1,5 @@
 import { createSignal, For, Show } from 'solid-js'
-import type { Overview } from '../../../src/server/protocol'
+import type { Overview } from '../../../../src/server/protocol'
 import { FigureTable } from './figures'
 
 type CorpusPart = NonNullable<Overview['corpus']>

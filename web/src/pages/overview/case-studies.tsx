@@ -1,7 +1,7 @@
 import { For, Show } from 'solid-js'
-import type { Overview } from '../../../src/server/protocol'
-import { FeatureLink } from '../components/feature-link'
-import { useNames } from '../names'
+import type { Overview } from '../../../../src/server/protocol'
+import { FeatureLink } from '../../components/feature-link'
+import { useNames } from '../../names'
 
 type CaseStudy = NonNullable<Overview['caseStudies']>[number]
 

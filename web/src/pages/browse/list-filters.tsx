@@ -1,7 +1,7 @@
 import { For, Show } from 'solid-js'
-import type { FeatureSort } from '../../../src/server/protocol'
-import { number } from '../components/tokens'
-import type { ListQuery } from '../list-query'
+import type { FeatureSort } from '../../../../src/server/protocol'
+import { number } from '../../components/tokens'
+import type { ListQuery } from '../../list-query'
 
 /** Ways to sort, and which way each begins. */
 export const sorts: {

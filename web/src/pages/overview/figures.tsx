@@ -1,6 +1,6 @@
 import { For, Show } from 'solid-js'
-import type { Figure } from '../../../src/server/protocol'
-import { number } from '../components/tokens'
+import type { Figure } from '../../../../src/server/protocol'
+import { number } from '../../components/tokens'
 
 const bytes = Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
 

@@ -1,6 +1,6 @@
 import { createSignal, For, Show } from 'solid-js'
-import type { Curve as CurveData } from '../../../src/server/protocol'
-import { Curve } from '../components/curve'
+import type { Curve as CurveData } from '../../../../src/server/protocol'
+import { Curve } from '../../components/curve'
 
 /** Names of curves as they are written in the files of training, in words; the ones shown at first, best first. */
 const first: Record<string, string> = {

@@ -1,7 +1,7 @@
 import { A } from '@solidjs/router'
 import { createMemo, For, Show } from 'solid-js'
-import type { FeatureListItem } from '../../../src/server/protocol'
-import { Tokens, visibleToken } from '../components/tokens'
+import type { FeatureListItem } from '../../../../src/server/protocol'
+import { Tokens, visibleToken } from '../../components/tokens'
 
 /** Density on a logarithmic bar: one token in a million is empty, every token full. */
 const decades = 6

@@ -1,5 +1,5 @@
 import { useNavigate } from '@solidjs/router'
-import { address } from '../runs'
+import { address } from '../../runs'
 import { GoDialog, KeysDialog, useKeys } from './keys'
 import type { ListAddress } from './place'
 

@@ -1,6 +1,6 @@
 import { For, Show } from 'solid-js'
-import type { RunInfo } from '../../../src/server/protocol'
-import type { ListQuery } from '../list-query'
+import type { RunInfo } from '../../../../src/server/protocol'
+import type { ListQuery } from '../../list-query'
 import { sorts } from './list-filters'
 
 export interface ListSortProps {

@@ -1,10 +1,10 @@
 import { A } from '@solidjs/router'
 import { createEffect, createResource, For, onCleanup, Show } from 'solid-js'
-import type { Overview } from '../../../src/server/protocol'
-import { loadPlots } from '../components/curve'
-import { number } from '../components/tokens'
-import { address } from '../runs'
-import { colour } from '../theme'
+import type { Overview } from '../../../../src/server/protocol'
+import { loadPlots } from '../../components/curve'
+import { number } from '../../components/tokens'
+import { address } from '../../runs'
+import { colour } from '../../theme'
 
 type Point = Overview['frontier'][number]
 
@@ -69,7 +69,10 @@ export function Frontier(props: { points: readonly Point[] }) {
   )
 }
 
-function Scatter(props: { plots: typeof import('../components/plot'); points: ReturnType<typeof measured> }) {
+function Scatter(props: {
+  plots: typeof import('../../components/plot')
+  points: ReturnType<typeof measured>
+}) {
   let place: HTMLDivElement | undefined
   createEffect(() => {
     if (place === undefined) return

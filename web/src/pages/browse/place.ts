@@ -1,8 +1,8 @@
 import { useLocation, useNavigate } from '@solidjs/router'
 import { createEffect, createMemo, createSignal, on, onCleanup } from 'solid-js'
-import { formatListQuery, type ListQuery, parseListQuery } from '../list-query'
-import { address } from '../runs'
-import { isExport } from '../source'
+import { formatListQuery, type ListQuery, parseListQuery } from '../../list-query'
+import { address } from '../../runs'
+import { isExport } from '../../source'
 
 /** How long the chosen row must stay before the address names it, ms. */
 const settle = 250

@@ -1,5 +1,5 @@
 import { createSignal, onCleanup, Show } from 'solid-js'
-import type { ListQuery } from '../list-query'
+import type { ListQuery } from '../../list-query'
 
 /** How long after the last key a search begins, ms. */
 const pause = 250

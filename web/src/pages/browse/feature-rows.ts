@@ -1,7 +1,7 @@
 import { createEffect, createSignal, on, onCleanup, untrack } from 'solid-js'
-import type { FeatureListItem } from '../../../src/server/protocol'
-import { getFeatures } from '../api'
-import { apiQuery, formatListQuery, type ListQuery } from '../list-query'
+import type { FeatureListItem } from '../../../../src/server/protocol'
+import { getFeatures } from '../../api'
+import { apiQuery, formatListQuery, type ListQuery } from '../../list-query'
 
 /** Rows of the list that one request brings. */
 export const pageSize = 100
