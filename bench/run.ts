@@ -1,6 +1,7 @@
 import { benchDemo } from './demo.js'
 import { benchEventLoop } from './event-loop.js'
 import { benchFeatures } from './features.js'
+import { benchFirstView } from './first-view.js'
 import { benchGemm } from './gemm.js'
 import { benchSae } from './sae.js'
 import { benchServer } from './server.js'
@@ -14,6 +15,7 @@ const benchmarks: Record<string, () => Promise<unknown>> = {
   features: benchFeatures,
   'event-loop': benchEventLoop,
   server: benchServer,
+  'first-view': benchFirstView,
   demo: benchDemo,
 }
 
