@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { readableBytes } from '../../src/corpus/tokenizer.js'
 import type { FeatureDetail, FeatureExample } from '../../src/features/feature-store.js'
 import { renderFeature, renderFeatureList } from '../../src/features/render-feature.js'
 import { segmentsOf } from '../../src/features/segments.js'
@@ -10,7 +11,8 @@ import { pieceTokenizer } from '../model/tiny-corpus.js'
 const text = (s: string) => Array.from(Buffer.from(s))
 // 1 the, 2 cat, 3 sat, 4 first byte of ع, 5 its second byte and a blank, 6 a lonely byte, 7 newline
 const pieces = [text('the'), text(' cat'), text(' sat'), [0xd8], [0xb9, 0x20], [0xff], text('\n')]
-const tokenizer = { ...pieceTokenizer(pieces), tokenText: (id: number) => `⟨${id}⟩` }
+const { tokenBytes, ...others } = pieceTokenizer(pieces)
+const tokenizer = { ...others, tokenBytes, tokenText: (id: number) => readableBytes(tokenBytes(id)) }
 const plain = { tokenizer, color: false }
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is to be removed
 const withoutColour = (s: string) => s.replace(/\x1b\[[\d;]*m/g, '')
@@ -57,7 +59,7 @@ test('tokens that share a character are shown as one, stray bytes by number', ()
     [
       ['the', 0, 0, 1],
       ['ع ', 0.75, 1, 3],
-      ['⟨6⟩', 0, 3, 4],
+      ['⟨ff⟩', 0, 3, 4],
       [' cat', 1, 4, 5],
     ],
   )
@@ -96,7 +98,7 @@ test('a feature is shown with figures, logits and examples, within the width', (
     shown,
     /fires on 0\.42% of tokens \(1 in 238; 420 in all\) · max 0\.8 · mean 0\.31 when active/,
   )
-  assert.match(shown, /⟨2⟩ +\+1\.50 .*⟨3⟩ +−0\.75/)
+  assert.match(shown, /␣cat +\+1\.50 .*␣sat +−0\.75/)
   assert.match(shown, /0\.8 +the« cat\|0\.8»« sat\|0\.2» +12:34/)
   assert.match(shown, /random examples with activation 0\.73 to 0\.8/)
   assert.match(shown, /random examples with activation 0 to 0\.073/)
@@ -137,7 +139,7 @@ test('a list shows a feature a line, dead ones too', () => {
   ]
   const lines = renderFeatureList(rows, plain).split('\n')
   assert.equal(lines.length, 3)
-  assert.match(lines[1], /^ +7 +0\.42% +0\.8 +0\.31 {2}⟨2⟩ ⟨3⟩ +the« cat\|0\.8»/)
+  assert.match(lines[1], /^ +7 +0\.42% +0\.8 +0\.31 {2}␣cat ␣sat +the« cat\|0\.8»/)
   assert.match(lines[2], /^ +8 +0% +0 +– +never fired$/)
   for (const line of lines) assert.ok(displayWidth(line) <= 100)
 })
@@ -157,7 +159,7 @@ test('the page shows tokens, features, neurons and logit weights, each line with
   for (const color of [false, true]) {
     const shown = withoutColour(renderFeature(full, { tokenizer, color }))
     assert.match(shown, /50% ≤ 0\.25/)
-    assert.match(shown, /fires on one token .*\n +⟨2⟩ +50% of 830 +×120 .* 31 +1,200 +0\.26 +0\.50/)
+    assert.match(shown, /fires on one token .*\n +␣cat +50% of 830 +×120 .* 31 +1,200 +0\.26 +0\.50/)
     assert.match(shown, / 9 +−0\.50 +13% +12 +\+0\.75 +\+0\.80/)
     assert.match(shown, /standard deviation 0\.5, skewness −1\.50, kurtosis 4/)
     assert.match(shown, /−2\.00 +\+3\.00/)
@@ -208,7 +210,7 @@ test('explanations are a column of the list where there are any', () => {
   const lines = renderFeatureList([row, other], plain, new Map([[7, 'pets']])).split('\n')
   assert.match(lines[0], /mean {2}explanation +strongest/)
   assert.match(lines[1], /0\.31 {2}pets +the« cat/)
-  assert.match(lines[2], /0\.31 {2}raises ⟨2⟩ ⟨3⟩ +the« cat/)
+  assert.match(lines[2], /0\.31 {2}raises ␣cat ␣sat +the« cat/)
   for (const line of lines) assert.ok(displayWidth(line) <= 100)
   assert.doesNotMatch(renderFeatureList([row], plain, new Map([[8, 'pets']])), /explanation/)
 })
