@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { programVersion } from './program-version.js'
+import { etagOf } from './stored-answer.js'
 
 const description = `Answers about the runs that this server shows.
 
@@ -47,7 +47,7 @@ export function openApiDocument(app: OpenAPIHono): Document {
 /** Serves the document at /api/openapi.json. The routes must have been added. */
 export function addOpenApi(app: OpenAPIHono): void {
   const json = JSON.stringify(openApiDocument(app))
-  const etag = `"${createHash('sha256').update(json).digest('base64url').slice(0, 22)}"`
+  const etag = etagOf(json)
   app.get('/api/openapi.json', (c) => {
     const headers = { etag, 'cache-control': 'no-cache' }
     // Compression makes the tag a weak one, which still contains this.

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,6 +6,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { accepts } from 'hono/accepts'
 import { MonosemError } from '../errors/monosem-error.js'
+import { etagOf } from './stored-answer.js'
 
 /** A file of the app, in memory. */
 export interface WebFile {
@@ -53,7 +53,7 @@ function webFile(read: Buffer<ArrayBuffer>, type: string): WebFile {
   const content = type.startsWith('text/html')
     ? Buffer.from(read.toString('utf8').replace('<head>', '<head><base href="/">'))
     : read
-  const etag = `"${createHash('sha256').update(content).digest('base64url').slice(0, 22)}"`
+  const etag = etagOf(content)
   return { content, gzipped: Buffer.from(gzipSync(content, { level: 9 })), type, etag }
 }
 

@@ -10,6 +10,7 @@ import { type NewExplanation, openExplanations } from '../../src/explain/explana
 import { explanationsFile } from '../../src/explain/explanations-file.js'
 import { openDatabaseFile } from '../../src/formats/duckdb.js'
 import { temporaryDirectory } from '../temporary-directory.js'
+import { killWriter } from './kill-writer.js'
 
 async function directories(t: TestContext) {
   const root = await temporaryDirectory(t)
@@ -118,23 +119,10 @@ test('appends and reads of one process do not get in each other’s way', async 
 
 const writer = fileURLToPath(new URL('append-forever.js', import.meta.url))
 
-/** Starts a process that appends pairs of explanations and prints the last feature of each finished append. */
-async function killWriter(out: string, features: string, after: number): Promise<number> {
-  const child = spawn(process.execPath, [writer, out, features], { stdio: ['ignore', 'pipe', 'inherit'] })
-  let printed = ''
-  for await (const text of child.stdout) {
-    printed += text
-    if (printed.split('\n').length > after) break
-  }
-  child.kill('SIGKILL')
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-  return Number(printed.trim().split('\n').at(-1))
-}
-
 test('a writer killed at any moment loses nothing that was committed and leaves no half of an append', async (t) => {
   const { out, features } = await directories(t)
   for (const after of [1, 3, 7]) {
-    const committed = await killWriter(out, features, after)
+    const committed = await killWriter(writer, [out, features], after)
     const store = await openExplanations(out, features)
     const found = (await store.list({ limit: 10_000 })).map(({ feature }) => feature)
     assert.ok(found.includes(committed), `feature ${committed} was committed before the kill`)

@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -10,6 +8,7 @@ import { explanationsFile } from '../../src/explain/explanations-file.js'
 import { readFeatureExplanations } from '../../src/explain/feature-explanations.js'
 import { openDatabaseFile } from '../../src/formats/duckdb.js'
 import { temporaryDirectory } from '../temporary-directory.js'
+import { killWriter } from './kill-writer.js'
 import { oldDatabase } from './old-database.js'
 
 async function directories(t: TestContext) {
@@ -58,23 +57,10 @@ test('another label replaces the newest of the user; no label removes all of the
 
 const writer = fileURLToPath(new URL('label-forever.js', import.meta.url))
 
-/** Starts a process that writes one label after the other, and kills it after some. Returns the last that was finished. */
-async function killWriter(out: string, features: string, after: number): Promise<number> {
-  const child = spawn(process.execPath, [writer, out, features], { stdio: ['ignore', 'pipe', 'inherit'] })
-  let printed = ''
-  for await (const text of child.stdout) {
-    printed += text
-    if (printed.split('\n').length > after) break
-  }
-  child.kill('SIGKILL')
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-  return Number(printed.trim().split('\n').at(-1))
-}
-
 test('a process killed while it labels leaves label and note of one and the same write', async (t) => {
   const { out, features } = await directories(t)
   for (const after of [1, 4, 9]) {
-    const finished = await killWriter(out, features, after)
+    const finished = await killWriter(writer, [out, features], after)
     const store = await openExplanations(out, features)
     const found = await store.list({ feature: 7 })
     assert.equal(found.length, 1, 'one label, neither none nor two')

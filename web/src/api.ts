@@ -1,12 +1,15 @@
 import type {
   ErrorBody,
   FeatureList,
+  FeatureMap,
   FeatureNotes,
   FeaturePage,
   FeatureQuery,
   NotesUpdate,
   Overview,
   RunList,
+  TextRequest,
+  TextRun,
 } from '../../src/server/protocol'
 import { isExport } from './source'
 
@@ -102,8 +105,13 @@ export const getFeatures = (run: string, query: FeatureQuery, signal?: AbortSign
 export const getFeature = (run: string, feature: number) =>
   get<FeaturePage>(`/runs/${run}/features/${feature}`)
 
-export const getNotes = (run: string, feature: number) =>
-  get<FeatureNotes>(`/runs/${run}/features/${feature}/notes`)
+export const getNotes = (run: string, feature: number, signal?: AbortSignal) =>
+  get<FeatureNotes>(`/runs/${run}/features/${feature}/notes`, signal)
 
 export const putNotes = (run: string, feature: number, update: NotesUpdate) =>
   send<FeatureNotes>('PUT', `/runs/${run}/features/${feature}/notes`, update)
+
+export const getMap = (run: string) => get<FeatureMap>(`/runs/${run}/map`)
+
+export const runText = (run: string, request: TextRequest, signal: AbortSignal) =>
+  send<TextRun>('POST', `/runs/${run}/text`, request, signal)

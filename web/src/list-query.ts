@@ -34,9 +34,6 @@ const sorts: readonly FeatureSort[] = ['id', 'density', 'max', 'mean', 'score', 
 const ranges = ['minDensity', 'maxDensity', 'minMax', 'maxMax', 'minScore', 'maxScore'] as const
 const wholes = ['cluster', 'seed', 'at'] as const
 
-/** Filters: what leaves features out, beside the search. */
-export const filterNames = [...ranges, 'singleToken', 'labelled', 'cluster'] as const
-
 const oneOf = <T extends string>(values: readonly T[], value: string | null): T | undefined =>
   values.find((known) => known === value)
 

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
 import { readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { MonosemError } from '../../errors/monosem-error.js'
 import type { NotesStore } from '../notes/notes-store.js'
 import type { Overview, RunInfo } from '../protocol.js'
+import { type StoredAnswer, storedAnswer } from '../stored-answer.js'
 import { readCaseStudiesPart } from './case-studies-part.js'
 import { readCorpusPart } from './corpus-part.js'
 import { readEvaluationPart } from './evaluation-part.js'
@@ -69,22 +69,14 @@ function problemOf(part: string, error: unknown): Problem {
   return { part, message: error.message, hint: error.hint ?? null }
 }
 
-/** An overview ready to be sent. */
-export interface StoredPage {
-  /** JSON of an `Overview` */
-  json: string
-  /** changes when the content does */
-  etag: string
-}
-
 /** Overviews that are made again only when a file that they may be made from has changed. */
 export interface Overviews {
-  get(run: OverviewSource, all: readonly OverviewSource[]): Promise<StoredPage>
+  get(run: OverviewSource, all: readonly OverviewSource[]): Promise<StoredAnswer>
 }
 
 /** @param patience milliseconds for which files are not looked at again; default 500 */
 export function createOverviews(patience = 500): Overviews {
-  const kept = new Map<string, { page: Promise<StoredPage>; state: string; version: number }>()
+  const kept = new Map<string, { page: Promise<StoredAnswer>; state: string; version: number }>()
   let looked: { state: Promise<string>; at: number } | null = null
   return {
     async get(run, all) {
@@ -96,17 +88,12 @@ export function createOverviews(patience = 500): Overviews {
       const version = run.notes.version()
       const known = kept.get(run.directory)
       if (known?.state === state && known.version === version) return known.page
-      const page = readOverview(run, all).then(pageOf)
+      const page = readOverview(run, all).then((overview) => storedAnswer(JSON.stringify(overview)))
       kept.set(run.directory, { page, state, version })
       page.catch(() => kept.delete(run.directory))
       return page
     },
   }
-}
-
-function pageOf(overview: Overview): StoredPage {
-  const json = JSON.stringify(overview)
-  return { json, etag: `"${createHash('sha256').update(json).digest('base64url').slice(0, 22)}"` }
 }
 
 /** Small text files of the parts of runs, by size and time: changes when what they hold does. */

@@ -4,6 +4,7 @@ import { createOverviews } from '../overview/overview.js'
 import { overviewSchema, runListSchema } from '../protocol.js'
 import { runNamed, type ServedRuns } from '../server-runs.js'
 import { answers, runParams } from './describe.js'
+import { sendStored } from './send-stored.js'
 
 /** The served runs, the story of each, and its reports. */
 export function addRunRoutes(api: OpenAPIHono, runs: ServedRuns): void {
@@ -32,17 +33,11 @@ function addOverview(api: OpenAPIHono, runs: ServedRuns): void {
     }),
     async (c) => {
       const run = runNamed(runs, c.req.valid('param').run)
-      const { json, etag } = await overviews.get(run, [...runs.values()])
-      if (isKnown(c.req.header('if-none-match'), etag)) return c.body(null, 304, { etag }) as never
       // The page is sent as it is stored: the type of the answer is checked by the tests.
-      return c.body(json, 200, { 'content-type': 'application/json', etag }) as never
+      return sendStored(c, await overviews.get(run, [...runs.values()])) as never
     },
   )
 }
-
-/** Whether the client has said that it has this version. */
-const isKnown = (sent: string | undefined, etag: string): boolean =>
-  sent?.split(',').some((one) => one.trim().replace(/^W\//, '') === etag) ?? false
 
 /**
  * A report is no part of the app: its scripts run in a world of their own (`sandbox` without the server's origin), which can neither read answers

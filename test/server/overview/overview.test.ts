@@ -9,6 +9,7 @@ import { meanInterval } from '../../../src/explain/mean-interval.js'
 import { thinned } from '../../../src/server/overview/curves.js'
 import { createOverviews, readOverview } from '../../../src/server/overview/overview.js'
 import { type Figure, type Overview, overviewSchema } from '../../../src/server/protocol.js'
+import { jsonOf } from '../../../src/server/stored-answer.js'
 import { evalFile, lines, madeRun, madeStage, overviewSource } from '../made-run.js'
 
 const figure = (part: { figures: Figure[] } | null, name: string): Figure => {
@@ -223,11 +224,11 @@ test('an overview is made once, and again when a file or a label has changed', a
   await rm(join(root, 'case-studies'), { recursive: true })
   await madeStage(root, 'case-studies', { 'case-studies.json': [{ ...study, bestNeuronCorrelation: null }] })
   const second = await overviews.get(run, [run])
-  assert.notEqual(second.etag, first.etag)
-  assert.equal((JSON.parse(second.json) as Overview).caseStudies?.[0].name, 'x')
+  assert.notEqual(second.hash, first.hash)
+  assert.equal((JSON.parse(String(await jsonOf(second))) as Overview).caseStudies?.[0].name, 'x')
   const store = await openExplanations(join(root, 'explanations'), join(root, 'features'))
   await store.putUserNotes(1, { label: 'x', note: null })
   const third = await overviews.get(run, [run])
-  assert.equal(figure((JSON.parse(third.json) as Overview).explanations, 'labels').value, 1)
+  assert.equal(figure((JSON.parse(String(await jsonOf(third))) as Overview).explanations, 'labels').value, 1)
   assert.ok((await overviews.get(run, [run])) === third)
 })

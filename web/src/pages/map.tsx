@@ -1,6 +1,5 @@
 import { createResource, Match, Switch } from 'solid-js'
-import type { FeatureMap } from '../../../src/server/protocol'
-import { get } from '../api'
+import { getMap } from '../api'
 import { Failure } from '../components/failure'
 import { useRun } from '../runs'
 import { Explorer } from './map/explorer'
@@ -11,9 +10,7 @@ import './map.css'
 export default function MapPage() {
   const run = useRun()
   const name = () => run()?.run ?? ''
-  const [points, { refetch }] = createResource(name, async (run) =>
-    preparePoints(await get<FeatureMap>(`/runs/${run}/map`)),
-  )
+  const [points, { refetch }] = createResource(name, async (run) => preparePoints(await getMap(run)))
   // Read in this way, a map that is not there yet does not hide the page.
   const loaded = () => (points.state === 'ready' || points.state === 'refreshing' ? points.latest : undefined)
   return (

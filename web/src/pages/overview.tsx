@@ -1,7 +1,7 @@
 import { A } from '@solidjs/router'
 import { createResource, For, type JSX, Match, Show, Switch } from 'solid-js'
 import type { Overview, RunInfo } from '../../../src/server/protocol'
-import { get, reportAddress } from '../api'
+import { getOverview, reportAddress } from '../api'
 import { Failure } from '../components/failure'
 import { Histogram } from '../components/histogram'
 import { number } from '../components/tokens'
@@ -20,10 +20,7 @@ export default function OverviewPage() {
 }
 
 function Story(props: { run: RunInfo }) {
-  const [overview, { refetch }] = createResource(
-    () => props.run.run,
-    (run) => get<Overview>(`/runs/${run}`),
-  )
+  const [overview, { refetch }] = createResource(() => props.run.run, getOverview)
   return (
     <div class="overview">
       <header>

@@ -1,6 +1,6 @@
 import { createResource } from 'solid-js'
 import type { TextRequest, TextRun } from '../../../../src/server/protocol'
-import { send } from '../../api'
+import { runText } from '../../api'
 
 /** One feature that fires on a text, with the stretch of it where it fires most. */
 export interface TextHit {
@@ -36,7 +36,7 @@ export function createTextRun(run: () => string, text: () => string | undefined)
       controller?.abort()
       controller = new AbortController()
       const request: TextRequest = { text, top: 0, limit: 500 }
-      return send<TextRun>('POST', `/runs/${run}/text`, request, controller.signal)
+      return runText(run, request, controller.signal)
     },
   )
 }

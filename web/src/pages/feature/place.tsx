@@ -1,11 +1,11 @@
 import { A } from '@solidjs/router'
 import { createEffect, createSignal, onCleanup, onMount, Show } from 'solid-js'
 import type { FeatureMap, FeaturePage, RunInfo } from '../../../../src/server/protocol'
+import { getMap } from '../../api'
 import { Failure } from '../../components/failure'
 import { address } from '../../runs'
 import { colour } from '../../theme'
 import { load } from './load'
-import { getMap } from './requests'
 
 /** Maps that were loaded: one for each run, it does not change. */
 const maps = new Map<string, Promise<FeatureMap>>()

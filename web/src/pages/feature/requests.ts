@@ -1,21 +1,14 @@
 import type {
-  FeatureMap,
-  FeatureNotes,
   ScoredExamples,
   Specificity,
   SpecificityList,
   SpecificityRequest,
-  TextRequest,
-  TextRun,
 } from '../../../../src/server/protocol'
 import { get, send } from '../../api'
 
 /* Requests that only the feature page makes. */
 
 const at = (run: string, feature: number): string => `/runs/${run}/features/${feature}`
-
-export const getNotes = (run: string, feature: number, signal: AbortSignal) =>
-  get<FeatureNotes>(`${at(run, feature)}/notes`, signal)
 
 /** The held-out examples that an explanation was scored on. */
 export const getScoredExamples = (run: string, feature: number, explanation: number, signal: AbortSignal) =>
@@ -31,8 +24,3 @@ export const measureSpecificity = (
   request: SpecificityRequest,
   signal: AbortSignal,
 ) => send<Specificity>('POST', `${at(run, feature)}/specificity`, request, signal)
-
-export const runText = (run: string, request: TextRequest, signal: AbortSignal) =>
-  send<TextRun>('POST', `/runs/${run}/text`, request, signal)
-
-export const getMap = (run: string) => get<FeatureMap>(`/runs/${run}/map`)

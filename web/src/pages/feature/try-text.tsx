@@ -1,10 +1,10 @@
 import { createEffect, createSignal, on, onCleanup, Show } from 'solid-js'
 import type { RunInfo, TextRun } from '../../../../src/server/protocol'
+import { runText } from '../../api'
 import { Failure } from '../../components/failure'
 import { ReadOut } from '../../components/read-out'
 import { number, Tokens, visibleToken } from '../../components/tokens'
 import { percent } from './figures'
-import { runText } from './requests'
 
 /** Kept while the app is open: the same text on one feature after another. */
 const [text, setText] = createSignal('')

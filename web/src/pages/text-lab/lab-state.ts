@@ -1,7 +1,7 @@
 import { useSearchParams } from '@solidjs/router'
 import { createEffect, createMemo, createSignal, on } from 'solid-js'
-import type { Attribution, TextRun } from '../../../../src/server/protocol'
-import { send } from '../../api'
+import type { Attribution } from '../../../../src/server/protocol'
+import { runText as askText, send } from '../../api'
 import { checked } from './attribution-panel'
 import type { Target } from './next-tokens'
 import type { Shade } from './reading'
@@ -36,11 +36,11 @@ const parseFeatures = (text: string | undefined): number[] => [
 function createLabRequests(run: () => string) {
   const ofText = createRequest(async (text: string, signal) => ({
     text,
-    run: await send<TextRun>('POST', `/runs/${run()}/text`, { text, top: 12, limit: 50 }, signal),
+    run: await askText(run(), { text, top: 12, limit: 50 }, signal),
   }))
   const ofTraces = createRequest(async ({ text, features }: { text: string; features: number[] }, signal) => {
     const body = { text, features, top: 0, limit: 0 }
-    const { traces } = await send<TextRun>('POST', `/runs/${run()}/text`, body, signal)
+    const { traces } = await askText(run(), body, signal)
     return { text, traces }
   })
   const ofAttribution = createRequest(
