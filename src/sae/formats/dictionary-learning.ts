@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { MonosemError } from '../../errors/monosem-error.js'
-import { foldDecoderNorms } from '../fold.js'
 import type { SaeArrays } from '../sae-params.js'
 import type { Detected } from './detect.js'
 import { checkConfig } from './read-json.js'
@@ -10,9 +9,9 @@ import { createWeightReader, listNames, type WeightFile, type WeightReader } fro
 
 /*
  * dictionary_learning (https://github.com/saprmarks/dictionary_learning): ae.pt holds the tensors of a class that config.json names. All subtract their
- * decoder's bias before encoding, except JumpReluAutoEncoder and AutoEncoderNew. GatedAutoEncoder and JumpReluAutoEncoder give f times the norms
- * of the decoder's rows: the norms are moved into the encoder here. BatchTopK and Matryoshka encode with the threshold that training measured, one for
- * all features; -1 means that it never was, and then they keep every positive pre-activation.
+ * decoder's bias before encoding, except JumpReluAutoEncoder and AutoEncoderNew. BatchTopK and Matryoshka encode with the threshold that training
+ * measured, one for all features; -1 means that it never was, and then they keep every positive pre-activation. Features are those of `encode` in
+ * its present version; from some older ones those of GatedAutoEncoder and JumpReluAutoEncoder came multiplied by the norms of decoder rows.
  */
 
 const configSchema = z.looseObject({
@@ -33,7 +32,9 @@ type Config = z.infer<typeof configSchema>
 
 /** What a class computes; the rest is the same for all. */
 type Read = Pick<FoundSae, 'activation' | 'subtractDecoderBias' | 'arrays'> &
-  Partial<Pick<FoundSae, 'decoderNorms' | 'warnings'>>
+  Partial<Pick<FoundSae, 'warnings'>> & {
+    /** tensors of the class that inference does without */ unused?: string[]
+  }
 
 interface Shape {
   d: number
@@ -57,6 +58,7 @@ const readers: Record<string, ReadClass> = {
     arrays: await linear(weights, shape, 'encoder.bias', 'b_dec'),
     activation: { kind: 'topk', k: await readK(weights, file, config) },
     subtractDecoderBias: true,
+    unused: ['threshold'],
   }),
   BatchTopKSAE: async (weights, shape, file) =>
     withThreshold(await linear(weights, shape, 'encoder.bias', 'b_dec'), weights, file),
@@ -68,8 +70,7 @@ const readers: Record<string, ReadClass> = {
       ...(await direct(weights, shape)),
       threshold: threshold.map((theta) => Math.max(0, theta)),
     }
-    foldDecoderNorms(arrays)
-    return { arrays, activation: { kind: 'jumprelu' }, subtractDecoderBias: false, decoderNorms: 'folded' }
+    return { arrays, activation: { kind: 'jumprelu' }, subtractDecoderBias: false }
   },
   GatedAutoEncoder: async (weights, shape) => {
     const [rMag, bMag] = [
@@ -77,8 +78,7 @@ const readers: Record<string, ReadClass> = {
       await weights.take('mag_bias', [shape.features]),
     ]
     const arrays = { ...(await linear(weights, shape, 'gate_bias', 'decoder_bias')), rMag, bMag }
-    foldDecoderNorms(arrays)
-    return { arrays, activation: { kind: 'gated' }, subtractDecoderBias: true, decoderNorms: 'folded' }
+    return { arrays, activation: { kind: 'gated' }, subtractDecoderBias: true }
   },
 }
 
@@ -110,8 +110,8 @@ export async function readDictionaryLearning({ weights: file, config: found }: D
     )
   const weights = createWeightReader(file, `a ${name} of dictionary_learning`)
   const shape = shapeOf(weights, config, path)
-  const result = await read(weights, shape, file, config)
-  weights.finish(['k', 'threshold', 'group_sizes'])
+  const { unused, ...result } = await read(weights, shape, file, config)
+  weights.finish(unused)
   return saeFileOf({
     ...result,
     weights,
@@ -182,6 +182,7 @@ async function withThreshold(arrays: SaeArrays, weights: WeightReader, file: Wei
     arrays: { ...arrays, threshold },
     activation: { kind: 'jumprelu' },
     subtractDecoderBias: true,
+    unused: ['k', 'group_sizes'],
     warnings: unset
       ? [
           `${file.path}: the threshold was never set (${stored ?? 'not there'}): every positive pre-activation is active, as dictionary_learning has it`,

@@ -8,8 +8,8 @@ export interface WeightFile {
   entries: ReadonlyMap<string, { dtype: string; shape: readonly number[] }>
   /** what a PyTorch file holds besides tensors: numbers, texts, nested dictionaries */
   values: Readonly<Record<string, unknown>>
-  /** a tensor's numbers, row-major, in memory of its own; half floats are widened. @throws MonosemError format, corrupt, io */
-  read(name: string): Promise<ArrayLike<number>>
+  /** a tensor's numbers, row-major, in memory of its own; read once. @throws MonosemError format, corrupt, io */
+  read(name: string): Promise<Float32Array>
   close(): Promise<void>
 }
 
@@ -47,12 +47,11 @@ export function createWeightReader(file: WeightFile, what: string): WeightReader
     })
   }
   const numbers = async (name: string, dtype: string): Promise<Float32Array> => {
-    const data = await file.read(name)
+    if (!/^B?F\d+$/.test(dtype))
+      throw new MonosemError('format', `${path}: expected ${name} as floating-point numbers, got ${dtype}`)
+    const floats = await file.read(name)
     taken.add(name)
     dtypes.add(dtype)
-    if (!isFloat(dtype))
-      throw new MonosemError('format', `${path}: expected ${name} as floating-point numbers, got ${dtype}`)
-    const floats = data instanceof Float32Array ? data : Float32Array.from(data)
     const bad = countNotFinite(floats)
     if (bad > 0) warnings.push(`${path}: ${bad} of ${floats.length} numbers of ${name} are NaN or infinite`)
     return floats
@@ -106,8 +105,6 @@ export function listNames(names: Iterable<string>): string {
   const shown = all.slice(0, 12).join(', ')
   return all.length > 12 ? `${shown} and ${all.length - 12} more` : shown
 }
-
-const isFloat = (dtype: string): boolean => /^(b?f|float|double|half)/i.test(dtype)
 
 function countNotFinite(numbers: Float32Array): number {
   let count = 0

@@ -12,6 +12,10 @@ const layouts = [
   ),
   ...['jumprelu', 'topk', 'topk-rescaled'].map((name) => `saelens/${name}`),
   'sparsify',
+  ...['relu', 'topk', 'batch-topk', 'matryoshka', 'jumprelu', 'gated'].map(
+    (name) => `dictionary-learning/${name}`,
+  ),
+  ...['openai-relu', 'openai-topk', 'gemma-scope', 'gemma-scope-compressed'],
 ]
 
 const native = await loadKernels()
