@@ -7,6 +7,19 @@ import { decode, encode, reconstruct, type Sae } from '../../../src/sae/sae.js'
 // the tests run from dist/test/sae/formats
 export const goldenDirectory = join(import.meta.dirname, '../../../../test/golden/sae-formats')
 
+/** Folders of `goldenDirectory`, each with an autoencoder in some layout and golden.safetensors. */
+export const goldenLayouts = [
+  ...['standard', 'standard-no-bdec-input', 'standard-layer-norm', 'standard-constant-norm', 'gated'].map(
+    (name) => `saelens/${name}`,
+  ),
+  ...['jumprelu', 'topk', 'topk-rescaled'].map((name) => `saelens/${name}`),
+  'sparsify',
+  ...['relu', 'topk', 'batch-topk', 'matryoshka', 'jumprelu', 'gated'].map(
+    (name) => `dictionary-learning/${name}`,
+  ),
+  ...['openai-relu', 'openai-topk', 'gemma-scope', 'gemma-scope-compressed'],
+]
+
 /** What the program that an autoencoder comes from computes. */
 export interface GoldenCodes {
   n: number

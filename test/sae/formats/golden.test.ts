@@ -4,22 +4,10 @@ import { test } from 'node:test'
 import { loadKernels } from '../../../src/kernels/load.js'
 import { createReferenceKernels } from '../../../src/kernels/reference.js'
 import { loadSae } from '../../../src/sae/sae.js'
-import { assertSame, goldenDirectory, readGolden, runOn } from './golden-sae.js'
-
-const layouts = [
-  ...['standard', 'standard-no-bdec-input', 'standard-layer-norm', 'standard-constant-norm', 'gated'].map(
-    (name) => `saelens/${name}`,
-  ),
-  ...['jumprelu', 'topk', 'topk-rescaled'].map((name) => `saelens/${name}`),
-  'sparsify',
-  ...['relu', 'topk', 'batch-topk', 'matryoshka', 'jumprelu', 'gated'].map(
-    (name) => `dictionary-learning/${name}`,
-  ),
-  ...['openai-relu', 'openai-topk', 'gemma-scope', 'gemma-scope-compressed'],
-]
+import { assertSame, goldenDirectory, goldenLayouts, readGolden, runOn } from './golden-sae.js'
 
 const native = await loadKernels()
-for (const layout of layouts)
+for (const layout of goldenLayouts)
   for (const kernels of native.name === 'native' ? [native, createReferenceKernels()] : [native])
     test(`${layout} with ${kernels.name} kernels: f and x_hat are those of the program it comes from`, async () => {
       const directory = join(goldenDirectory, layout)
