@@ -33,7 +33,7 @@ interface Entry {
   end: number
 }
 
-const bytesPerElement: Record<SafetensorsDtype, number> = {
+export const bytesPerElement: Record<SafetensorsDtype, number> = {
   F32: 4,
   I32: 4,
   U32: 4,
@@ -78,7 +78,7 @@ export async function writeSafetensors(
 }
 
 /** Length prefix and JSON, padded with spaces so that the data starts at a multiple of 8 bytes. */
-function headerBytes(header: Record<string, unknown>): Uint8Array {
+export function headerBytes(header: Record<string, unknown>): Uint8Array {
   const json = Buffer.from(JSON.stringify(header))
   const bytes = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, ' ')
   bytes.writeBigUInt64LE(BigInt(bytes.length - 8))
@@ -105,7 +105,7 @@ function checkedDtype(path: string, name: string, tensor: SafeTensor): Safetenso
   return dtype
 }
 
-function naturalDtype(data: SafetensorsData): SafetensorsDtype {
+export function naturalDtype(data: SafetensorsData): SafetensorsDtype {
   if (data instanceof Float32Array) return 'F32'
   if (data instanceof Int32Array) return 'I32'
   if (data instanceof Uint32Array) return 'U32'
