@@ -4,7 +4,8 @@ import { dirname } from 'node:path'
 import { MonosemError } from '../errors/monosem-error.js'
 import { storageError, syncDirectory } from '../storage/atomic-file.js'
 import type { FileEntry } from '../storage/stage.js'
-import { bytesPerElement, headerBytes, naturalDtype, type SafetensorsDtype } from './safetensors.js'
+import { bytesPerElement, naturalDtype, type SafetensorsDtype } from './safetensors.js'
+import { elementCount, headerBytes } from './safetensors-header.js'
 
 /** A safetensors file on its way to the disk. */
 export interface SafetensorsStream {
@@ -93,7 +94,7 @@ function layOut(
   let offset = 0
   const add = (name: string, dtype: SafetensorsDtype, shape: number[]): void => {
     const begin = offset
-    offset += bytesPerElement[dtype] * shape.reduce((a, b) => a * b, 1)
+    offset += bytesPerElement[dtype] * elementCount(shape)
     entries[name] = { dtype, shape, data_offsets: [begin, offset] }
   }
   for (const [name, { shape, data }] of Object.entries(known)) add(name, naturalDtype(data), shape)
