@@ -1,12 +1,13 @@
 import type { TokenCorpus } from '../corpus/corpus.js'
 import { locate } from '../corpus/windows.js'
-import { MonosemError } from '../errors/monosem-error.js'
 import type { Kernels, Tensor } from '../kernels/kernels.js'
 import { hookWidth, type Transformer } from '../model/transformer.js'
 import { Random } from '../random/random.js'
 import type { ActivationPair, ActivationSource } from '../sae/activation-source.js'
 import { type ActivationPass, createActivationPass } from './activation-pass.js'
+import { requireRoomForBatch } from './buffer-size.js'
 import { createRowLayout, type RowLayout, rowPositions } from './row-layout.js'
+import { sourceMetadata } from './source-metadata.js'
 
 export interface LiveSourceOptions {
   /** hook point whose activations are given, one vector per token, e.g. "blocks.0.mlp.hook_post" */
@@ -71,13 +72,13 @@ export function createLiveSource(
   return {
     d: hookWidth(model.config, hookName),
     ...(pairs && { dOut }),
-    metadata: {
-      model_name: 'monosem',
-      hook_name: hookName,
-      ...(pairs && { hook_name_out: targetHookName }),
-      context_size: model.config.context,
-      prepend_bos: false,
-    },
+    metadata: sourceMetadata({
+      modelName: 'monosem',
+      hookName,
+      targetHookName,
+      contextSize: model.config.context,
+      prependBos: false,
+    }),
     batches: ({ batchSize, skip }) => batchesOf(parts, batchSize, skip),
     locate: (place) => locateRow(parts, place),
   }
@@ -109,14 +110,7 @@ async function* batchesOf(
 }
 
 function batchesInBlock(batchSize: number, bufferTokens: number, layout: RowLayout): number {
-  if (bufferTokens < batchSize)
-    throw new MonosemError(
-      'config',
-      `activations: expected a buffer of at least one batch of ${batchSize}, got ${bufferTokens}`,
-      {
-        hint: 'raise --buffer-tokens or lower --batch-size',
-      },
-    )
+  requireRoomForBatch(bufferTokens, batchSize)
   return Math.max(1, Math.floor(Math.min(bufferTokens, layout.epochRows) / batchSize))
 }
 
