@@ -11,6 +11,7 @@ import {
   hooksToStartAt,
   type Workspace,
 } from '../model/transformer.js'
+import { scaleByToken, tokenScales } from '../sae/input-normalization.js'
 import { encode, encodeRows, type Sae } from '../sae/sae.js'
 import type { AblationPass, Layout } from './ablation-packing.js'
 import { activationOf } from './example-slots.js'
@@ -133,7 +134,11 @@ export function runAblated(
     kernels.gatherRows(runner.ablated.buffers[name], workspace.activations[name], ids)
   const { wEnc, bEnc, wDec } = sae.params
   kernels.saeDecode(runner.change, { wEnc, bEnc, wDec, bDec: runner.noBias }, codes, null)
-  kernels.addInPlace(runner.ablated.buffers[sae.targetHookName], runner.change)
+  const activation = runner.ablated.buffers[sae.targetHookName]
+  const scales = tokenScales(sae, activation)
+  scaleByToken(kernels, runner.change, scales)
+  scales?.free()
+  kernels.addInPlace(activation, runner.change)
   forward(model, runner.ablated, batchOf(batch, source, runner.layout), {
     startAt: sae.targetHookName,
     stopAfter: beforeLogits,
