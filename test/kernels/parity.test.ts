@@ -9,6 +9,7 @@ import { notANumberTests } from './not-a-number.js'
 import { type Content, differences, firstBitDifference, type ParityCase } from './parity-case.js'
 import { elementwiseCases } from './parity-elementwise.js'
 import { saeCases } from './parity-sae.js'
+import { saeNormalizeCases } from './parity-sae-normalize.js'
 import { saeStatisticsCases } from './parity-sae-statistics.js'
 import { transformerCases } from './parity-transformer.js'
 
@@ -16,6 +17,7 @@ const FAMILIES = {
   'memory, elementwise and Adam': elementwiseCases(),
   'transformer layers': transformerCases(),
   'sparse autoencoder': saeCases(),
+  'normalised inputs': saeNormalizeCases(),
   'statistics of sparse codes': saeStatisticsCases(),
 }
 
