@@ -104,7 +104,7 @@ export {
 
 // steer and attribution: what features do
 export { type AttributeOptions, type Attribution, attribute } from './attribution/attribute.js'
-export { type Metric, singleToken } from './attribution/metric.js'
+export { type Metric, singleToken } from './model/logit-metric.js'
 export { promptTokens } from './model/prompt-tokens.js'
 export { type EditOptions, featureEdits } from './steer/feature-edits.js'
 export { conceptFeatures, tryFeatures } from './steer/find-feature.js'

@@ -1,8 +1,8 @@
 import { rowLogits } from '../model/cached-forward.js'
+import { type Metric, metricValue } from '../model/logit-metric.js'
 import { createWorkspace, forward, freeWorkspace, type Transformer } from '../model/transformer.js'
 import type { Sae } from '../sae/sae.js'
 import type { FeatureAttribution } from './attribute.js'
-import { type Metric, metricValue } from './metric.js'
 
 /** Copies of the prompt in one forward pass, and rows of all of them: making their buffers must not take long. */
 const mostCopies = 16

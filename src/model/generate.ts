@@ -4,7 +4,7 @@ import { MonosemError } from '../errors/monosem-error.js'
 import { throwIfInterrupted } from '../progress/progress.js'
 import { Random } from '../random/random.js'
 import {
-  cachedForward,
+  cachedForwardAsync,
   createKeyValueCache,
   freeKeyValueCache,
   type KeyValueCache,
@@ -12,7 +12,7 @@ import {
 } from './cached-forward.js'
 import { chooseToken } from './choose-token.js'
 import { type GenerateConfig, generateConfigSchema } from './sample-config.js'
-import type { Hook, Transformer } from './transformer.js'
+import type { AsyncHook, Hook, Transformer } from './transformer.js'
 
 /** What the rows of a forward pass are, for hooks that treat some of them differently. [N] each */
 export interface PassRows {
@@ -26,13 +26,13 @@ export interface PassRows {
 }
 
 /** Hooks for one forward pass, by hook point. */
-export type HooksFor = (rows: PassRows) => Record<string, Hook>
+export type HooksFor<H extends AsyncHook = Hook> = (rows: PassRows) => Record<string, H>
 
 export interface GenerateContext {
   /** stops the writing with `interrupted` */
   signal?: AbortSignal
   /** run in every forward pass, on its new positions, e.g. to steer */
-  hooks?: Record<string, Hook> | HooksFor
+  hooks?: Record<string, AsyncHook> | HooksFor<AsyncHook>
 }
 
 /** One new token of one of the texts. */
@@ -143,7 +143,7 @@ async function nextLogits(
 ): Promise<Float32Array[]> {
   const { kernels, config } = model
   const { rows, positions, last } = newRows(writers, config.context)
-  const pass = cachedForward(
+  const pass = await cachedForwardAsync(
     model,
     cache,
     { ...rows, positions },

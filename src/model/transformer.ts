@@ -140,6 +140,13 @@ export function zerosLikeParameters({ kernels, params }: Transformer): Record<st
 // biome-ignore lint/suspicious/noConfusingVoidType: a hook that only looks, or edits in place, returns nothing
 export type Hook = (activation: Tensor, name: string) => Tensor | void
 
+/** A hook that may wait for something, e.g. to read the activation: the pass goes on when its promise resolves. */
+export type AsyncHook = (
+  activation: Tensor,
+  name: string,
+  // biome-ignore lint/suspicious/noConfusingVoidType: as of `Hook`
+) => Tensor | void | Promise<Tensor | void>
+
 const BLOCK_HOOKS = [
   'hook_resid_pre',
   'ln1.hook_normalized',
@@ -350,9 +357,9 @@ function scratch(model: Transformer, workspace: Workspace, name: string, shape: 
 
 // ---- forward ----
 
-export interface ForwardOptions {
+export interface ForwardOptions<H extends AsyncHook = Hook> {
   /** by hook point; none by default */
-  hooks?: Record<string, Hook>
+  hooks?: Record<string, H>
   /** ends the pass right after this hook point (its hook included); what comes later keeps its content */
   stopAfter?: string
   /**
@@ -384,6 +391,17 @@ export function forward(
   runForward(model, workspace, (kernels) => windowAttention(kernels, workspace), options)
 }
 
+/** `forward` with hooks that may wait. Resolves when everything is enqueued. @throws MonosemError as `forward`; what a hook throws */
+export async function forwardAsync(
+  model: Transformer,
+  workspace: Workspace,
+  batch: WindowBatch,
+  options: ForwardOptions<AsyncHook> = {},
+): Promise<void> {
+  writeBatch(model, workspace, batch)
+  await runForwardAsync(model, workspace, (kernels) => windowAttention(kernels, workspace), options)
+}
+
 /** How a forward pass lets positions look at one another. */
 export interface Attention {
   /** z = pattern applied to the values, pattern = softmax(q k^T / sqrt(head width)). z, q, k, v [N, D] of the rows of the pass */
@@ -408,6 +426,35 @@ export function runForward(
   attention: (kernels: Kernels) => Attention,
   options: ForwardOptions,
 ): void {
+  const steps = hookedSteps(model, workspace, attention, options)
+  for (let step = steps.next(); !step.done; ) {
+    const { hook, activation, name } = step.value
+    step = steps.next(hook(activation, name))
+  }
+}
+
+/** `runForward` with hooks that may wait. */
+export async function runForwardAsync(
+  model: Transformer,
+  workspace: Workspace,
+  attention: (kernels: Kernels) => Attention,
+  options: ForwardOptions<AsyncHook>,
+): Promise<void> {
+  const steps = hookedSteps(model, workspace, attention, options)
+  for (let step = steps.next(); !step.done; ) {
+    const { hook, activation, name } = step.value
+    step = steps.next(await hook(activation, name))
+  }
+}
+
+/** A forward pass that hands out every hook with what to call it with, and goes on with what the hook gave back. */
+function* hookedSteps<H>(
+  model: Transformer,
+  workspace: Workspace,
+  attention: (kernels: Kernels) => Attention,
+  options: Omit<ForwardOptions, 'hooks'> & { hooks?: Record<string, H> },
+  // biome-ignore lint/suspicious/noConfusingVoidType: as of `Hook`
+): Generator<{ hook: H; activation: Tensor; name: string }, void, Tensor | void> {
   const hooks = options.hooks ?? {}
   for (const name of Object.keys(hooks)) requireHook(model.config, name)
   if (options.stopAfter !== undefined) requireHook(model.config, options.stopAfter)
@@ -416,12 +463,14 @@ export function runForward(
   workspace.state = 'stopped'
   Object.assign(workspace.activations, workspace.buffers)
   const kernels = started ? model.kernels : heldBack(model.kernels, () => started)
-  const steps = forwardSteps({ ...model, kernels }, workspace, attention(kernels), hooks)
+  const hooked = new Set(Object.keys(hooks))
+  const steps = forwardSteps({ ...model, kernels }, workspace, attention(kernels), hooked)
   let step = steps.next()
   while (!step.done) {
     const [name, tensor] = step.value
     started ||= name === options.startAt
-    const activation = (started && hooks[name]?.(tensor, name)) || tensor
+    const hook = started ? hooks[name] : undefined
+    const activation = (hook && (yield { hook, activation: tensor, name })) || tensor
     requireSameShape(name, activation, tensor)
     workspace.activations[name] = activation
     if (name === options.stopAfter) return
@@ -456,7 +505,7 @@ function* forwardSteps(
   model: Transformer,
   workspace: Workspace,
   attention: Attention,
-  hooks: Record<string, Hook>,
+  hooked: ReadonlySet<string>,
 ): Steps<void> {
   const { kernels, config, params } = model
   const { buffers, contextLength: T } = workspace
@@ -473,7 +522,7 @@ function* forwardSteps(
       resid = buffers[`${block}.hook_resid_pre`]
     }
     resid = yield [`${block}.hook_resid_pre`, resid]
-    resid = yield* attentionForward(model, workspace, attention, block, resid, hooks)
+    resid = yield* attentionForward(model, workspace, attention, block, resid, hooked)
     resid = yield* mlpForward(model, workspace, block, resid)
   }
   const normalized = yield* layerNormForward(model, workspace, 'ln_final', resid)
@@ -487,7 +536,7 @@ function* attentionForward(
   attention: Attention,
   block: string,
   residPre: Tensor,
-  hooks: Record<string, Hook>,
+  hooked: ReadonlySet<string>,
 ): Steps<Tensor> {
   const { kernels, params } = model
   const { buffers } = workspace
@@ -502,7 +551,7 @@ function* attentionForward(
 
   const [name, z] = [`${block}.attn.hook_pattern`, buffers[`${block}.attn.hook_z`]]
   attention.attend(block, z, buffers[name], queries, keys, values)
-  if (hooks[name]) {
+  if (hooked.has(name)) {
     // The backward pass of the softmax needs the pattern as it was, so the hook works on a copy.
     kernels.copy(scratch(model, workspace, name, buffers[name].shape), buffers[name])
     workspace.hookedPatterns.add(name)

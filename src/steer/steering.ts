@@ -1,5 +1,5 @@
+import { requireSaeFits } from '../activations/sae-on-model.js'
 import { MonosemError } from '../errors/monosem-error.js'
-import { requireSaeFits } from '../eval/sae-on-model.js'
 import type { SaeTensors, Tensor } from '../kernels/kernels.js'
 import type { HooksFor, PassRows } from '../model/generate.js'
 import { type Hook, hookNames, type Transformer } from '../model/transformer.js'
