@@ -1,0 +1,192 @@
+import { MonosemError } from '../errors/monosem-error.js'
+import type { Tensor } from '../kernels/kernels.js'
+import { throwIfInterrupted } from '../progress/progress.js'
+import { rowLogits } from './cached-forward.js'
+import { chainHooks, type HooksOption, hooksOf, lastHook, requireHooks } from './hook-layers.js'
+import type { NdArray } from './nd-array.js'
+import { batchRows, type TokenBatch, type TokenInput, tokenBatch } from './token-batch.js'
+import {
+  type AsyncHook,
+  createWorkspace,
+  forwardAsync,
+  freeWorkspace,
+  type Transformer,
+  type Workspace,
+} from './transformer.js'
+
+/** Where a pass ends that goes on to the logits. */
+const lastOfAll = 'ln_final.hook_normalized'
+
+/** Logits in the kernels' memory at once: 64 MiB. */
+const mostLogits = 1 << 24
+
+/** What a forward pass is to give back. Where nothing is asked for, it is the logits. */
+export interface RunOptions {
+  /** hook points whose activations are wanted, e.g. 'blocks.0.hook_resid_post': as hooks left them */
+  read?: readonly string[]
+  /**
+   * by hook point; called in forward order with the activation [N, width], a tensor of `model.kernels` with N = B*T rows. A hook changes it
+   * in place, returns another of its shape, or returns nothing; it may be async
+   */
+  hooks?: HooksOption
+  /** next-token logits of every position. Default: only where neither `read`, `loss` nor `stopAfter` is given */
+  logits?: boolean
+  /** next-token cross-entropy. Default false */
+  loss?: boolean
+  /** ends the pass after this hook point. Default: the last of `read`, where neither logits nor loss are wanted */
+  stopAfter?: string
+  /** stops with `interrupted` */
+  signal?: AbortSignal
+}
+
+/**
+ * What a forward pass gave back, in JavaScript's own memory: nothing has to be freed. B sequences, T positions, V vocabulary. Reading what was
+ * not asked for throws `config`.
+ */
+export interface RunResult {
+  /** by hook point that was asked for: [B, T, width], attention patterns [B, H, T, T] */
+  activations: Record<string, NdArray>
+  /** [B, T, V] */
+  readonly logits: NdArray
+  /** mean of `tokenLosses`, nats; NaN for sequences of one token */
+  readonly loss: number
+  /** [B, T - 1] next-token cross-entropy in nats */
+  readonly tokenLosses: NdArray
+}
+
+/**
+ * Runs a model on token ids, as far as what is asked for needs.
+ * @throws MonosemError shape (ids that the model cannot read, a hook's tensor of another size), config (unknown hook point, or one that
+ * `stopAfter` leaves out), interrupted; what a hook throws
+ */
+export async function runTokens(
+  model: Transformer,
+  input: TokenInput,
+  options: RunOptions = {},
+  base: readonly HooksOption[] = [],
+): Promise<RunResult> {
+  const { read = [], loss = false, signal } = options
+  const batch = tokenBatch(model.config, input)
+  const logits = options.logits ?? !(loss || read.length > 0 || options.stopAfter !== undefined)
+  const stopAfter = stopOf(model, options, logits || loss)
+  const hooks = passHooks(model, batch, [...base, options.hooks])
+  throwIfInterrupted(signal)
+  const workspace = createWorkspace(model, batch.sequences, batch.length)
+  try {
+    await forwardAsync(model, workspace, batch, { hooks, stopAfter })
+    const activations = await readActivations(model, workspace, read)
+    const predicted = logits || loss ? await predict(model, workspace, batch, { logits, loss, signal }) : {}
+    return createResult(activations, predicted)
+  } finally {
+    freeWorkspace(model, workspace)
+  }
+}
+
+/** The hooks of one pass over a batch, from several layers of them. @throws MonosemError config (unknown hook point) */
+export function passHooks(
+  { config }: Transformer,
+  batch: TokenBatch,
+  layers: readonly (HooksOption | undefined)[],
+): Record<string, AsyncHook> {
+  const rows = batchRows(batch)
+  const hooks = chainHooks(layers.map((layer) => hooksOf(layer, rows)))
+  requireHooks(config, Object.keys(hooks))
+  return hooks
+}
+
+function stopOf({ config }: Transformer, { read = [], stopAfter }: RunOptions, predicts: boolean): string {
+  requireHooks(config, [...read, ...(stopAfter === undefined ? [] : [stopAfter])])
+  const last = lastHook(config, read)
+  if (stopAfter === undefined) return predicts ? lastOfAll : (last ?? lastOfAll)
+  if (predicts || (last !== undefined && lastHook(config, [last, stopAfter]) !== stopAfter))
+    throw new MonosemError(
+      'config',
+      `stopAfter: a pass that ends at ${stopAfter} does not reach ${predicts ? 'the logits' : last}`,
+      { hint: 'leave stopAfter out: a pass ends after the last thing that is wanted' },
+    )
+  return stopAfter
+}
+
+/** Copies activations out of a workspace, [B, T, width] each; patterns [B, H, T, T]. */
+export async function readActivations(
+  { kernels }: Transformer,
+  { activations, batch, contextLength }: Workspace,
+  names: readonly string[],
+): Promise<Record<string, NdArray>> {
+  const read = async (name: string): Promise<[string, NdArray]> => {
+    const { shape } = activations[name]
+    const data = await kernels.readF32(activations[name])
+    return [name, { shape: shape.length === 2 ? [batch, contextLength, shape[1]] : [...shape], data }]
+  }
+  return Object.fromEntries(await Promise.all(names.map(read)))
+}
+
+interface Predicted {
+  logits?: NdArray
+  tokenLosses?: NdArray
+}
+
+/**
+ * Logits and losses from the last hook point's activations, some rows at a time: no more than `mostLogits` are in the kernels' memory at once.
+ */
+async function predict(
+  model: Transformer,
+  workspace: Workspace,
+  batch: TokenBatch,
+  wanted: { logits: boolean; loss: boolean; signal?: AbortSignal },
+): Promise<Predicted> {
+  const { kernels, config } = model
+  const [B, T, V] = [batch.sequences, batch.length, config.vocabularySize]
+  const logits = new Float32Array(wanted.logits ? B * T * V : 0)
+  const losses = new Float32Array(B * T)
+  const count = Math.max(1, Math.floor(mostLogits / V))
+  for (let first = 0; first < B * T; first += count) {
+    throwIfInterrupted(wanted.signal)
+    const rows = Int32Array.from({ length: Math.min(count, B * T - first) }, (_, i) => first + i)
+    const some = rowLogits(model, workspace, rows)
+    if (wanted.loss)
+      losses.set(await rowLosses(model, some, batch.targets.subarray(first, first + rows.length)), first)
+    if (wanted.logits) logits.set(await kernels.readF32(some), first * V)
+    kernels.free(some)
+  }
+  const counted = losses.filter((_, n) => (n + 1) % T !== 0)
+  return {
+    ...(wanted.logits && { logits: { shape: [B, T, V], data: logits } }),
+    ...(wanted.loss && { tokenLosses: { shape: [B, T - 1], data: counted } }),
+  }
+}
+
+/** [n] nats */
+async function rowLosses(
+  { kernels }: Transformer,
+  logits: Tensor,
+  targets: Int32Array,
+): Promise<Float32Array> {
+  const [wanted, losses] = [kernels.tensor(targets, [targets.length]), kernels.zeros([targets.length])]
+  kernels.crossEntropyForward(losses, logits, wanted)
+  const values = await kernels.readF32(losses)
+  for (const tensor of [wanted, losses]) kernels.free(tensor)
+  return values
+}
+
+function createResult(activations: Record<string, NdArray>, { logits, tokenLosses }: Predicted): RunResult {
+  const given = <T>(value: T | undefined, option: string): T => {
+    if (value !== undefined) return value
+    throw new MonosemError('config', `the pass was not asked for ${option}`, {
+      hint: `pass { ${option}: true }`,
+    })
+  }
+  return {
+    activations,
+    get logits() {
+      return given(logits, 'logits')
+    },
+    get tokenLosses() {
+      return given(tokenLosses, 'loss')
+    },
+    get loss() {
+      const { data } = this.tokenLosses
+      return data.reduce((sum, nats) => sum + nats, 0) / data.length
+    },
+  }
+}
