@@ -70,13 +70,25 @@ export async function runTokens(
   const logits = options.logits ?? !(loss || read.length > 0 || options.stopAfter !== undefined)
   const stopAfter = stopOf(model, options, logits || loss)
   const hooks = passHooks(model, batch, [...base, options.hooks])
-  throwIfInterrupted(signal)
-  const workspace = createWorkspace(model, batch.sequences, batch.length)
-  try {
-    await forwardAsync(model, workspace, batch, { hooks, stopAfter })
+  return runPass(model, batch, { hooks, stopAfter, signal }, async (workspace) => {
     const activations = await readActivations(model, workspace, read)
     const predicted = logits || loss ? await predict(model, workspace, batch, { logits, loss, signal }) : {}
     return createResult(activations, predicted)
+  })
+}
+
+/** A forward pass over a batch, and what is made of its workspace before that is freed. */
+export async function runPass<R>(
+  model: Transformer,
+  batch: TokenBatch,
+  options: { hooks?: Record<string, AsyncHook>; stopAfter: string; signal?: AbortSignal },
+  use: (workspace: Workspace) => Promise<R>,
+): Promise<R> {
+  throwIfInterrupted(options.signal)
+  const workspace = createWorkspace(model, batch.sequences, batch.length)
+  try {
+    await forwardAsync(model, workspace, batch, { hooks: options.hooks, stopAfter: options.stopAfter })
+    return await use(workspace)
   } finally {
     freeWorkspace(model, workspace)
   }
@@ -94,7 +106,12 @@ export function passHooks(
   return hooks
 }
 
-function stopOf({ config }: Transformer, { read = [], stopAfter }: RunOptions, predicts: boolean): string {
+/** Where a pass ends. @throws MonosemError config (unknown hook point, or one after the end) */
+export function stopOf(
+  { config }: Transformer,
+  { read = [], stopAfter }: Pick<RunOptions, 'read' | 'stopAfter'>,
+  predicts: boolean,
+): string {
   requireHooks(config, [...read, ...(stopAfter === undefined ? [] : [stopAfter])])
   const last = lastHook(config, read)
   if (stopAfter === undefined) return predicts ? lastOfAll : (last ?? lastOfAll)
@@ -121,33 +138,57 @@ export async function readActivations(
   return Object.fromEntries(await Promise.all(names.map(read)))
 }
 
+/** Logits and losses of some rows of a pass. */
+export interface PredictedRows {
+  /** the first of them */
+  first: number
+  /** [n, V]; empty where not wanted */
+  logits: Float32Array
+  /** [n] nats, 0 where there is no next token; empty where not wanted */
+  losses: Float32Array
+}
+
+/**
+ * Logits and losses from the last hook point's activations, some rows at a time: no more than `mostLogits` are in memory at once.
+ */
+export async function* predictRows(
+  model: Transformer,
+  workspace: Workspace,
+  batch: TokenBatch,
+  wanted: { logits: boolean; loss: boolean; signal?: AbortSignal },
+): AsyncGenerator<PredictedRows, void, void> {
+  const { kernels, config } = model
+  const N = batch.sequences * batch.length
+  const count = Math.max(1, Math.floor(mostLogits / config.vocabularySize))
+  for (let first = 0; first < N; first += count) {
+    throwIfInterrupted(wanted.signal)
+    const rows = Int32Array.from({ length: Math.min(count, N - first) }, (_, i) => first + i)
+    const some = rowLogits(model, workspace, rows)
+    const targets = batch.targets.subarray(first, first + rows.length)
+    const losses = wanted.loss ? await rowLosses(model, some, targets) : new Float32Array(0)
+    const logits = wanted.logits ? await kernels.readF32(some) : new Float32Array(0)
+    kernels.free(some)
+    yield { first, logits, losses }
+  }
+}
+
 interface Predicted {
   logits?: NdArray
   tokenLosses?: NdArray
 }
 
-/**
- * Logits and losses from the last hook point's activations, some rows at a time: no more than `mostLogits` are in the kernels' memory at once.
- */
 async function predict(
   model: Transformer,
   workspace: Workspace,
   batch: TokenBatch,
   wanted: { logits: boolean; loss: boolean; signal?: AbortSignal },
 ): Promise<Predicted> {
-  const { kernels, config } = model
-  const [B, T, V] = [batch.sequences, batch.length, config.vocabularySize]
+  const [B, T, V] = [batch.sequences, batch.length, model.config.vocabularySize]
   const logits = new Float32Array(wanted.logits ? B * T * V : 0)
-  const losses = new Float32Array(B * T)
-  const count = Math.max(1, Math.floor(mostLogits / V))
-  for (let first = 0; first < B * T; first += count) {
-    throwIfInterrupted(wanted.signal)
-    const rows = Int32Array.from({ length: Math.min(count, B * T - first) }, (_, i) => first + i)
-    const some = rowLogits(model, workspace, rows)
-    if (wanted.loss)
-      losses.set(await rowLosses(model, some, batch.targets.subarray(first, first + rows.length)), first)
-    if (wanted.logits) logits.set(await kernels.readF32(some), first * V)
-    kernels.free(some)
+  const losses = new Float32Array(wanted.loss ? B * T : 0)
+  for await (const rows of predictRows(model, workspace, batch, wanted)) {
+    logits.set(rows.logits, rows.first * V)
+    losses.set(rows.losses, rows.first)
   }
   const counted = losses.filter((_, n) => (n + 1) % T !== 0)
   return {

@@ -55,6 +55,18 @@ export function tokenBatch(
   return { sequences: rows.length, length: T, tokens, targets, starts: new Int32Array(tokens.length) }
 }
 
+/** Some sequences of a batch, in the same memory. */
+export function sliceBatch(batch: TokenBatch, first: number, count: number): TokenBatch {
+  const [from, to] = [first * batch.length, (first + count) * batch.length]
+  return {
+    sequences: count,
+    length: batch.length,
+    tokens: batch.tokens.subarray(from, to),
+    targets: batch.targets.subarray(from, to),
+    starts: batch.starts.subarray(from, to),
+  }
+}
+
 function sequencesOf(input: TokenInput): ArrayLike<number>[] {
   if (!('data' in input)) {
     const nested = typeof input[0] === 'object'
