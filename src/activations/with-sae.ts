@@ -44,7 +44,7 @@ export function withSae(
 ): LanguageModel {
   const all = Array.isArray(saes) ? (saes as readonly Sae[]) : [saes as Sae]
   for (const sae of all) requireSpliceFits(model.transformer, sae)
-  const startOfText = options.startOfText ? null : model.tokenizer.endOfText
+  const startOfText = options.startOfText ? null : model.tokenizer.startOfText
   return model.withHooks((rows) => {
     const chosen = Int32Array.from(rows.tokens.keys()).filter((n) => rows.tokens[n] !== startOfText)
     if (chosen.length === 0) return {}

@@ -63,7 +63,8 @@ export async function createSafetensorsWriter(
   const put = async (bytes: Uint8Array, at: number): Promise<void> => {
     if (file === null) throw new MonosemError('io', `write ${path}: the file is closed`)
     for (let done = 0; done < bytes.length; )
-      done += (await file.write(bytes, done, Math.min(bytes.length - done, maxWriteBytes), at + done)).bytesWritten
+      done += (await file.write(bytes, done, Math.min(bytes.length - done, maxWriteBytes), at + done))
+        .bytesWritten
   }
   await attempt(async () => {
     file = await open(temporary, 'w')
@@ -81,7 +82,10 @@ export async function createSafetensorsWriter(
       attempt(async () => {
         for (const [name, { written, elements }] of places)
           if (written !== elements)
-            throw new MonosemError('shape', `write ${path}: tensor ${name} has ${written} of ${elements} elements`)
+            throw new MonosemError(
+              'shape',
+              `write ${path}: tensor ${name} has ${written} of ${elements} elements`,
+            )
         await file?.sync()
         await file?.close()
         file = null

@@ -48,6 +48,9 @@ export interface Continuation {
   text: string
 }
 
+/** A text to continue, which then stands after the start of a text; or token ids, taken as they are. */
+export type Prompt = string | readonly number[]
+
 /** A text being written. */
 interface Writer {
   sequence: number
@@ -71,7 +74,7 @@ interface Writer {
 export async function* generate(
   model: Transformer,
   tokenizer: Pick<Tokenizer, 'encode' | 'endOfText'>,
-  prompts: readonly string[],
+  prompts: readonly Prompt[],
   options: Partial<GenerateConfig> = {},
   context: GenerateContext = {},
 ): AsyncGenerator<WrittenToken, void, void> {
@@ -106,7 +109,7 @@ export async function* generate(
 export async function continueTexts(
   model: Transformer,
   tokenizer: Tokenizer,
-  prompts: readonly string[],
+  prompts: readonly Prompt[],
   options: Partial<GenerateConfig> = {},
   context: GenerateContext = {},
 ): Promise<Continuation[]> {
@@ -119,11 +122,15 @@ export async function continueTexts(
 function createWriter(
   { config }: Transformer,
   tokenizer: Pick<Tokenizer, 'encode' | 'endOfText'>,
-  prompt: string,
+  prompt: Prompt,
   sequence: number,
   seed: number,
 ): Writer {
-  const tokens = [tokenizer.endOfText, ...tokenizer.encode(prompt)]
+  const tokens = typeof prompt === 'string' ? [tokenizer.endOfText, ...tokenizer.encode(prompt)] : [...prompt]
+  if (tokens.length === 0)
+    throw new MonosemError('shape', `prompt ${sequence}: expected at least one token, got none`, {
+      hint: 'begin with the start-of-text token',
+    })
   return {
     sequence,
     tokens,

@@ -1,6 +1,6 @@
 import type { Tokenizer } from '../corpus/tokenizer.js'
 import type { Kernels } from '../kernels/kernels.js'
-import { type Continuation, continueTexts, type PassRows } from './generate.js'
+import { type Continuation, continueTexts, type PassRows, type Prompt } from './generate.js'
 import { chainHooks, type HooksOption, hooksOf } from './hook-layers.js'
 import { type GradientOptions, type GradientResult, runGradients } from './run-gradients.js'
 import { type RunOptions, type RunResult, runTokens } from './run-tokens.js'
@@ -47,13 +47,13 @@ export interface LanguageModel {
   forward(tokens: TokenInput, options?: RunOptions): Promise<RunResult>
   /** Gradients at hook points of the loss, or of a function of the logits. See `GradientOptions`. */
   gradients(tokens: TokenInput, options: GradientOptions): Promise<GradientResult>
-  /** Continues prompts, each after the start of a text, token by token. */
+  /** Continues prompts token by token: texts, each after the start of a text, or lists of token ids as they are. */
   generate(
-    prompts: string | readonly string[],
+    prompts: string | readonly Prompt[],
     options?: WriteOptions,
   ): AsyncGenerator<StreamedToken, void, void>
   /** Continues prompts and gives the texts when they are finished. */
-  write(prompts: readonly string[], options?: WriteOptions): Promise<Continuation[]>
+  write(prompts: readonly Prompt[], options?: WriteOptions): Promise<Continuation[]>
   /** The same model, on the same weights, with hooks in every pass; hooks of a call see what these leave. Freeing it frees nothing. */
   withHooks(hooks: HooksOption): LanguageModel
   /** Gives the weights back; using the model, or one made from it, later is an error. */
@@ -91,7 +91,7 @@ function withLayers(parts: Parts, layers: readonly HooksOption[]): LanguageModel
     hookNames: () => hookNames(config),
     hookWidth: (hook) => hookWidth(config, hook),
     tokenize: (text, { prependBos = true } = {}) => [
-      ...(prependBos ? [tokenizer.endOfText] : []),
+      ...(prependBos ? [tokenizer.startOfText] : []),
       ...tokenizer.encode(text),
     ],
     forward: (tokens, options) => runTokens(transformer, tokens, options, layers),

@@ -11,6 +11,8 @@ import { loadTransformer } from './model-files.js'
 export interface LoadModelOptions extends SourceOptions {
   /** what computes it; default: `loadKernels()` */
   kernels?: Kernels
+  /** number format in which matrices are kept; sums are always f32. Default f32 */
+  weights?: 'f32' | 'bf16'
 }
 
 /**

@@ -138,7 +138,10 @@ async function readIds(path: string): Promise<NdArray<Int32Array>> {
 }
 
 /** An `attention_mask` of ones says nothing; one with zeros asks for what is not done here. */
-async function requireNoPadding(file: Awaited<ReturnType<typeof openSafetensors>>, path: string): Promise<void> {
+async function requireNoPadding(
+  file: Awaited<ReturnType<typeof openSafetensors>>,
+  path: string,
+): Promise<void> {
   if (!file.entries.has('attention_mask')) return
   const { data } = await file.read('attention_mask')
   if (data.every((value) => value === 1)) return

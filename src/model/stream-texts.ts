@@ -1,5 +1,5 @@
 import type { Tokenizer } from '../corpus/tokenizer.js'
-import { type GenerateContext, generate, type WrittenToken } from './generate.js'
+import { type GenerateContext, generate, type Prompt, type WrittenToken } from './generate.js'
 import type { GenerateConfig } from './sample-config.js'
 import type { Transformer } from './transformer.js'
 
@@ -13,7 +13,7 @@ export interface StreamedToken extends WrittenToken {
 export async function* streamTexts(
   model: Transformer,
   tokenizer: Tokenizer,
-  prompts: readonly string[],
+  prompts: readonly Prompt[],
   options: Partial<GenerateConfig> = {},
   context: GenerateContext = {},
 ): AsyncGenerator<StreamedToken, void, void> {
