@@ -2,11 +2,13 @@ import { MonosemError } from '../errors/monosem-error.js'
 import type { Kernels, Tensor } from '../kernels/kernels.js'
 import {
   type Attention,
+  attentionOptions,
   createWorkspace,
   type ForwardOptions,
   freeWorkspace,
   runForward,
   type Transformer,
+  type TransformerConfig,
   type Workspace,
 } from './transformer.js'
 
@@ -83,7 +85,7 @@ export function cachedForward(
   const lengths = ints(rows.positions.map((position) => position + 1))
   const places = ints(rows.positions.map((position, n) => rows.sequences[n] * config.context + position))
   const on = { sequences, lengths, places }
-  runForward(model, workspace, (kernels) => cachedAttention(kernels, cache, rows, on), options)
+  runForward(model, workspace, (kernels) => cachedAttention(kernels, config, cache, rows, on), options)
   for (const tensor of Object.values(on)) kernels.free(tensor)
   return workspace
 }
@@ -110,6 +112,7 @@ export function rowLogits(
 /** Rows write their keys and values into the cache, then attend to what is there. */
 function cachedAttention(
   kernels: Kernels,
+  config: TransformerConfig,
   cache: KeyValueCache,
   rows: NewPositions,
   on: { sequences: Tensor; lengths: Tensor; places: Tensor },
@@ -120,7 +123,8 @@ function cachedAttention(
       const [keys, values] = [cache.keys[block], cache.values[block]]
       kernels.scatterRows(flat(keys), k, on.places)
       kernels.scatterRows(flat(values), v, on.places)
-      kernels.attentionCachedForward(z, pattern, q, keys, values, on.sequences, on.lengths)
+      const options = attentionOptions(config)
+      kernels.attentionCachedForward(z, pattern, q, keys, values, on.sequences, on.lengths, options)
     },
     mix: (block, z, pattern) => mixCachedValues(kernels, z, pattern, cache.values[block], rows.sequences),
   }

@@ -12,7 +12,7 @@
  */
 import type { WindowBatch } from '../corpus/windows.js'
 import { MonosemError } from '../errors/monosem-error.js'
-import type { Kernels, Tensor } from '../kernels/kernels.js'
+import type { AttentionOptions, Kernels, Tensor } from '../kernels/kernels.js'
 import { Random } from '../random/random.js'
 import { mixValues, mixValuesBackward } from './attention-pattern.js'
 
@@ -381,7 +381,7 @@ export function forward(
   options: ForwardOptions = {},
 ): void {
   writeBatch(model, workspace, batch)
-  runForward(model, workspace, (kernels) => windowAttention(kernels, workspace), options)
+  runForward(model, workspace, (kernels) => windowAttention(kernels, model.config, workspace), options)
 }
 
 /** How a forward pass lets positions look at one another. */
@@ -392,9 +392,23 @@ export interface Attention {
   mix(block: string, z: Tensor, pattern: Tensor, v: Tensor): void
 }
 
+/** What the attention kernels are told about a model's heads. */
+export const attentionOptions = ({ heads, dModel }: TransformerConfig): AttentionOptions => ({
+  heads,
+  keyValueHeads: heads,
+  scale: 1 / Math.sqrt(dModel / heads),
+  softCap: null,
+  window: null,
+})
+
 /** Every window attends to itself. */
-const windowAttention = (kernels: Kernels, { starts }: Workspace): Attention => ({
-  attend: (_block, z, pattern, q, k, v) => kernels.attentionForward(z, pattern, q, k, v, starts),
+const windowAttention = (
+  kernels: Kernels,
+  config: TransformerConfig,
+  { starts, contextLength }: Workspace,
+): Attention => ({
+  attend: (_block, z, pattern, q, k, v) =>
+    kernels.attentionForward(z, pattern, q, k, v, starts, contextLength, attentionOptions(config)),
   mix: (_block, z, pattern, v) => mixValues(kernels, z, pattern, v),
 })
 
@@ -534,7 +548,7 @@ function* mlpForward(
   const [pre, post] = [buffers[`${block}.mlp.hook_pre`], buffers[`${block}.mlp.hook_post`]]
   kernels.linearForward(pre, x, params[`${block}.mlp.W_in`], params[`${block}.mlp.b_in`])
   const preActivation = yield [`${block}.mlp.hook_pre`, pre]
-  kernels.geluForward(post, preActivation, 'tanh')
+  kernels.activationForward(post, preActivation, 'gelu_tanh')
   const neurons = yield [`${block}.mlp.hook_post`, post]
   const out = buffers[`${block}.hook_mlp_out`]
   kernels.linearForward(out, neurons, params[`${block}.mlp.W_out`], params[`${block}.mlp.b_out`])
@@ -676,7 +690,7 @@ function mlpBackward(
   const { activations, gradients } = workspace
   const [pre, post] = [`${block}.mlp.hook_pre`, `${block}.mlp.hook_post`]
   linearBackward(model, workspace, grads, `${block}.mlp`, 'out', post, `${block}.hook_mlp_out`)
-  kernels.geluBackward(gradients[pre], gradients[post], activations[pre], 'tanh')
+  kernels.activationBackward(gradients[pre], gradients[post], activations[pre], 'gelu_tanh')
   linearBackward(model, workspace, grads, `${block}.mlp`, 'in', `${block}.ln2.hook_normalized`, pre)
   layerNormBackward(model, workspace, grads, `${block}.ln2`, `${block}.hook_resid_mid`)
   kernels.addInPlace(gradients[`${block}.hook_resid_mid`], gradients[`${block}.hook_resid_post`])
@@ -694,7 +708,18 @@ function attentionBackward(
   const [q, k, v, z, pattern] = ['q', 'k', 'v', 'z', 'pattern'].map((name) => `${attn}.hook_${name}`)
   linearBackward(model, workspace, grads, attn, 'O', z, `${block}.hook_attn_out`)
   const original = workspace.hookedPatterns.has(pattern) ? workspace.scratch[pattern] : undefined
-  kernels.attentionBackward(d[q], d[k], d[v], d[z], original ?? a[pattern], a[q], a[k], a[v], starts)
+  kernels.attentionBackward(
+    d[q],
+    d[k],
+    d[v],
+    d[z],
+    original ?? a[pattern],
+    a[q],
+    a[k],
+    a[v],
+    starts,
+    attentionOptions(model.config),
+  )
   if (original) {
     d[pattern] = scratch(model, workspace, `${pattern} gradient`, original.shape)
     mixValuesBackward(kernels, d[pattern], d[v], d[z], a[pattern], a[v])
