@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { existsSync, readdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { readHuggingFaceConfig } from '../../../src/model/huggingface/config.js'
@@ -205,4 +206,15 @@ test('a configuration that makes no sense names its file, field and value', asyn
   refuses({ ...llama, model_type: 'mamba' }, /model_type: expected one of gpt2, gpt_neox, llama.*got "mamba"/)
   refuses({}, /model_type: expected one of .*got undefined/)
   for (const value of [null, [], 'text', 3]) refuses(value, /expected a JSON object/)
+})
+
+test('the golden checkpoints say the same in both dialects', async () => {
+  const root = 'test/golden/hf'
+  const names = readdirSync(root).filter((name) => existsSync(`${root}/${name}/config.older.json`))
+  assert.ok(names.length > 5)
+  for (const name of names) {
+    const older = JSON.parse(await readFile(`${root}/${name}/config.older.json`, 'utf8'))
+    assert.ok(!('rope_parameters' in older) && 'torch_dtype' in older)
+    assert.deepEqual(read(older), read(await fixture(name)), name)
+  }
 })
