@@ -6,8 +6,8 @@ import {
   createWorkspace,
   forward,
   freeWorkspace,
-  hookNames,
   hookWidth,
+  lastHook,
   type Transformer,
   type Workspace,
 } from '../model/transformer.js'
@@ -27,6 +27,8 @@ export interface LiveSourceOptions {
   dtype: 'f32' | 'bf16'
   /** sequences per forward pass */
   modelBatch: number
+  /** tokens of each sequence. Default: the model's context, which may be very long */
+  contextSize?: number
 }
 
 /** Room for the activations of one hook point. */
@@ -74,9 +76,9 @@ export function createLiveSource(
   corpus: TokenCorpus,
   options: LiveSourceOptions,
 ): ActivationSource {
-  const { hookName, targetHookName = hookName } = options
+  const { hookName, targetHookName = hookName, contextSize = model.config.context } = options
   const { endOfText } = corpus.tokenizer
-  const layout = createRowLayout(corpus.train, model.config.context, endOfText, options.seed)
+  const layout = createRowLayout(corpus.train, contextSize, endOfText, options.seed)
   const parts: Parts = { kernels, model, corpus, layout, options }
   const pairs = targetHookName !== hookName
   const dOut = hookWidth(model.config, targetHookName)
@@ -87,7 +89,7 @@ export function createLiveSource(
       model_name: 'monosem',
       hook_name: hookName,
       ...(pairs && { hook_name_out: targetHookName }),
-      context_size: model.config.context,
+      context_size: contextSize,
       prepend_bos: false,
     },
     batches: ({ batchSize, skip }) => batchesOf(parts, batchSize, skip),
@@ -132,14 +134,17 @@ function batchesInBlock(batchSize: number, bufferTokens: number, layout: RowLayo
   return Math.max(1, Math.floor(Math.min(bufferTokens, layout.epochRows) / batchSize))
 }
 
-function allocate({ kernels, model, options }: Parts, batchSize: number, batchesPerBlock: number): Buffers {
+function allocate(
+  { kernels, model, options, layout }: Parts,
+  batchSize: number,
+  batchesPerBlock: number,
+): Buffers {
   const { dtype, modelBatch, hookName, targetHookName = hookName } = options
   const rows = batchSize * batchesPerBlock
   const names = [...new Set([hookName, targetHookName])]
-  const inOrder = hookNames(model.config).filter((name) => names.includes(name))
   return {
-    workspace: createWorkspace(model, modelBatch, model.config.context),
-    ids: kernels.zeros([modelBatch * model.config.context], 'i32'),
+    workspace: createWorkspace(model, modelBatch, layout.contextSize, { keep: names }),
+    ids: kernels.zeros([modelBatch * layout.contextSize], 'i32'),
     hooks: names.map((name) => {
       const d = hookWidth(model.config, name)
       return {
@@ -148,7 +153,7 @@ function allocate({ kernels, model, options }: Parts, batchSize: number, batches
         batch: kernels.zeros([batchSize, d]),
       }
     }),
-    lastHook: inOrder.at(-1) as string,
+    lastHook: lastHook(model.config, names),
     order: kernels.zeros([rows], 'i32'),
     tokens: undefined,
   }
