@@ -1,25 +1,5 @@
-import { MonosemError } from '../errors/monosem-error.js'
 import type { HooksFor, PassRows } from './generate.js'
-import { nearNames } from './near-names.js'
-import { type AsyncHook, hookNames, type TransformerConfig } from './transformer.js'
-
-/**
- * Checks that a model has these hook points.
- * @throws MonosemError config: names those that look most like the missing one
- */
-export function requireHooks(config: TransformerConfig, wanted: Iterable<string>): void {
-  const names = hookNames(config)
-  for (const name of wanted)
-    if (!names.includes(name))
-      throw new MonosemError('config', `no hook point of the model is called ${JSON.stringify(name)}`, {
-        hint: `did you mean one of ${nearNames(name, names).join(', ')}? model.hookNames() has all ${names.length}`,
-      })
-}
-
-/** The last of some hook points in the order of a forward pass; undefined of none. */
-export function lastHook(config: TransformerConfig, wanted: readonly string[]): string | undefined {
-  return hookNames(config).findLast((name) => wanted.includes(name))
-}
+import type { AsyncHook } from './transformer.js'
 
 /** Several layers of hooks as one: at a point that more than one has, each sees what the one before left. */
 export function chainHooks(layers: readonly Record<string, AsyncHook>[]): Record<string, AsyncHook> {

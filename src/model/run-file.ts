@@ -84,7 +84,7 @@ export async function runFile(
 /** One pass; the sum of its losses. @param first index of its first sequence in the file */
 async function runBatch(job: Job, batch: TokenBatch, first: number): Promise<number> {
   const { model, writer, read, logits, loss, stopAfter, signal } = job
-  return runPass(model, batch, { stopAfter, signal }, async (workspace) => {
+  return runPass(model, batch, { stopAfter, read, signal }, async (workspace) => {
     for (const name of read) {
       const { [name]: activation } = await readActivations(model, workspace, [name])
       await writer.write(name, activation.data, (first * activation.data.length) / batch.sequences)

@@ -1,5 +1,6 @@
 import { MonosemError } from '../errors/monosem-error.js'
-import { type HooksOption, requireHooks } from './hook-layers.js'
+import type { HooksOption } from './hook-layers.js'
+import { hookPlace } from './hook-points.js'
 import { type Metric, metricGradient, metricValue } from './logit-metric.js'
 import type { NdArray } from './nd-array.js'
 import { passHooks, readActivations } from './run-tokens.js'
@@ -60,14 +61,14 @@ export async function runGradients(
   { read, of = 'loss', hooks }: GradientOptions,
   base: readonly HooksOption[] = [],
 ): Promise<GradientResult> {
-  requireHooks(model.config, read)
+  for (const name of read) hookPlace(model.config, name)
   const batch = tokenBatch(model.config, input)
   // The gradient of an attention pattern is formed only where the pattern has a hook.
   const patterns = read.filter((name) => name.endsWith('hook_pattern')).map((name) => [name, () => {}])
   const layers = [Object.fromEntries(patterns), ...base, hooks]
   const workspace = createWorkspace(model, batch.sequences, batch.length)
   try {
-    await forwardAsync(model, workspace, batch, { hooks: passHooks(model, batch, layers) })
+    await forwardAsync(model, workspace, batch, { hooks: passHooks(batch, layers) })
     const value = await writeLogitGradient(model, workspace, batch, of)
     backwardFromLogits(model, workspace, null)
     const gradients = { ...workspace, activations: workspace.gradients }

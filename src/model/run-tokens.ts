@@ -1,8 +1,7 @@
 import { MonosemError } from '../errors/monosem-error.js'
 import type { Tensor } from '../kernels/kernels.js'
 import { throwIfInterrupted } from '../progress/progress.js'
-import { rowLogits } from './cached-forward.js'
-import { chainHooks, type HooksOption, hooksOf, lastHook, requireHooks } from './hook-layers.js'
+import { chainHooks, type HooksOption, hooksOf } from './hook-layers.js'
 import type { NdArray } from './nd-array.js'
 import { batchRows, type TokenBatch, type TokenInput, tokenBatch } from './token-batch.js'
 import {
@@ -10,7 +9,9 @@ import {
   createWorkspace,
   forwardAsync,
   freeWorkspace,
+  lastHook,
   type Transformer,
+  unembed,
   type Workspace,
 } from './transformer.js'
 
@@ -69,41 +70,48 @@ export async function runTokens(
   const batch = tokenBatch(model.config, input)
   const logits = options.logits ?? !(loss || read.length > 0 || options.stopAfter !== undefined)
   const stopAfter = stopOf(model, options, logits || loss)
-  const hooks = passHooks(model, batch, [...base, options.hooks])
-  return runPass(model, batch, { hooks, stopAfter, signal }, async (workspace) => {
+  const hooks = passHooks(batch, [...base, options.hooks])
+  return runPass(model, batch, { hooks, stopAfter, read, signal }, async (workspace) => {
     const activations = await readActivations(model, workspace, read)
     const predicted = logits || loss ? await predict(model, workspace, batch, { logits, loss, signal }) : {}
     return createResult(activations, predicted)
   })
 }
 
+export interface PassOptions {
+  /** where it ends */
+  stopAfter: string
+  /** hook points whose activations are read from the workspace; that of `stopAfter` can be too */
+  read: readonly string[]
+  hooks?: Record<string, AsyncHook>
+  signal?: AbortSignal
+}
+
 /** A forward pass over a batch, and what is made of its workspace before that is freed. */
 export async function runPass<R>(
   model: Transformer,
   batch: TokenBatch,
-  options: { hooks?: Record<string, AsyncHook>; stopAfter: string; signal?: AbortSignal },
+  { stopAfter, read, hooks, signal }: PassOptions,
   use: (workspace: Workspace) => Promise<R>,
 ): Promise<R> {
-  throwIfInterrupted(options.signal)
-  const workspace = createWorkspace(model, batch.sequences, batch.length)
+  throwIfInterrupted(signal)
+  const keep = [...read, stopAfter]
+  const workspace = createWorkspace(model, batch.sequences, batch.length, { keep })
   try {
-    await forwardAsync(model, workspace, batch, { hooks: options.hooks, stopAfter: options.stopAfter })
+    await forwardAsync(model, workspace, batch, { hooks, stopAfter })
     return await use(workspace)
   } finally {
     freeWorkspace(model, workspace)
   }
 }
 
-/** The hooks of one pass over a batch, from several layers of them. @throws MonosemError config (unknown hook point) */
+/** The hooks of one pass over a batch, from several layers of them. */
 export function passHooks(
-  { config }: Transformer,
   batch: TokenBatch,
   layers: readonly (HooksOption | undefined)[],
 ): Record<string, AsyncHook> {
   const rows = batchRows(batch)
-  const hooks = chainHooks(layers.map((layer) => hooksOf(layer, rows)))
-  requireHooks(config, Object.keys(hooks))
-  return hooks
+  return chainHooks(layers.map((layer) => hooksOf(layer, rows)))
 }
 
 /** Where a pass ends. @throws MonosemError config (unknown hook point, or one after the end) */
@@ -112,10 +120,9 @@ export function stopOf(
   { read = [], stopAfter }: Pick<RunOptions, 'read' | 'stopAfter'>,
   predicts: boolean,
 ): string {
-  requireHooks(config, [...read, ...(stopAfter === undefined ? [] : [stopAfter])])
-  const last = lastHook(config, read)
+  const last = read.length > 0 ? lastHook(config, read) : undefined
   if (stopAfter === undefined) return predicts ? lastOfAll : (last ?? lastOfAll)
-  if (predicts || (last !== undefined && lastHook(config, [last, stopAfter]) !== stopAfter))
+  if (predicts || lastHook(config, [stopAfter, last ?? stopAfter]) !== stopAfter)
     throw new MonosemError(
       'config',
       `stopAfter: a pass that ends at ${stopAfter} does not reach ${predicts ? 'the logits' : last}`,
@@ -159,16 +166,21 @@ export async function* predictRows(
 ): AsyncGenerator<PredictedRows, void, void> {
   const { kernels, config } = model
   const N = batch.sequences * batch.length
-  const count = Math.max(1, Math.floor(mostLogits / config.vocabularySize))
-  for (let first = 0; first < N; first += count) {
-    throwIfInterrupted(wanted.signal)
-    const rows = Int32Array.from({ length: Math.min(count, N - first) }, (_, i) => first + i)
-    const some = rowLogits(model, workspace, rows)
-    const targets = batch.targets.subarray(first, first + rows.length)
-    const losses = wanted.loss ? await rowLosses(model, some, targets) : new Float32Array(0)
-    const logits = wanted.logits ? await kernels.readF32(some) : new Float32Array(0)
-    kernels.free(some)
-    yield { first, logits, losses }
+  const count = Math.min(N, Math.max(1, Math.floor(mostLogits / config.vocabularySize)))
+  const room = kernels.zeros([count, config.vocabularySize])
+  try {
+    for (let first = 0; first < N; first += count) {
+      throwIfInterrupted(wanted.signal)
+      const n = Math.min(count, N - first)
+      const some = kernels.rows(room, 0, n)
+      unembed(model, some, kernels.rows(workspace.activations[lastOfAll], first, n))
+      const targets = batch.targets.subarray(first, first + n)
+      const losses = wanted.loss ? await rowLosses(model, some, targets) : new Float32Array(0)
+      const logits = wanted.logits ? await kernels.readF32(some) : new Float32Array(0)
+      yield { first, logits, losses }
+    }
+  } finally {
+    kernels.free(room)
   }
 }
 
