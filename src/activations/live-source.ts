@@ -66,8 +66,8 @@ export function createLiveSource(
   options: LiveSourceOptions,
 ): ActivationSource {
   const { hookName, targetHookName = hookName, contextSize = model.config.context } = options
-  const { endOfText } = corpus.tokenizer
-  const layout = createRowLayout(corpus.train, contextSize, endOfText, options.seed)
+  const { startOfText } = corpus.tokenizer
+  const layout = createRowLayout(corpus.train, contextSize, startOfText, options.seed)
   const parts: Parts = { kernels, model, corpus, layout, options }
   const pairs = targetHookName !== hookName
   const dOut = hookWidth(model.config, targetHookName)

@@ -65,7 +65,7 @@ interface Writer {
 }
 
 /**
- * Continues several prompts at once, a token each at a time, with a cache of keys and values. Every text starts after <|endoftext|>. When
+ * Continues several prompts at once, a token each at a time, with a cache of keys and values. Every text starts after the tokenizer's startOfText. When
  * it has filled the model's context, the window moves on to its last three quarters, which are computed again. Yields tokens as they
  * are chosen, those of one step in the order of the prompts; a text ends at `maxTokens` or when the model ends the document (that
  * token is not yielded). The same options give the same texts, and the first is the one that its prompt gives alone.
@@ -73,7 +73,7 @@ interface Writer {
  */
 export async function* generate(
   model: Transformer,
-  tokenizer: Pick<Tokenizer, 'encode' | 'endOfText'>,
+  tokenizer: Pick<Tokenizer, 'encode' | 'startOfText' | 'endOfText'>,
   prompts: readonly Prompt[],
   options: Partial<GenerateConfig> = {},
   context: GenerateContext = {},
@@ -95,7 +95,7 @@ export async function* generate(
       const ended = new Set<Writer>()
       for (const [at, writer] of writers.entries()) {
         const token = chooseToken(logits[at], config, writer.random)
-        if (token === tokenizer.endOfText) {
+        if (token === tokenizer.endOfText || token === tokenizer.startOfText) {
           ended.add(writer)
           continue
         }
@@ -125,12 +125,12 @@ export async function continueTexts(
 
 function createWriter(
   { config }: Transformer,
-  tokenizer: Pick<Tokenizer, 'encode' | 'endOfText'>,
+  tokenizer: Pick<Tokenizer, 'encode' | 'startOfText'>,
   prompt: Prompt,
   sequence: number,
   seed: number,
 ): Writer {
-  const tokens = typeof prompt === 'string' ? [tokenizer.endOfText, ...tokenizer.encode(prompt)] : [...prompt]
+  const tokens = typeof prompt === 'string' ? [tokenizer.startOfText, ...tokenizer.encode(prompt)] : [...prompt]
   if (tokens.length === 0)
     throw new MonosemError('shape', `prompt ${sequence}: expected at least one token, got none`, {
       hint: 'begin with the start-of-text token',
