@@ -11,7 +11,7 @@ const mostRows = 512
 /**
  * What the metric loses when features are really taken out, one line of `wanted` at a time: the activation at each of its positions becomes
  * x - f_i d_i, with the autoencoder's error kept.
- * @param pairs activation of every feature at every position
+ * @param pairs activation of every feature at every position, as a multiple of its decoder row in the activation x
  * @param clean the metric of the model as it is
  */
 export async function ablationEffects(

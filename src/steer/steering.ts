@@ -4,6 +4,7 @@ import { MonosemError } from '../errors/monosem-error.js'
 import type { SaeTensors, Tensor } from '../kernels/kernels.js'
 import type { HooksFor, PassRows } from '../model/generate.js'
 import type { Transformer } from '../model/transformer.js'
+import { normalizeInput, scaleByToken } from '../sae/input-normalization.js'
 import { requireFeature } from '../sae/require-feature.js'
 import { encodeRows, type Sae } from '../sae/sae.js'
 
@@ -16,7 +17,8 @@ import { encodeRows, type Sae } from '../sae/sae.js'
  * so only the activations f_i of the edited features are needed, and their decoder rows d_i (Templeton et al. 2024, "Scaling
  * Monosemanticity", section "Methodological details"). Adding is x + sum_i v_i d_i. Without the error term, x' = decode(f') is the
  * reconstruction itself, which shows how much of an effect is the autoencoder's own error. A transcoder reads one hook point and edits the
- * other: y' = y + sum_i (v_i - f_i(x)) d_i.
+ * other: y' = y + sum_i (v_i - f_i(x)) d_i. Where each token is normed for the encoder, a direction counts as many times as the token was divided by:
+ * x' = x + scale(x) sum_i (v_i - f_i) d_i.
  */
 
 /** What is done to one feature. */
@@ -105,6 +107,21 @@ interface Change {
 }
 
 function createChange(sae: Sae, edits: readonly FeatureEdit[]): Change {
+  const change = createUnscaledChange({ ...sae, inputNormalization: 'none' }, edits)
+  return {
+    of(x) {
+      const input = normalizeInput(sae, x)
+      const delta = change.of(input.x)
+      scaleByToken(sae.kernels, delta, input.tokens)
+      input.free()
+      return delta
+    },
+    free: change.free,
+  }
+}
+
+/** The same of tokens as the encoder reads them, in units of what it reads. */
+function createUnscaledChange(sae: Sae, edits: readonly FeatureEdit[]): Change {
   const clamped = edits.filter(({ kind }) => kind === 'clamp')
   if (clamped.length === 0) return constantChange(sae, edits)
   const ids = Int32Array.from(clamped, ({ feature }) => feature)

@@ -70,6 +70,14 @@ const autoencoders: Record<string, Sae> = {
     activation: { kind: 'topk', k: 4 },
     subtractDecoderBias: true,
   }),
+  'layer norm': {
+    ...saeOf(kernels, randomArrays(24, D), D, 'blocks.0.hook_resid_mid', relu),
+    inputNormalization: 'layer_norm',
+  },
+  'constant norm': {
+    ...saeOf(kernels, randomArrays(24, D), D, 'blocks.1.hook_resid_pre', relu),
+    inputNormalization: 'constant_norm_rescale',
+  },
   transcoder: saeOf(
     kernels,
     { ...randomArrays(24, D), wSkip: new Float32Array(D * D).fill(0.1) },
