@@ -1,8 +1,8 @@
 import { rowLogits } from '../model/cached-forward.js'
+import { type Metric, metricValue } from '../model/logit-metric.js'
 import { createWorkspace, forward, freeWorkspace, type Transformer } from '../model/transformer.js'
 import type { Sae } from '../sae/sae.js'
 import type { FeatureAttribution } from './attribute.js'
-import { type Metric, metricValue } from './metric.js'
 
 /** Copies of the prompt in one forward pass, and rows of all of them: making their buffers must not take long. */
 const mostCopies = 16
@@ -74,7 +74,7 @@ async function ablatedLogits(
   const change = kernels.zeros([B * T, sae.dOut])
   kernels.linearForward(change, removed, directions, null)
 
-  const workspace = createWorkspace(model, B, T)
+  const workspace = createWorkspace(model, B, T, { keep: ['ln_final.hook_normalized'] })
   const repeated = Int32Array.from({ length: B * T }, (_, n) => tokens[n % T])
   forward(
     model,

@@ -1,14 +1,14 @@
 import { setImmediate } from 'node:timers/promises'
-import { requireSaeFits } from '../eval/sae-on-model.js'
+import { requireSaeFits } from '../activations/sae-on-model.js'
 import { pearson, spearman } from '../interp/correlation.js'
 import type { Tensor } from '../kernels/kernels.js'
+import { type Metric, metricGradient, metricValue, softmax } from '../model/logit-metric.js'
 import type { Transformer, Workspace } from '../model/transformer.js'
 import { backwardFromLogits, createWorkspace, forward, freeWorkspace } from '../model/transformer.js'
 import { readTokenScales } from '../sae/input-normalization.js'
 import { encode, reconstruct, type Sae } from '../sae/sae.js'
 import { ablationEffects } from './ablation.js'
 import { directEffects } from './direct-effects.js'
-import { type Metric, metricGradient, metricValue, softmax } from './metric.js'
 
 /*
  * The autoencoder is spliced into the model with its error: x = sum_i f_i d_i + b_dec + error, so no number of the forward pass changes. With the

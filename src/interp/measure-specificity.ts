@@ -1,7 +1,7 @@
+import { requireSaeFits } from '../activations/sae-on-model.js'
 import type { TokenSplit } from '../corpus/corpus.js'
 import { windowCount } from '../corpus/windows.js'
 import { encodedWindows } from '../eval/encoded-windows.js'
-import { requireSaeFits } from '../eval/sae-on-model.js'
 import { sampleWindows } from '../eval/sample-windows.js'
 import { activationOf } from '../features/example-slots.js'
 import {
@@ -101,11 +101,11 @@ async function addSplit(run: Pass, split: TokenSplit, tokens: number): Promise<v
   const { config, features, histograms, context } = run
   const { model, sae, corpus } = run.inputs
   const size = model.config.context
-  const { endOfText } = corpus.tokenizer
+  const { startOfText } = corpus.tokenizer
   const label = labelling(run, split, size)
   const windows = sampleWindows(split, size, tokens)
   const { batchWindows } = config
-  for await (const encoded of encodedWindows({ model, sae, split, endOfText, windows, batchWindows })) {
+  for await (const encoded of encodedWindows({ model, sae, split, startOfText, windows, batchWindows })) {
     throwIfInterrupted(context.signal)
     const marks = await label(encoded.windows)
     for (let row = 0; row < encoded.rows.length; row++) {

@@ -1,7 +1,7 @@
+import { requireSaeFits } from '../activations/sae-on-model.js'
 import type { TokenCorpus } from '../corpus/corpus.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import { type EncodedBatch, encodedWindows } from '../eval/encoded-windows.js'
-import { requireSaeFits } from '../eval/sae-on-model.js'
 import { activationOf } from '../features/example-slots.js'
 import type { Transformer } from '../model/transformer.js'
 import {
@@ -184,12 +184,12 @@ async function eachToken(
   const { inputs, config, context } = run
   const { model, sae, corpus } = inputs
   for (const { split, contextSize, windows, counted, labels } of run.samples) {
-    const { endOfText } = corpus.tokenizer
+    const { startOfText } = corpus.tokenizer
     const options = {
       model,
       sae,
       split,
-      endOfText,
+      startOfText,
       windows: windows[half],
       batchWindows: config.batchWindows,
     }

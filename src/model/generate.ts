@@ -4,7 +4,7 @@ import { MonosemError } from '../errors/monosem-error.js'
 import { throwIfInterrupted } from '../progress/progress.js'
 import { Random } from '../random/random.js'
 import {
-  cachedForward,
+  cachedForwardAsync,
   createKeyValueCache,
   freeKeyValueCache,
   type KeyValueCache,
@@ -12,7 +12,7 @@ import {
 } from './cached-forward.js'
 import { chooseToken } from './choose-token.js'
 import { type GenerateConfig, generateConfigSchema } from './sample-config.js'
-import type { Hook, Transformer } from './transformer.js'
+import type { AsyncHook, Hook, Transformer } from './transformer.js'
 
 /** What the rows of a forward pass are, for hooks that treat some of them differently. [N] each */
 export interface PassRows {
@@ -26,13 +26,13 @@ export interface PassRows {
 }
 
 /** Hooks for one forward pass, by hook point. */
-export type HooksFor = (rows: PassRows) => Record<string, Hook>
+export type HooksFor<H extends AsyncHook = Hook> = (rows: PassRows) => Record<string, H>
 
 export interface GenerateContext {
   /** stops the writing with `interrupted` */
   signal?: AbortSignal
   /** run in every forward pass, on its new positions, e.g. to steer */
-  hooks?: Record<string, Hook> | HooksFor
+  hooks?: Record<string, AsyncHook> | HooksFor<AsyncHook>
 }
 
 /** One new token of one of the texts. */
@@ -48,6 +48,9 @@ export interface Continuation {
   text: string
 }
 
+/** A text to continue, which then stands after the start of a text; or token ids, taken as they are. */
+export type Prompt = string | readonly number[]
+
 /** A text being written. */
 interface Writer {
   sequence: number
@@ -62,7 +65,7 @@ interface Writer {
 }
 
 /**
- * Continues several prompts at once, a token each at a time, with a cache of keys and values. Every text starts after <|endoftext|>. When
+ * Continues several prompts at once, a token each at a time, with a cache of keys and values. Every text starts after the tokenizer's startOfText. When
  * it has filled the model's context, the window moves on to its last three quarters, which are computed again. Yields tokens as they
  * are chosen, those of one step in the order of the prompts; a text ends at `maxTokens` or when the model ends the document (that
  * token is not yielded). The same options give the same texts, and the first is the one that its prompt gives alone.
@@ -70,8 +73,8 @@ interface Writer {
  */
 export async function* generate(
   model: Transformer,
-  tokenizer: Pick<Tokenizer, 'encode' | 'endOfText'>,
-  prompts: readonly string[],
+  tokenizer: Pick<Tokenizer, 'encode' | 'startOfText' | 'endOfText'>,
+  prompts: readonly Prompt[],
   options: Partial<GenerateConfig> = {},
   context: GenerateContext = {},
 ): AsyncGenerator<WrittenToken, void, void> {
@@ -80,7 +83,11 @@ export async function* generate(
     createWriter(model, tokenizer, prompt, sequence, config.seed),
   )
   if (writers.length === 0) return
-  const cache = createKeyValueCache(model, writers.length)
+  const longest = Math.max(...writers.map(({ tokens }) => tokens.length)) + config.maxTokens
+  const cache = createKeyValueCache(model, writers.length, {
+    positions: Math.min(longest, model.config.context),
+    keep: ['ln_final.hook_normalized'],
+  })
   try {
     for (let i = 0; i < config.maxTokens && writers.length > 0; i++) {
       throwIfInterrupted(context.signal)
@@ -88,7 +95,7 @@ export async function* generate(
       const ended = new Set<Writer>()
       for (const [at, writer] of writers.entries()) {
         const token = chooseToken(logits[at], config, writer.random)
-        if (token === tokenizer.endOfText) {
+        if (token === tokenizer.endOfText || token === tokenizer.startOfText) {
           ended.add(writer)
           continue
         }
@@ -106,7 +113,7 @@ export async function* generate(
 export async function continueTexts(
   model: Transformer,
   tokenizer: Tokenizer,
-  prompts: readonly string[],
+  prompts: readonly Prompt[],
   options: Partial<GenerateConfig> = {},
   context: GenerateContext = {},
 ): Promise<Continuation[]> {
@@ -118,12 +125,16 @@ export async function continueTexts(
 
 function createWriter(
   { config }: Transformer,
-  tokenizer: Pick<Tokenizer, 'encode' | 'endOfText'>,
-  prompt: string,
+  tokenizer: Pick<Tokenizer, 'encode' | 'startOfText'>,
+  prompt: Prompt,
   sequence: number,
   seed: number,
 ): Writer {
-  const tokens = [tokenizer.endOfText, ...tokenizer.encode(prompt)]
+  const tokens = typeof prompt === 'string' ? [tokenizer.startOfText, ...tokenizer.encode(prompt)] : [...prompt]
+  if (tokens.length === 0)
+    throw new MonosemError('shape', `prompt ${sequence}: expected at least one token, got none`, {
+      hint: 'begin with the start-of-text token',
+    })
   return {
     sequence,
     tokens,
@@ -143,7 +154,7 @@ async function nextLogits(
 ): Promise<Float32Array[]> {
   const { kernels, config } = model
   const { rows, positions, last } = newRows(writers, config.context)
-  const pass = cachedForward(
+  const pass = await cachedForwardAsync(
     model,
     cache,
     { ...rows, positions },

@@ -1,16 +1,22 @@
-import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openCorpus } from '../corpus/corpus.js'
+import { writeTokenizer } from '../corpus/tokenizer-source.js'
 import type { Kernels } from '../kernels/kernels.js'
 import type { StageContext } from '../progress/progress.js'
-import { storageError, writeFileAtomic } from '../storage/atomic-file.js'
-import { openStage, runStage, type StageResult } from '../storage/stage.js'
+import { writeFileAtomic } from '../storage/atomic-file.js'
+import { runStage, type StageResult } from '../storage/stage.js'
 import { evaluateModel, type ModelEvaluation } from './evaluate-model.js'
 import type { ModelConfig } from './model-config.js'
 import { saveTransformer } from './model-files.js'
 import { trainNgram } from './ngram.js'
 import { trainModel } from './train-model.js'
-import { createTransformer, freeTransformer, parameterCount, type TransformerConfig } from './transformer.js'
+import {
+  createTransformer,
+  freeTransformer,
+  parameterCount,
+  type TransformerConfig,
+  transformerConfig,
+} from './transformer.js'
 
 export { loadTransformer } from './model-files.js'
 
@@ -45,14 +51,14 @@ export async function runModelStage(
   }
   return runStage(request, async (partial) => {
     const corpus = await openCorpus(directory)
-    const sizes = transformerConfig(config, corpus.tokenizer.vocabularySize)
+    const sizes = sizesOf(config, corpus.tokenizer.vocabularySize)
     const model = createTransformer(context.kernels, sizes, config.seed)
     const training = await trainModel(model, corpus.train, config, partial, context)
-    const ngram = trainNgram(corpus.train.tokens, sizes.vocabularySize, corpus.tokenizer.endOfText)
+    const ngram = trainNgram(corpus.train.tokens, sizes.vocabularySize, corpus.tokenizer.startOfText)
     const evaluation = await evaluateModel(model, ngram, corpus.validation, corpus.tokenizer, config, context)
     await saveTransformer(model, partial)
     freeTransformer(model)
-    await copyTokenizer(directory, partial)
+    await writeTokenizer(partial, corpus.tokenizer)
     const metrics: ModelMetrics = {
       ...evaluation,
       tokensPerSecond: training.tokensPerSecond,
@@ -66,17 +72,7 @@ export async function runModelStage(
 }
 
 /** The sizes among a stage's options. */
-function transformerConfig(config: ModelConfig, vocabularySize: number): TransformerConfig {
+function sizesOf(config: ModelConfig, vocabularySize: number): TransformerConfig {
   const { layers, dModel, heads, dMlp, context } = config
-  return { layers, dModel, heads, dMlp, context, vocabularySize }
-}
-
-async function copyTokenizer(from: string, to: string): Promise<void> {
-  const stage = await openStage(from, 'corpus')
-  const path = await stage.file('tokenizer.json')
-  try {
-    await copyFile(path, join(to, 'tokenizer.json'))
-  } catch (cause) {
-    throw storageError('copy', path, cause)
-  }
+  return transformerConfig({ layers, dModel, heads, dMlp, context, vocabularySize }, 'model')
 }

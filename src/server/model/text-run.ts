@@ -1,6 +1,6 @@
-import { softmax } from '../../attribution/metric.js'
 import { segmentsOf } from '../../features/segments.js'
 import type { Codes } from '../../kernels/kernels.js'
+import { softmax } from '../../model/logit-metric.js'
 import { createWorkspace, forward, freeWorkspace, loss } from '../../model/transformer.js'
 import { requireFeature } from '../../sae/require-feature.js'
 import { encode } from '../../sae/sae.js'
@@ -34,7 +34,7 @@ export async function passOver(loaded: LoadedModel, text: string): Promise<TextP
   const { kernels } = model
   const { tokens, truncated } = firstTokens(loaded, text)
   const T = tokens.length
-  const workspace = createWorkspace(model, 1, T)
+  const workspace = createWorkspace(model, 1, T, { keep: [sae.hookName] })
   try {
     const targets = Int32Array.from({ length: T }, (_, t) => tokens[t + 1] ?? -1)
     forward(model, workspace, { tokens, targets, starts: new Int32Array(T) })
