@@ -41,7 +41,8 @@ test('Gemma Scope by its place on the hub: what it reads is known from there, an
   const out = join(cacheDirectory, '../converted')
   await convertSae(`${source}/params.npz`, out, { ...options, offline: true })
   const { config } = await readSae(out)
-  assert.deepEqual((config.monosem?.convertedFrom as { commit: string }).commit, commit)
+  const { convertedFrom } = config.monosem as { convertedFrom?: { commit?: string } }
+  assert.equal(convertedFrom?.commit, commit)
   assert.equal(config.metadata.hook_name, 'blocks.20.hook_resid_post')
 
   await assert.rejects(readSae('google/gemma-scope-2b-pt-res', options), {
