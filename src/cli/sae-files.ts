@@ -8,6 +8,8 @@ export function addSaeSource(command: Command): Command {
   return command
     .option('--revision <text>', 'branch, tag or commit on the Hugging Face hub (default: main)')
     .option('--offline', 'never ask the hub: take what its cache on this disk has')
+    .option('--hook-name <text>', 'hook point that it reads, where its files do not say')
+    .option('--target-hook-name <text>', 'hook point that it reconstructs, where its files do not say')
     .option(
       '--activation-scale <number>',
       'what activations are multiplied by where the files expect scaled ones and do not say how much: sqrt(D) / mean ||x||',
@@ -18,6 +20,8 @@ export function addSaeSource(command: Command): Command {
 export function readSaeSource(session: Session, command: Command): ReadSaeOptions {
   const { progress, signal } = session.context
   const revision: string | undefined = command.getOptionValue('revision')
+  const hookName: string | undefined = command.getOptionValue('hookName')
+  const targetHookName: string | undefined = command.getOptionValue('targetHookName')
   const scale: string | undefined = command.getOptionValue('activationScale')
   if (scale !== undefined && !(Number(scale) > 0 && Number.isFinite(Number(scale))))
     throw new MonosemError('config', `--activation-scale: expected a number above 0, got ${scale}`)
@@ -26,6 +30,8 @@ export function readSaeSource(session: Session, command: Command): ReadSaeOption
     ...(signal && { signal }),
     ...(revision !== undefined && { revision }),
     ...(command.getOptionValue('offline') === true && { offline: true }),
+    ...(hookName !== undefined && { hookName }),
+    ...(targetHookName !== undefined && { targetHookName }),
     ...(scale !== undefined && { activationScale: Number(scale) }),
   }
 }

@@ -21,7 +21,12 @@ export interface ReadSae extends SaeFile {
   source: ResolvedSource
 }
 
-export interface ReadSaeOptions extends SourceOptions, ReadSaelensOptions {}
+export interface ReadSaeOptions extends SourceOptions, ReadSaelensOptions {
+  /** hook point that it reads, where the files do not say or say it in other words */
+  hookName?: string
+  /** hook point that it reconstructs. Default: what the files say; for an autoencoder `hookName` */
+  targetHookName?: string
+}
 
 const readers: Record<
   SaeFormat,
@@ -50,13 +55,34 @@ export async function readSae(source: string, options: ReadSaeOptions = {}): Pro
   try {
     const file = await readers[detected.format](detected, placeOf(resolved), options)
     return {
-      ...file,
+      ...withHooks(file, options),
       detected: detected.reason,
       files: [...(detected.config ? [detected.config.path] : []), detected.weights.path],
       source: resolved,
     }
   } finally {
     await detected.weights.close()
+  }
+}
+
+/** With the hook points that the caller names. */
+function withHooks(file: SaeFile, { hookName, targetHookName }: ReadSaeOptions): SaeFile {
+  if (hookName === undefined && targetHookName === undefined) return file
+  const transcoder = file.config.d_out !== undefined
+  const reads = hookName ?? file.conventions.hookName
+  const target = targetHookName ?? (transcoder ? file.conventions.targetHookName : reads)
+  const { hook_name: _, hook_name_out: __, ...metadata } = file.config.metadata
+  return {
+    ...file,
+    conventions: { ...file.conventions, hookName: reads, targetHookName: target },
+    config: {
+      ...file.config,
+      metadata: {
+        ...metadata,
+        ...(reads !== null && { hook_name: reads }),
+        ...(transcoder && target !== null && { hook_name_out: target }),
+      },
+    },
   }
 }
 

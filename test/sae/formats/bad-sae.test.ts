@@ -265,6 +265,15 @@ test('a pickle that calls something is refused by name, and nothing runs', async
   assert.deepEqual(await readdir(directory), ['ae.pt'])
 })
 
+test('hook points that the files do not say can be named, and are kept', async (t) => {
+  const out = join(await temporaryDirectory(t), 'out')
+  const source = join(goldenDirectory, 'openai-relu')
+  assert.equal((await readSae(source)).conventions.hookName, null)
+  await convertSae(source, out, { hookName: 'blocks.5.hook_mlp_out' })
+  const { hookName, targetHookName } = (await readSae(out)).conventions
+  assert.deepEqual([hookName, targetHookName], ['blocks.5.hook_mlp_out', 'blocks.5.hook_mlp_out'])
+})
+
 test('a finished conversion is never overwritten, and its files are checked', async (t) => {
   const out = join(await temporaryDirectory(t), 'out')
   const source = join(goldenDirectory, 'saelens/gated')
