@@ -75,7 +75,7 @@ export function createLiveSource(
     d: hookWidth(model.config, hookName),
     ...(pairs && { dOut }),
     metadata: sourceMetadata({
-      modelName: 'monosem',
+      modelName: model.name ?? 'monosem',
       hookName,
       targetHookName,
       contextSize,

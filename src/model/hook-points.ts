@@ -137,8 +137,8 @@ export function hookPlace(config: TransformerConfig, name: string): number {
   const place = hookOrder(config).get(name)
   if (place !== undefined) return place
   const names = hookNames(config)
-  throw new MonosemError('config', `no hook point of the model is called ${JSON.stringify(name)}`, {
-    hint: `did you mean one of ${nearNames(name, names).join(', ')}? \`monosem model info\` and model.hookNames() list them`,
+  throw new MonosemError('config', `model/transformer: no hook point is called ${name}`, {
+    hint: `did you mean one of ${nearNames(name, names).join(', ')}? \`monosem model info\` lists them`,
   })
 }
 

@@ -13,6 +13,8 @@ export interface Transformer {
   config: TransformerConfig
   /** matrices f32 or bf16, the others f32 */
   params: Record<string, Tensor>
+  /** what autoencoders trained on it call it: its name on the hub where it has one. Default: monosem */
+  name?: string
 }
 
 /** Shape of a parameter and the standard deviation it starts with (0: zeros, 'ones': ones). */
