@@ -227,6 +227,6 @@ function scopeOf({
   return { tokens: scope, positions, skipBos }
 }
 
-const writingOf = ({ maxTokens, temperature, topP, seed }: GenerateConfig): GenerateConfig => ({
-  ...{ maxTokens, temperature, topP, seed },
+const writingOf = ({ maxTokens, temperature, topK, topP, seed }: GenerateConfig): GenerateConfig => ({
+  ...{ maxTokens, temperature, topK, topP, seed },
 })

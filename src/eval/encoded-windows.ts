@@ -55,7 +55,7 @@ export async function* encodedWindows(options: EncodedWindowsOptions): AsyncGene
   const t = model.config.context
   const buffers = perBatchSize<EncodeBuffers>(
     (windows) => ({
-      workspace: createWorkspace(model, windows, t),
+      workspace: createWorkspace(model, windows, t, { keep: [sae.hookName] }),
       x: model.kernels.zeros([windows * t, sae.d]),
     }),
     ({ workspace, x }) => {

@@ -94,7 +94,9 @@ function createRunner(inputs: EvaluateInputs, mean: Float32Array, batch: number)
   const { kernels, config } = inputs.model
   const n = batch * config.context
   return {
-    workspace: createWorkspace(inputs.model, batch, config.context),
+    workspace: createWorkspace(inputs.model, batch, config.context, {
+      keep: [inputs.sae.hookName, inputs.sae.targetHookName],
+    }),
     mean: kernels.tensor(mean, [mean.length]),
     x: kernels.zeros([n, inputs.sae.d]),
     y: kernels.zeros([n, mean.length]),

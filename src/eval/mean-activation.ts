@@ -21,7 +21,7 @@ export async function meanActivation(options: MeanActivationOptions): Promise<Fl
   const t = model.config.context
   const d = hookWidth(model.config, hookName)
   const workspaces = perBatchSize(
-    (windows) => createWorkspace(model, windows, t),
+    (windows) => createWorkspace(model, windows, t, { keep: [hookName] }),
     (workspace) => freeWorkspace(model, workspace),
   )
   const total = new Float64Array(d)

@@ -80,7 +80,11 @@ export async function* generate(
     createWriter(model, tokenizer, prompt, sequence, config.seed),
   )
   if (writers.length === 0) return
-  const cache = createKeyValueCache(model, writers.length)
+  const longest = Math.max(...writers.map(({ tokens }) => tokens.length)) + config.maxTokens
+  const cache = createKeyValueCache(model, writers.length, {
+    positions: Math.min(longest, model.config.context),
+    keep: ['ln_final.hook_normalized'],
+  })
   try {
     for (let i = 0; i < config.maxTokens && writers.length > 0; i++) {
       throwIfInterrupted(context.signal)
