@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TokenSplit } from '../corpus/corpus.js'
 import { bf16Bits } from '../formats/half-floats.js'
-import { createSafetensorsStream, type SafetensorsStream } from '../formats/safetensors-stream.js'
+import { createSafetensorsWriter, type SafetensorsWriter } from '../formats/safetensors-writer.js'
 import type { Tensor } from '../kernels/kernels.js'
 import { hookWidth, type Transformer } from '../model/transformer.js'
 import { type ProgressTask, type StageContext, throwIfInterrupted } from '../progress/progress.js'
@@ -11,7 +11,7 @@ import { formatBytes, requireFreeSpace } from '../storage/free-space.js'
 import type { FileEntry } from '../storage/stage.js'
 import { type ActivationPass, createActivationPass } from './activation-pass.js'
 import type { HarvestConfig } from './harvest-config.js'
-import { planShards, rowIds, type ShardPlan } from './harvest-plan.js'
+import { planShards, type RowIds, rowIds, type ShardPlan } from './harvest-plan.js'
 import { createRowLayout, type RowLayout } from './row-layout.js'
 import { bytesPerValue, STORE_FILE, type StoreInfo, shardFile, shardTensors } from './store-info.js'
 import { createWriteQueue, type WriteQueue } from './write-queue.js'
@@ -39,8 +39,8 @@ interface Harvest {
   /** where the rows of one pass are gathered, by hook point: [B*T, D] in the type of the store */
   gathered: Map<string, Tensor>
   queue: WriteQueue
-  /** files that are being written, one for each hook point */
-  streams: SafetensorsStream[]
+  /** of the shard that is being written, one for each hook point */
+  writers: SafetensorsWriter[]
   finished: Finished
   signal: AbortSignal | undefined
   report(rows: number, bytes: number): void
@@ -100,13 +100,13 @@ export async function harvest(
     info.shardRows.slice(0, first).reduce((a, b) => a + b, 0),
   )
   const parts = { directory, config: { ...config, modelBatch }, inputs, layout, info, pass, gathered, queue }
-  const run: Harvest = { ...parts, streams: [], finished, signal, report }
+  const run: Harvest = { ...parts, writers: [], finished, signal, report }
   try {
     for (let shard = first; shard < shards.length; shard++) await harvestShard(run, shards[shard], shard)
     await queue.drain()
   } finally {
     await queue.drain().catch(() => {})
-    for (const stream of run.streams) await stream.discard()
+    for (const writer of run.writers) await writer.discard()
     pass.free()
     for (const tensor of gathered.values()) kernels.free(tensor)
     task.end()
@@ -174,62 +174,66 @@ async function harvestShard(run: Harvest, plan: ShardPlan, shard: number): Promi
   const { config, inputs, pass, gathered, info, queue } = run
   const { kernels } = inputs.model
   await queue.push(() => openShard(run, plan, shard))
-  let left = plan.rows
+  let done = 0
   for (let at = 0; at < plan.windows.length; at += config.modelBatch) {
     throwIfInterrupted(run.signal)
     const windows = plan.windows.subarray(at, at + config.modelBatch)
-    const positions = pass.run(windows).subarray(0, left)
+    const positions = pass.run(windows).subarray(0, plan.rows - done)
     if (positions.length === 0) continue
-    left -= positions.length
+    const first = done
+    done += positions.length
     const rowsOf = (name: string): Tensor => kernels.rows(gathered.get(name) as Tensor, 0, positions.length)
     pass.copyRows(positions, rowsOf)
     const values = Promise.all(info.hooks.map(({ name }) => kernels.readF32(rowsOf(name))))
     // the job that waits for it may come much later
     values.catch(() => {})
-    await queue.push(() => appendRows(run, values, positions.length))
+    await queue.push(() => appendRows(run, values, first, positions.length))
   }
   await queue.push(() => closeShard(run, shard))
 }
 
 async function openShard(run: Harvest, plan: ShardPlan, shard: number): Promise<void> {
   const { directory, inputs, layout, info } = run
-  const ids = rowIds(inputs.split, layout, plan)
-  const shape = [plan.rows]
-  const known = {
-    [shardTensors.tokenIds]: { shape, data: ids.tokenIds },
-    [shardTensors.positions]: { shape, data: ids.positions },
-    [shardTensors.documentIds]: { shape, data: ids.documentIds },
-  }
+  const ids = Object.entries(rowIds(inputs.split, layout, plan)) as [keyof RowIds, Int32Array][]
+  const column = { dtype: 'I32', shape: [plan.rows] } as const
+  const dtype = info.dtype === 'f32' ? 'F32' : 'BF16'
   for (const { name, width } of info.hooks) {
-    const stream = await createSafetensorsStream(join(directory, shardFile(name, shard)), {
-      known,
-      streamed: {
-        name: shardTensors.activations,
-        dtype: info.dtype === 'f32' ? 'F32' : 'BF16',
-        shape: [plan.rows, width],
+    const writer = await createSafetensorsWriter(
+      join(directory, shardFile(name, shard)),
+      {
+        ...Object.fromEntries(ids.map(([id]) => [shardTensors[id], column])),
+        [shardTensors.activations]: { dtype, shape: [plan.rows, width] },
       },
-      metadata: { model_name: info.modelName, hook_name: name, context_size: String(info.contextSize) },
-    })
-    run.streams.push(stream)
+      { model_name: info.modelName, hook_name: name, context_size: String(info.contextSize) },
+    )
+    run.writers.push(writer)
+    for (const [id, data] of ids) await writer.write(shardTensors[id], data)
   }
 }
 
-async function appendRows(run: Harvest, values: Promise<Float32Array[]>, rows: number): Promise<void> {
+/** @param first row of the shard */
+async function appendRows(
+  run: Harvest,
+  values: Promise<Float32Array[]>,
+  first: number,
+  rows: number,
+): Promise<void> {
+  const { info, writers, report } = run
   let bytes = 0
   for (const [i, data] of (await values).entries()) {
-    const stored = run.info.dtype === 'f32' ? data : bf16Bits(data)
-    await run.streams[i].append(new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength))
+    const stored = info.dtype === 'f32' ? data : bf16Bits(data)
+    await writers[i].write(shardTensors.activations, stored, first * info.hooks[i].width)
     bytes += stored.byteLength
   }
-  run.report(rows, bytes)
+  report(rows, bytes)
 }
 
 /** Finishes the files of a shard, then notes that they are whole. */
 async function closeShard(run: Harvest, shard: number): Promise<void> {
-  const { directory, info, streams, finished } = run
-  const entries = await Promise.all(streams.map((stream) => stream.finish()))
-  run.streams = []
-  for (const [i, { name }] of info.hooks.entries()) finished[shardFile(name, shard)] = entries[i]
+  const { directory, info, writers, finished } = run
+  const entries = await Promise.all(writers.map((writer) => writer.finish()))
+  run.writers = []
+  for (const [i, { name }] of info.hooks.entries()) finished[shardFile(name, shard)] = entries[i] as FileEntry
   await writeFileAtomic(join(directory, CHECKPOINT), JSON.stringify(finished))
 }
 
