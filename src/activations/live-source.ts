@@ -74,7 +74,7 @@ export function createLiveSource(
     d: hookWidth(model.config, hookName),
     ...(pairs && { dOut }),
     metadata: sourceMetadata({
-      modelName: 'monosem',
+      modelName: model.config.family,
       hookName,
       targetHookName,
       contextSize,
