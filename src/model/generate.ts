@@ -130,7 +130,8 @@ function createWriter(
   sequence: number,
   seed: number,
 ): Writer {
-  const tokens = typeof prompt === 'string' ? [tokenizer.startOfText, ...tokenizer.encode(prompt)] : [...prompt]
+  const tokens =
+    typeof prompt === 'string' ? [tokenizer.startOfText, ...tokenizer.encode(prompt)] : [...prompt]
   if (tokens.length === 0)
     throw new MonosemError('shape', `prompt ${sequence}: expected at least one token, got none`, {
       hint: 'begin with the start-of-text token',
