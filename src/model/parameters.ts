@@ -13,7 +13,7 @@ export interface Transformer {
   config: TransformerConfig
   /** matrices f32 or bf16, the others f32 */
   params: Record<string, Tensor>
-  /** what autoencoders trained on it call it: its name on the hub where it has one. Default: monosem */
+  /** what autoencoders trained on it call it: its name on the hub where it has one. Default: the family */
   name?: string
 }
 

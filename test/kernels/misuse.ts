@@ -31,6 +31,7 @@ const MEMORY: Misuse[] = [
   [/write: .*got i32/, (k) => k.write(zeros(k, 2), new Int32Array(2))],
   [/write: .*got f32/, (k) => k.write(ints(k, 2), new Float32Array(2))],
   [/readF32: .*got i32/, (k) => k.readF32(ints(k, 2))],
+  [/readF32: expected a Float32Array of 2 .*got 3/, (k) => k.readF32(zeros(k, 2), new Float32Array(3))],
 ]
 
 const ELEMENTWISE: Misuse[] = [
