@@ -6,8 +6,8 @@ import {
   createWorkspace,
   forward,
   freeWorkspace,
-  hookNames,
   hookWidth,
+  lastHook,
   type Transformer,
   type Workspace,
 } from '../model/transformer.js'
@@ -27,6 +27,8 @@ export interface LiveSourceOptions {
   dtype: 'f32' | 'bf16'
   /** sequences per forward pass */
   modelBatch: number
+  /** tokens of each sequence. Default: the model's context, which may be very long */
+  contextSize?: number
 }
 
 /** Room for the activations of one hook point. */
@@ -74,9 +76,8 @@ export function createLiveSource(
   corpus: TokenCorpus,
   options: LiveSourceOptions,
 ): ActivationSource {
-  const { hookName, targetHookName = hookName } = options
-  const { endOfText } = corpus.tokenizer
-  const layout = createRowLayout(corpus.train, model.config.context, endOfText, options.seed)
+  const { hookName, targetHookName = hookName, contextSize = model.config.context } = options
+  const layout = createRowLayout(corpus.train, contextSize, corpus.tokenizer.startOfText, options.seed)
   const parts: Parts = { kernels, model, corpus, layout, options }
   const pairs = targetHookName !== hookName
   const dOut = hookWidth(model.config, targetHookName)
@@ -87,7 +88,7 @@ export function createLiveSource(
       model_name: 'monosem',
       hook_name: hookName,
       ...(pairs && { hook_name_out: targetHookName }),
-      context_size: model.config.context,
+      context_size: contextSize,
       prepend_bos: false,
     },
     batches: ({ batchSize, skip }) => batchesOf(parts, batchSize, skip),
@@ -132,14 +133,17 @@ function batchesInBlock(batchSize: number, bufferTokens: number, layout: RowLayo
   return Math.max(1, Math.floor(Math.min(bufferTokens, layout.epochRows) / batchSize))
 }
 
-function allocate({ kernels, model, options }: Parts, batchSize: number, batchesPerBlock: number): Buffers {
+function allocate(
+  { kernels, model, options, layout }: Parts,
+  batchSize: number,
+  batchesPerBlock: number,
+): Buffers {
   const { dtype, modelBatch, hookName, targetHookName = hookName } = options
   const rows = batchSize * batchesPerBlock
   const names = [...new Set([hookName, targetHookName])]
-  const inOrder = hookNames(model.config).filter((name) => names.includes(name))
   return {
-    workspace: createWorkspace(model, modelBatch, model.config.context),
-    ids: kernels.zeros([modelBatch * model.config.context], 'i32'),
+    workspace: createWorkspace(model, modelBatch, layout.contextSize, { keep: names }),
+    ids: kernels.zeros([modelBatch * layout.contextSize], 'i32'),
     hooks: names.map((name) => {
       const d = hookWidth(model.config, name)
       return {
@@ -148,7 +152,7 @@ function allocate({ kernels, model, options }: Parts, batchSize: number, batches
         batch: kernels.zeros([batchSize, d]),
       }
     }),
-    lastHook: inOrder.at(-1) as string,
+    lastHook: lastHook(model.config, names),
     order: kernels.zeros([rows], 'i32'),
     tokens: undefined,
   }
@@ -178,7 +182,7 @@ function fillBlock(
       skipRows += value.skipRows
     }
     buffers.tokens = fillWindows(corpus.train, layout.contextSize, group, buffers.tokens)
-    const kept = keptPositions(buffers.tokens.tokens, corpus.tokenizer.endOfText)
+    const kept = keptPositions(buffers.tokens.tokens, corpus.tokenizer.startOfText)
     const positions = kept.subarray(skipRows, skipRows + rows - filled)
     forward(model, buffers.workspace, buffers.tokens, { stopAfter: buffers.lastHook })
     const ids = kernels.rows(buffers.ids, 0, positions.length)
@@ -199,10 +203,10 @@ function orderOf(seed: number, block: number, rows: number): Int32Array {
 }
 
 /** Positions that hold anything but <|endoftext|>. */
-function keptPositions(tokens: ArrayLike<number>, endOfText: number): Int32Array {
+function keptPositions(tokens: ArrayLike<number>, startOfText: number): Int32Array {
   const kept = new Int32Array(tokens.length)
   let count = 0
-  for (let n = 0; n < tokens.length; n++) if (tokens[n] !== endOfText) kept[count++] = n
+  for (let n = 0; n < tokens.length; n++) if (tokens[n] !== startOfText) kept[count++] = n
   return kept.subarray(0, count)
 }
 
@@ -219,7 +223,7 @@ function locateRow(
   const { window, skipRows } = layout.windowsFrom(block * rows + inBlock).next().value
   const first = window * layout.contextSize
   const tokens = train.tokens.subarray(first, first + layout.contextSize)
-  const token = first + keptPositions(tokens, tokenizer.endOfText)[skipRows]
+  const token = first + keptPositions(tokens, tokenizer.startOfText)[skipRows]
   const { document, offset } = locate(train, token)
   return `token ${offset} of document ${document}, ${train.name} split`
 }
