@@ -130,7 +130,7 @@ export function* norm(
   const out = buffer(pass, name)
   const [width] = w.shape
   const rows = (out.shape[0] * out.shape[1]) / width
-  const cut = (t: Tensor): Tensor => kernels.reshape(t, [rows, width])
+  const cut = (t: Tensor): Tensor => (width === t.shape[1] ? t : kernels.reshape(t, [rows, width]))
   const figures = workspace.keep === 'all' ? parameters : rows
   const rstd = workspace.room(`${figures} rstd`, [rows])
   const dW = (gradients: Gradients) => gradients.parameters[`${parameters}.w`] ?? null

@@ -24,6 +24,7 @@ import {
   parameterSpecs,
   type Transformer,
   type WorkspaceOptions,
+  withContext,
   zerosLikeParameters,
 } from '../../src/model/transformer.js'
 import { Random } from '../../src/random/random.js'
@@ -244,6 +245,22 @@ for (const [family, config] of Object.entries(FAMILIES)) {
       }
       freeKeyValueCache(model, cache)
     }
+  })
+
+  test(`${family}: with a shorter context, the same numbers`, async () => {
+    const model = await tinyModel(fast, config)
+    const short = withContext(model, 4)
+    const ids = tinyBatch(short.config)
+    const logits = async (on: Transformer) => {
+      const workspace = createWorkspace(on, 2, 4)
+      forward(on, workspace, ids)
+      return fast.readF32(workspace.logits)
+    }
+    assert.deepEqual(await logits(short), await logits(model))
+    for (const [name, { shape }] of Object.entries(parameterSpecs(short.config)))
+      assert.deepEqual(short.params[name].shape, shape, name)
+    assert.throws(() => createWorkspace(short, 1, 5), { code: 'config', message: /1 to 4 positions/ })
+    assert.throws(() => withContext(model, 7), { code: 'config', message: /1 to 6 tokens, got 7/ })
   })
 
   test(`${family}: weights in bf16 give logits close to those in f32`, async () => {
