@@ -227,7 +227,7 @@ for (const [family, config] of Object.entries(FAMILIES)) {
     })
     const expected = await fast.readF32(workspace.logits)
     for (const cuts of [[T], [1, 2, 3, 4, 5, 6], [4, 6]]) {
-      const cache = createKeyValueCache(model, 1, { keep: ['ln_final.hook_normalized'] })
+      const cache = createKeyValueCache(model, 1)
       for (const [piece, end] of cuts.entries()) {
         const positions = Int32Array.from(
           { length: end - (cuts[piece - 1] ?? 0) },
