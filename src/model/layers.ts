@@ -69,10 +69,13 @@ export function* lookUp(pass: Pass, name: string, table: string, ids: Tensor, sc
   if (scale !== 1) kernels.scaleInPlace(out, scale)
   record(pass, ({ parameters, of }) => {
     if (!parameters[table]) return
-    const scaled = scale === 1 ? of(name) : pass.workspace.room('scaled gradient', out.shape)
-    if (scale !== 1) kernels.copy(scaled, of(name))
-    if (scale !== 1) kernels.scaleInPlace(scaled, scale)
-    kernels.embedBackward(parameters[table], null, scaled, ids, contextLength)
+    let dout = of(name)
+    if (scale !== 1) {
+      dout = pass.workspace.room('scaled gradient', out.shape)
+      kernels.copy(dout, of(name))
+      kernels.scaleInPlace(dout, scale)
+    }
+    kernels.embedBackward(parameters[table], null, dout, ids, contextLength)
   })
   return yield { name, tensor: out }
 }
