@@ -26,6 +26,14 @@ export * from './corpus/windows.js'
 export { type ModelConfig, modelConfigSchema } from './model/model-config.js'
 export { loadTransformer, type ModelMetrics, runModelStage } from './model/model-stage.js'
 export * from './model/generate.js'
+export { chainHooks, type HooksOption } from './model/hook-layers.js'
+export { createLanguageModel, type LanguageModel, type WriteOptions } from './model/language-model.js'
+export { type LoadModelOptions, loadModel } from './model/load-model.js'
+export type { NdArray } from './model/nd-array.js'
+export type { GradientOptions, GradientResult, LogitFunction, LogitTarget } from './model/run-gradients.js'
+export type { RunOptions, RunResult } from './model/run-tokens.js'
+export { type StreamedToken, streamTexts } from './model/stream-texts.js'
+export type { TokenInput } from './model/token-batch.js'
 export { sample } from './model/sample.js'
 export {
   type GenerateConfig,
@@ -37,12 +45,16 @@ export * from './model/transformer.js'
 
 // activations and sae: the autoencoder and what it is trained on
 export { createLiveSource, type LiveSourceOptions } from './activations/live-source.js'
+export { requireSaeFits } from './activations/sae-on-model.js'
+export { reconstruction, type Splice, spliceHooks } from './activations/splice.js'
+export { type SplicedRows, type WithSaeOptions, withSae } from './activations/with-sae.js'
 export type { ActivationPair, ActivationSource } from './sae/activation-source.js'
+export { setFeature } from './sae/edit-codes.js'
 export { resolveSaeConfig } from './sae/resolve-config.js'
 export { decode, encode, encodeRows, loadSae, reconstruct, type Sae, unloadSae } from './sae/sae.js'
 export { type ResolvedSaeConfig, type SaeConfig, saeConfigSchema } from './sae/sae-config.js'
 export { runSaeStage, type SaeMetrics, type SaeRequest, trainSaes } from './sae/sae-stage.js'
-export type { SaelensConfig } from './sae/saelens-config.js'
+export type { SaelensConfig } from './sae/formats/saelens-config.js'
 
 // eval: how good the decomposition is
 export { type EvalConfig, evalConfigSchema } from './eval/eval-config.js'
@@ -104,7 +116,7 @@ export {
 
 // steer and attribution: what features do
 export { type AttributeOptions, type Attribution, attribute } from './attribution/attribute.js'
-export { type Metric, singleToken } from './attribution/metric.js'
+export { type Metric, singleToken } from './model/logit-metric.js'
 export { promptTokens } from './model/prompt-tokens.js'
 export { type EditOptions, featureEdits } from './steer/feature-edits.js'
 export { conceptFeatures, tryFeatures } from './steer/find-feature.js'

@@ -1,8 +1,8 @@
 import { rowLogits } from '../model/cached-forward.js'
+import { type Metric, metricValue } from '../model/logit-metric.js'
 import { createWorkspace, forward, freeWorkspace, type Transformer } from '../model/transformer.js'
 import type { Sae } from '../sae/sae.js'
 import type { FeatureAttribution } from './attribute.js'
-import { type Metric, metricValue } from './metric.js'
 
 /** Copies of the prompt in one forward pass, and rows of all of them: making their buffers must not take long. */
 const mostCopies = 16
@@ -11,7 +11,7 @@ const mostRows = 512
 /**
  * What the metric loses when features are really taken out, one line of `wanted` at a time: the activation at each of its positions becomes
  * x - f_i d_i, with the autoencoder's error kept.
- * @param pairs activation of every feature at every position
+ * @param pairs activation of every feature at every position, as a multiple of its decoder row in the activation x
  * @param clean the metric of the model as it is
  */
 export async function ablationEffects(

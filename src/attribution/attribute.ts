@@ -1,13 +1,14 @@
 import { setImmediate } from 'node:timers/promises'
-import { requireSaeFits } from '../eval/sae-on-model.js'
+import { requireSaeFits } from '../activations/sae-on-model.js'
 import { pearson, spearman } from '../interp/correlation.js'
 import type { Tensor } from '../kernels/kernels.js'
+import { type Metric, metricGradient, metricValue, softmax } from '../model/logit-metric.js'
 import type { Transformer, Workspace } from '../model/transformer.js'
 import { backwardFromLogits, createWorkspace, forward, freeWorkspace } from '../model/transformer.js'
+import { readTokenScales } from '../sae/input-normalization.js'
 import { encode, reconstruct, type Sae } from '../sae/sae.js'
 import { ablationEffects } from './ablation.js'
 import { directEffects } from './direct-effects.js'
-import { type Metric, metricGradient, metricValue, softmax } from './metric.js'
 
 /*
  * The autoencoder is spliced into the model with its error: x = sum_i f_i d_i + b_dec + error, so no number of the forward pass changes. With the
@@ -16,7 +17,7 @@ import { type Metric, metricGradient, metricValue, softmax } from './metric.js'
  *
  *   gradient x activation = f_i(p) g_p . d_i
  *
- * is what m would lose without the feature if it were linear in it (Templeton et al. 2024, "Scaling Monosemanticity", appendix on
+ * (times the factor of the token where the autoencoder reads normed tokens) is what m would lose without the feature if it were linear in it (Templeton et al. 2024, "Scaling Monosemanticity", appendix on
  * attributions; Marks et al. 2024, "Sparse Feature Circuits", eq. 3). The direct effect is the part of it that goes straight to the logits, with the
  * final LayerNorm's scale held fixed. Both are checked against what really happens when the feature is taken out.
  */
@@ -87,7 +88,9 @@ export async function attribute(
   const workspace = createWorkspace(model, 1, tokens.length)
   try {
     const logits = await gradientPass(model, workspace, tokens, metric)
-    const pairs = await pairEffects(model, sae, workspace, tokens)
+    const scales = await readTokenScales(sae, workspace.activations[sae.hookName])
+    const pairs = await pairEffects(model, sae, workspace, tokens, scales)
+    const scaled = inRawUnits(pairs, scales)
     await setImmediate()
     // A position that no later one looks at has a gradient of exactly 0: nothing to list, and nothing to flatter the correlation with.
     const connected = pairs.filter(({ gradientTimesActivation }) => gradientTimesActivation !== 0)
@@ -95,10 +98,10 @@ export async function attribute(
     features.sort((a, b) => Math.abs(b.gradientTimesActivation) - Math.abs(a.gradientTimesActivation))
     const verified = features.slice(0, verify)
     const clean = metricValue(metric, logits)
-    const effects = await ablationEffects(model, sae, tokens, pairs, verified, metric, clean)
+    const effects = await ablationEffects(model, sae, tokens, scaled, verified, metric, clean)
     for (const [i, one] of verified.entries()) one.ablation = effects[i]
     await setImmediate()
-    await addDirect(model, sae, workspace, metric, features, pairs)
+    await addDirect(model, sae, workspace, metric, features, scaled)
     return {
       tokens: [...tokens],
       metric,
@@ -138,6 +141,7 @@ async function pairEffects(
   sae: Sae,
   workspace: Workspace,
   tokens: Int32Array,
+  scales: Float32Array | null,
 ): Promise<FeatureAttribution[]> {
   const { kernels } = model
   const [codes, gradients] = await Promise.all([
@@ -159,7 +163,7 @@ async function pairEffects(
         feature,
         positions: [position],
         activation: codes.values[e],
-        gradientTimesActivation: codes.values[e] * slope,
+        gradientTimesActivation: codes.values[e] * slope * (scales?.[position] ?? 1),
         direct: null,
         ablation: null,
       })
@@ -167,6 +171,15 @@ async function pairEffects(
   }
   return pairs
 }
+
+/** With activations as multiples of decoder rows in the activation itself: those of normed tokens times the token's scale. */
+const inRawUnits = (
+  pairs: readonly FeatureAttribution[],
+  scales: Float32Array | null,
+): readonly FeatureAttribution[] =>
+  scales === null
+    ? pairs
+    : pairs.map((pair) => ({ ...pair, activation: pair.activation * scales[pair.positions[0]] }))
 
 /** Decoder rows by feature. */
 async function readRows(

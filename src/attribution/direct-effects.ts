@@ -1,7 +1,7 @@
 import { foldedUnembedding, outputProjection } from '../features/logit-weights.js'
+import type { Metric } from '../model/logit-metric.js'
 import { normRstd, type Transformer, type Workspace } from '../model/transformer.js'
 import type { Sae } from '../sae/sae.js'
-import type { Metric } from './metric.js'
 
 /**
  * The direct effect of a unit of each feature, at the last position of a finished forward pass, on the target's logit above the mean of all

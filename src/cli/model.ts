@@ -5,20 +5,24 @@ import { loadTokenizer } from '../corpus/tokenizer.js'
 import { modelConfigSchema } from '../model/model-config.js'
 import { loadTransformer, runModelStage } from '../model/model-stage.js'
 import { sample } from '../model/sample.js'
-import { type SampleConfig, sampleConfigSchema } from '../model/sample-config.js'
+import type { SampleConfig } from '../model/sample-config.js'
 import type { Json } from '../storage/stage.js'
-import { printable } from '../terminal/printable.js'
 import { addCommand } from './command.js'
+import { addGenerate } from './model-generate.js'
+import { addInfo } from './model-info.js'
+import { addRun } from './model-run.js'
 import { madeOrReused, renderJson } from './outcome.js'
 import { addPaths, readPaths } from './run-paths.js'
 import type { Session } from './session.js'
 import { readStageJson } from './stage-json.js'
 
-/** `monosem model train` and `monosem model sample` */
+/** `monosem model train`, `generate`, `run` and `info` */
 export function addModel(program: Command): void {
-  const model = program.command('model').description('the transformer: train it, let it write')
+  const model = program
+    .command('model')
+    .description('language models: train one, let one write, run one on token ids')
   addTrain(model)
-  addSample(model)
+  for (const add of [addGenerate, addRun, addInfo]) add(model)
 }
 
 function addTrain(model: Command): void {
@@ -42,27 +46,6 @@ function addTrain(model: Command): void {
     },
   )
   addFlags(addPaths(command, ['corpus'], 'model'), modelConfigSchema)
-}
-
-function addSample(model: Command): void {
-  const command = addCommand(
-    model,
-    'sample',
-    {
-      description: 'Let a trained transformer continue a text.',
-      example: "monosem model sample --run runs/demo --prompt 'export function ' --temperature 0.6",
-    },
-    async (session, command) => {
-      const { model } = readPaths(command, ['model'])
-      const config = readFlags(command, sampleConfigSchema)
-      const [continuation] = await sampleTexts(session, model, [config])
-      return {
-        json: { prompt: config.prompt, continuation: continuation ?? '' },
-        text: printable(config.prompt + continuation),
-      }
-    },
-  )
-  addFlags(addPaths(command, ['model']), sampleConfigSchema)
 }
 
 /** Continues texts, one after the other, with the model of a finished model directory. */

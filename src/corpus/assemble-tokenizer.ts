@@ -36,13 +36,21 @@ export interface Tokenizer {
   tokenText(id: number): string
   /** the tokenizer.json it was made from */
   json: string
+  /** the tokenizer_config.json that has to stand beside it to make this tokenizer again; null where it says everything itself */
+  configJson: string | null
 }
 
 /** What the kinds of tokenizers differ in. */
 export interface TokenizerParts
   extends Pick<
     Tokenizer,
-    'vocabularySize' | 'startOfText' | 'endOfText' | 'encode' | 'encodeWithSpecialTokens' | 'json'
+    | 'vocabularySize'
+    | 'startOfText'
+    | 'endOfText'
+    | 'encode'
+    | 'encodeWithSpecialTokens'
+    | 'json'
+    | 'configJson'
   > {
   /** bytes of each token, [tokens] */
   bytes: readonly Uint8Array[]
@@ -85,5 +93,6 @@ export function assembleTokenizer(parts: TokenizerParts): Tokenizer {
     tokenBytes,
     tokenText,
     json: parts.json,
+    configJson: parts.configJson,
   }
 }

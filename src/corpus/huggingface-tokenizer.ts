@@ -3,7 +3,7 @@ import { createAddedTokenFinder } from './huggingface/added-tokens.js'
 import { createBpeEncoder, type PieceEncoder } from './huggingface/bpe-encoder.js'
 import { createNormalizer } from './huggingface/library.js'
 import { createPreTokenizer } from './huggingface/pre-tokenizer.js'
-import { type BesideTokenizer, startAndEnd } from './huggingface/special-tokens.js'
+import { type BesideTokenizer, formatTokenizerConfig, startAndEnd } from './huggingface/special-tokens.js'
 import { byteLevelBytes, byteOfToken, createTokensDecoder } from './huggingface/text-decoder.js'
 import {
   type AddedToken,
@@ -38,22 +38,23 @@ export function createHuggingFaceTokenizer(
   const special = new Set(document.added_tokens.filter((token) => token.special).map((token) => token.id))
   const encode = orRefuse(name, () => createTextEncoder(document, special))
   const decode = createTokensDecoder(document.decoder)
+  const names = { idOf: (token: string) => ids.get(token), added: new Set(added.keys()), size: tokens.length }
+  const { startOfText, endOfText } = startAndEnd(beside, names, name)
+  const vocabularySize = Math.max(tokens.length, beside.vocabularySize ?? 0)
   return assembleTokenizer({
     bytes: tokens.map((token) =>
       token === undefined ? new Uint8Array(0) : tokenBytes(token, document, added),
     ),
-    vocabularySize: Math.max(tokens.length, beside.vocabularySize ?? 0),
+    vocabularySize,
     special,
-    ...startAndEnd(
-      beside,
-      { idOf: (token) => ids.get(token), added: new Set(added.keys()), size: tokens.length },
-      name,
-    ),
+    startOfText,
+    endOfText,
     encode: (text) => encode(text, true),
     encodeWithSpecialTokens: (text) =>
       Int32Array.from(postProcess(document.post_processor, encode(text, false))),
     decode: (kept) => decode(kept.map((id) => tokens[id]).filter((token) => token !== undefined)),
     json,
+    configJson: formatTokenizerConfig({ bos: tokens[startOfText], eos: tokens[endOfText], vocabularySize }),
   })
 }
 

@@ -1,3 +1,4 @@
+import { requireSaeFits } from '../activations/sae-on-model.js'
 import type { TokenSplit } from '../corpus/corpus.js'
 import { fillWindows } from '../corpus/windows.js'
 import type { Tensor } from '../kernels/kernels.js'
@@ -15,7 +16,6 @@ import type { EvalConfig } from './eval-config.js'
 import { addBatch, createEvalSums, type EvalReport, type EvalSums, reportOf } from './eval-report.js'
 import { meanActivation } from './mean-activation.js'
 import { perBatchSize } from './per-batch-size.js'
-import { requireSaeFits } from './sae-on-model.js'
 import { batchesOf, sampleWindows, spread, textRows } from './sample-windows.js'
 
 /** What is evaluated, on what text. */

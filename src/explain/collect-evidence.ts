@@ -1,7 +1,7 @@
+import { requireSaeFits } from '../activations/sae-on-model.js'
 import type { TokenCorpus } from '../corpus/corpus.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import type { EncodedBatch } from '../eval/encoded-windows.js'
-import { requireSaeFits } from '../eval/sae-on-model.js'
 import type { LogitWeight, TokenStatistics } from '../features/feature-store.js'
 import { type FeatureTokens, featureTokens } from '../features/token-counts.js'
 import type { Transformer } from '../model/transformer.js'

@@ -13,6 +13,7 @@ import {
   unembed,
   type Workspace,
 } from '../model/transformer.js'
+import { scaleByToken, tokenScales } from '../sae/input-normalization.js'
 import { encode, encodeRows, type Sae } from '../sae/sae.js'
 import type { AblationPass, Layout } from './ablation-packing.js'
 import { activationOf } from './example-slots.js'
@@ -136,7 +137,11 @@ export function runAblated(
     kernels.gatherRows(hookBuffer(model, runner.ablated, name), workspace.activations[name], ids)
   const { wEnc, bEnc, wDec } = sae.params
   kernels.saeDecode(runner.change, { wEnc, bEnc, wDec, bDec: runner.noBias }, codes, null)
-  kernels.addInPlace(hookBuffer(model, runner.ablated, sae.targetHookName), runner.change)
+  const activation = hookBuffer(model, runner.ablated, sae.targetHookName)
+  const scales = tokenScales(sae, activation)
+  scaleByToken(kernels, runner.change, scales)
+  scales?.free()
+  kernels.addInPlace(activation, runner.change)
   forward(model, runner.ablated, batchOf(batch, source, runner.layout), {
     startAt: sae.targetHookName,
     stopAfter: beforeLogits,

@@ -1,6 +1,6 @@
+import { requireSaeFits } from '../activations/sae-on-model.js'
 import { fillWindows } from '../corpus/windows.js'
 import type { EvaluateInputs } from '../eval/evaluate.js'
-import { requireSaeFits } from '../eval/sae-on-model.js'
 import { batchesOf } from '../eval/sample-windows.js'
 import { type StageContext, silentProgress, throwIfInterrupted } from '../progress/progress.js'
 import type { AblationConfig } from './ablation-config.js'

@@ -1,6 +1,6 @@
+import { requireSaeFits } from '../activations/sae-on-model.js'
 import { encodedWindows } from '../eval/encoded-windows.js'
 import type { EvaluateInputs } from '../eval/evaluate.js'
-import { requireSaeFits } from '../eval/sae-on-model.js'
 import { sampleWindows } from '../eval/sample-windows.js'
 import { type StageContext, silentProgress, throwIfInterrupted } from '../progress/progress.js'
 import { Random } from '../random/random.js'

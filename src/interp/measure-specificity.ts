@@ -1,7 +1,7 @@
+import { requireSaeFits } from '../activations/sae-on-model.js'
 import type { TokenSplit } from '../corpus/corpus.js'
 import { windowCount } from '../corpus/windows.js'
 import { encodedWindows } from '../eval/encoded-windows.js'
-import { requireSaeFits } from '../eval/sae-on-model.js'
 import { sampleWindows } from '../eval/sample-windows.js'
 import { activationOf } from '../features/example-slots.js'
 import {

@@ -1,13 +1,15 @@
 import { MonosemError } from '../errors/monosem-error.js'
-import type { Tensor } from '../kernels/kernels.js'
+import type { Kernels, Tensor } from '../kernels/kernels.js'
 import { keyHead } from './attention-pattern.js'
 import {
+  type AsyncHook,
   type Attention,
   attentionOptions,
   createWorkspace,
   type ForwardOptions,
   freeWorkspace,
   runForward,
+  runForwardAsync,
   type Transformer,
   unembed,
   type Workspace,
@@ -112,6 +114,30 @@ export function cachedForward(
   rows: NewPositions,
   options: ForwardOptions = {},
 ): Workspace {
+  const { workspace, attention, free } = startPass(model, cache, rows)
+  runForward(model, workspace, attention, options)
+  free()
+  return workspace
+}
+
+/** `cachedForward` with hooks that may wait. Resolves when everything is enqueued. @throws MonosemError as `cachedForward`; what a hook throws */
+export async function cachedForwardAsync(
+  model: Transformer,
+  cache: KeyValueCache,
+  rows: NewPositions,
+  options: ForwardOptions<AsyncHook> = {},
+): Promise<Workspace> {
+  const { workspace, attention, free } = startPass(model, cache, rows)
+  try {
+    await runForwardAsync(model, workspace, attention, options)
+  } finally {
+    free()
+  }
+  return workspace
+}
+
+/** Writes the rows of a pass into its workspace; how they attend to the cache, and what frees the tensors that this takes. */
+function startPass(model: Transformer, cache: KeyValueCache, rows: NewPositions) {
   requireRows(model, cache, rows)
   const { kernels } = model
   const N = rows.tokens.length
@@ -123,9 +149,13 @@ export function cachedForward(
   const lengths = ints(rows.positions.map((position) => position + 1))
   const places = ints(rows.positions.map((position, n) => rows.sequences[n] * cache.positions + position))
   const on = { sequences, lengths, places }
-  runForward(model, workspace, (kernels) => cachedAttention({ ...model, kernels }, cache, rows, on), options)
-  for (const tensor of Object.values(on)) kernels.free(tensor)
-  return workspace
+  return {
+    workspace,
+    attention: (kernels: Kernels) => cachedAttention({ ...model, kernels }, cache, rows, on),
+    free: () => {
+      for (const tensor of Object.values(on)) kernels.free(tensor)
+    },
+  }
 }
 
 /**

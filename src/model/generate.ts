@@ -4,7 +4,7 @@ import { MonosemError } from '../errors/monosem-error.js'
 import { throwIfInterrupted } from '../progress/progress.js'
 import { Random } from '../random/random.js'
 import {
-  cachedForward,
+  cachedForwardAsync,
   createKeyValueCache,
   freeKeyValueCache,
   type KeyValueCache,
@@ -12,7 +12,7 @@ import {
 } from './cached-forward.js'
 import { chooseToken } from './choose-token.js'
 import { type GenerateConfig, generateConfigSchema } from './sample-config.js'
-import type { Hook, Transformer } from './transformer.js'
+import type { AsyncHook, Hook, Transformer } from './transformer.js'
 
 /** What the rows of a forward pass are, for hooks that treat some of them differently. [N] each */
 export interface PassRows {
@@ -26,13 +26,13 @@ export interface PassRows {
 }
 
 /** Hooks for one forward pass, by hook point. */
-export type HooksFor = (rows: PassRows) => Record<string, Hook>
+export type HooksFor<H extends AsyncHook = Hook> = (rows: PassRows) => Record<string, H>
 
 export interface GenerateContext {
   /** stops the writing with `interrupted` */
   signal?: AbortSignal
   /** run in every forward pass, on its new positions, e.g. to steer */
-  hooks?: Record<string, Hook> | HooksFor
+  hooks?: Record<string, AsyncHook> | HooksFor<AsyncHook>
 }
 
 /** One new token of one of the texts. */
@@ -47,6 +47,9 @@ export interface Continuation {
   tokens: number[]
   text: string
 }
+
+/** A text to continue, which then stands after the start of a text; or token ids, taken as they are. */
+export type Prompt = string | readonly number[]
 
 /** A text being written. */
 interface Writer {
@@ -71,7 +74,7 @@ interface Writer {
 export async function* generate(
   model: Transformer,
   tokenizer: Pick<Tokenizer, 'encode' | 'startOfText' | 'endOfText'>,
-  prompts: readonly string[],
+  prompts: readonly Prompt[],
   options: Partial<GenerateConfig> = {},
   context: GenerateContext = {},
 ): AsyncGenerator<WrittenToken, void, void> {
@@ -109,7 +112,7 @@ export async function* generate(
 export async function continueTexts(
   model: Transformer,
   tokenizer: Tokenizer,
-  prompts: readonly string[],
+  prompts: readonly Prompt[],
   options: Partial<GenerateConfig> = {},
   context: GenerateContext = {},
 ): Promise<Continuation[]> {
@@ -122,11 +125,16 @@ export async function continueTexts(
 function createWriter(
   { config }: Transformer,
   tokenizer: Pick<Tokenizer, 'encode' | 'startOfText'>,
-  prompt: string,
+  prompt: Prompt,
   sequence: number,
   seed: number,
 ): Writer {
-  const tokens = [tokenizer.startOfText, ...tokenizer.encode(prompt)]
+  const tokens =
+    typeof prompt === 'string' ? [tokenizer.startOfText, ...tokenizer.encode(prompt)] : [...prompt]
+  if (tokens.length === 0)
+    throw new MonosemError('shape', `prompt ${sequence}: expected at least one token, got none`, {
+      hint: 'begin with the start-of-text token',
+    })
   return {
     sequence,
     tokens,
@@ -146,7 +154,7 @@ async function nextLogits(
 ): Promise<Float32Array[]> {
   const { kernels, config } = model
   const { rows, positions, last } = newRows(writers, config.context)
-  const pass = cachedForward(
+  const pass = await cachedForwardAsync(
     model,
     cache,
     { ...rows, positions },

@@ -1,5 +1,6 @@
 import { MonosemError } from '../errors/monosem-error.js'
 import type { Tensor } from '../kernels/kernels.js'
+import { nearNames } from './near-names.js'
 import type { TransformerConfig } from './transformer-config.js'
 
 /**
@@ -9,6 +10,13 @@ import type { TransformerConfig } from './transformer-config.js'
  */
 // biome-ignore lint/suspicious/noConfusingVoidType: a hook that only looks, or edits in place, returns nothing
 export type Hook = (activation: Tensor, name: string) => Tensor | void
+
+/** A hook that may wait for something, e.g. to read the activation: the pass goes on when its promise resolves. */
+export type AsyncHook = (
+  activation: Tensor,
+  name: string,
+  // biome-ignore lint/suspicious/noConfusingVoidType: as of `Hook`
+) => Tensor | void | Promise<Tensor | void>
 
 /** A hook point of a block: its width, where it is there at all, and what passes it by. */
 interface BlockHook {
@@ -130,10 +138,9 @@ export function hookWidth(config: TransformerConfig, name: string): number {
 export function hookPlace(config: TransformerConfig, name: string): number {
   const place = hookOrder(config).get(name)
   if (place !== undefined) return place
-  const ofBlock = blockHooks(config).map((hook) => `blocks.N.${hook.name}`)
-  const outside = hookNames(config).filter((other) => splitHookName(other).block === '')
-  throw new MonosemError('config', `model/transformer: no hook point is called ${name}`, {
-    hint: `choose one of ${[...outside, ...ofBlock].join(', ')}, N from 0 to ${config.layers - 1}`,
+  const names = hookNames(config)
+  throw new MonosemError('config', `no hook point of the model is called ${JSON.stringify(name)}`, {
+    hint: `did you mean one of ${nearNames(name, names).join(', ')}? \`monosem model info\` and model.hookNames() list them`,
   })
 }
 

@@ -6,7 +6,6 @@
 import type { AttentionOptions, Tensor } from '../kernels/kernels.js'
 import { mixValuesBackward } from './attention-pattern.js'
 import type { GradientStep, Gradients } from './gradients.js'
-import type { Hook } from './hook-points.js'
 import type { Transformer } from './parameters.js'
 import type { TransformerConfig } from './transformer-config.js'
 import { hookBuffer, hookRoom, keeps, type Workspace } from './workspace.js'
@@ -28,7 +27,8 @@ export interface Pass {
   model: Transformer
   workspace: Workspace
   attention: Attention
-  hooks: Record<string, Hook>
+  /** by hook point, to know where there are any */
+  hooks: Record<string, unknown>
   /** hook point after which the pass ends */
   stopAfter: string | undefined
 }

@@ -17,7 +17,7 @@ import { MonosemError } from '../errors/monosem-error.js'
 import type { Kernels, Tensor } from '../kernels/kernels.js'
 import { mixValues } from './attention-pattern.js'
 import { createGradients } from './gradients.js'
-import { type Hook, hookPlace, hooksToStartAt } from './hook-points.js'
+import { type AsyncHook, type Hook, hookPlace, hooksToStartAt } from './hook-points.js'
 import {
   type Activation,
   type Attention,
@@ -39,6 +39,7 @@ import type { Transformer } from './parameters.js'
 import { keeps, type Workspace } from './workspace.js'
 
 export {
+  type AsyncHook,
   attentionFollows,
   type Hook,
   hookNames,
@@ -143,9 +144,9 @@ function* mlpLayer(pass: Pass, name: string, resid: Activation): Steps {
 
 // ---- forward ----
 
-export interface ForwardOptions {
+export interface ForwardOptions<H extends AsyncHook = Hook> {
   /** by hook point; none by default */
-  hooks?: Record<string, Hook>
+  hooks?: Record<string, H>
   /** ends the pass right after this hook point (its hook included); what comes later is not computed, and the logits keep their content */
   stopAfter?: string
   /**
@@ -168,18 +169,29 @@ export function forward(
   options: ForwardOptions = {},
 ): void {
   writeBatch(model, workspace, batch)
-  runForward(model, workspace, (kernels) => windowAttention({ ...model, kernels }, workspace), options)
+  runForward(model, workspace, windowAttention(model, workspace), options)
+}
+
+/** `forward` with hooks that may wait. Resolves when everything is enqueued. @throws MonosemError as `forward`; what a hook throws */
+export async function forwardAsync(
+  model: Transformer,
+  workspace: Workspace,
+  batch: WindowBatch,
+  options: ForwardOptions<AsyncHook> = {},
+): Promise<void> {
+  writeBatch(model, workspace, batch)
+  await runForwardAsync(model, workspace, windowAttention(model, workspace), options)
 }
 
 /** Every window attends to itself. */
-function windowAttention({ kernels, config }: Transformer, workspace: Workspace): Attention {
+function windowAttention({ config }: Transformer, workspace: Workspace): (kernels: Kernels) => Attention {
   const { batch, contextLength: t, starts } = workspace
-  return {
+  return (kernels) => ({
     patternShape: [batch, config.heads, t, t],
     attend: (layer, z, pattern, q, k, v) =>
       kernels.attentionForward(z, pattern, q, k, v, starts, t, attentionOptions(config, layer)),
     mix: (layer, z, pattern, v) => mixValues(kernels, z, pattern, v, attentionOptions(config, layer)),
-  }
+  })
 }
 
 /**
@@ -190,8 +202,37 @@ export function runForward(
   model: Transformer,
   workspace: Workspace,
   attention: (kernels: Kernels) => Attention,
-  { hooks = {}, stopAfter, startAt }: ForwardOptions,
+  options: ForwardOptions,
 ): void {
+  const steps = hookedSteps(model, workspace, attention, options)
+  for (let step = steps.next(); !step.done; ) {
+    const { hook, activation, name } = step.value
+    step = steps.next(hook(activation, name))
+  }
+}
+
+/** `runForward` with hooks that may wait. */
+export async function runForwardAsync(
+  model: Transformer,
+  workspace: Workspace,
+  attention: (kernels: Kernels) => Attention,
+  options: ForwardOptions<AsyncHook>,
+): Promise<void> {
+  const steps = hookedSteps(model, workspace, attention, options)
+  for (let step = steps.next(); !step.done; ) {
+    const { hook, activation, name } = step.value
+    step = steps.next(await hook(activation, name))
+  }
+}
+
+/** A forward pass that hands out every hook with what to call it with, and goes on with what the hook gave back. */
+function* hookedSteps<H>(
+  model: Transformer,
+  workspace: Workspace,
+  attention: (kernels: Kernels) => Attention,
+  { hooks = {}, stopAfter, startAt }: Omit<ForwardOptions, 'hooks'> & { hooks?: Record<string, H> },
+  // biome-ignore lint/suspicious/noConfusingVoidType: as of `Hook`
+): Generator<{ hook: H; activation: Tensor; name: string }, void, Tensor | void> {
   for (const name of Object.keys(hooks)) hookPlace(model.config, name)
   if (stopAfter !== undefined) hookPlace(model.config, stopAfter)
   if (startAt !== undefined) requireStart(model, workspace, startAt, Object.keys(hooks))
@@ -206,7 +247,8 @@ export function runForward(
   while (!step.done) {
     const { name, tensor } = step.value
     started ||= name === startAt
-    const activation = (started && hooks[name]?.(tensor, name)) || tensor
+    const hook = started ? hooks[name] : undefined
+    const activation = (hook && (yield { hook, activation: tensor, name })) || tensor
     requireSameShape(name, activation, tensor)
     if (keeps(workspace, name)) workspace.activations[name] = activation
     if (name === stopAfter) return

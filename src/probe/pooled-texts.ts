@@ -1,7 +1,7 @@
+import { requireSaeFits } from '../activations/sae-on-model.js'
 import type { TokenSplit } from '../corpus/corpus.js'
 import type { Tokenizer } from '../corpus/tokenizer.js'
 import { type EncodedBatch, encodedWindows } from '../eval/encoded-windows.js'
-import { requireSaeFits } from '../eval/sae-on-model.js'
 import type { Transformer } from '../model/transformer.js'
 import { type StageContext, silentProgress, throwIfInterrupted } from '../progress/progress.js'
 import type { Sae } from '../sae/sae.js'

@@ -1,10 +1,12 @@
+import { requireSpliceFits } from '../activations/sae-on-model.js'
+import { reconstruction, spliceHooks } from '../activations/splice.js'
 import { MonosemError } from '../errors/monosem-error.js'
-import { requireSaeFits } from '../eval/sae-on-model.js'
 import type { SaeTensors, Tensor } from '../kernels/kernels.js'
 import type { HooksFor, PassRows } from '../model/generate.js'
-import { type Hook, hookNames, type Transformer } from '../model/transformer.js'
+import type { Transformer } from '../model/transformer.js'
+import { normalizeInput, scaleByToken } from '../sae/input-normalization.js'
 import { requireFeature } from '../sae/require-feature.js'
-import { encodeRows, reconstruct, type Sae } from '../sae/sae.js'
+import { encodeRows, type Sae } from '../sae/sae.js'
 
 /*
  * Steering: the activation x at the autoencoder's hook point is edited in terms of features. With f = encode(x) and the error
@@ -15,7 +17,8 @@ import { encodeRows, reconstruct, type Sae } from '../sae/sae.js'
  * so only the activations f_i of the edited features are needed, and their decoder rows d_i (Templeton et al. 2024, "Scaling
  * Monosemanticity", section "Methodological details"). Adding is x + sum_i v_i d_i. Without the error term, x' = decode(f') is the
  * reconstruction itself, which shows how much of an effect is the autoencoder's own error. A transcoder reads one hook point and edits the
- * other: y' = y + sum_i (v_i - f_i(x)) d_i.
+ * other: y' = y + sum_i (v_i - f_i(x)) d_i. Where each token is normed for the encoder, a direction counts as many times as the token was divided by:
+ * x' = x + scale(x) sum_i (v_i - f_i) d_i.
  */
 
 /** What is done to one feature. */
@@ -70,64 +73,19 @@ export function createSteering(
   edits: readonly FeatureEdit[],
   { scope = { tokens: 'all' }, keepError = true }: SteeringOptions = {},
 ): Steering {
-  requireSaeFits(model, sae)
-  requireOrder(model, sae)
+  requireSpliceFits(model, sae)
   requireEdits(sae, edits)
   const change = createChange(sae, edits)
-  const { kernels } = model
-  const base = (x: Tensor): Tensor => {
-    const y = kernels.zeros([x.shape[0], sae.dOut])
-    reconstruct(sae, y, null, x, y)
-    return y
-  }
   const hooks: HooksFor = (rows) => {
     const chosen = rowsInScope(rows, scope, startOfText)
     if (chosen.length === 0) return {}
     const all = chosen.length === rows.tokens.length
-    return steeringHooks(sae, all ? null : chosen, change.of, keepError ? null : base)
+    return spliceHooks(sae, all ? null : chosen, (x) => ({
+      delta: change.of(x),
+      replacement: keepError ? null : reconstruction(sae, x),
+    }))
   }
   return { edits, hooks, free: change.free }
-}
-
-/** @param chosen rows to edit; null: all. @param base what takes the place of the activation before it is changed; null: itself */
-function steeringHooks(
-  sae: Sae,
-  chosen: Int32Array | null,
-  changeOf: (x: Tensor) => Tensor,
-  base: ((x: Tensor) => Tensor) | null,
-): Record<string, Hook> {
-  const { kernels } = sae
-  const gather = (from: Tensor, ids: Tensor): Tensor => {
-    const rows = kernels.zeros([ids.shape[0], from.shape[1]])
-    kernels.gatherRows(rows, from, ids)
-    return rows
-  }
-  /** What to add to the activation, and what to put in its place before, [n, Dout] each */
-  const read = (activation: Tensor) => {
-    const ids = chosen && kernels.tensor(chosen, [chosen.length])
-    const x = ids ? gather(activation, ids) : activation
-    const planned = { ids, delta: changeOf(x), replacement: base?.(x) ?? null }
-    if (ids) kernels.free(x)
-    return planned
-  }
-  const edit = (activation: Tensor, { ids, delta, replacement }: ReturnType<typeof read>): void => {
-    const y = replacement ?? (ids ? gather(activation, ids) : activation)
-    kernels.addInPlace(y, delta)
-    if (ids) kernels.scatterRows(activation, y, ids)
-    else if (replacement) kernels.copy(activation, replacement)
-    for (const tensor of [ids, delta, replacement ?? (ids ? y : null)]) if (tensor) kernels.free(tensor)
-  }
-  if (sae.hookName === sae.targetHookName)
-    return { [sae.hookName]: (activation) => edit(activation, read(activation)) }
-  let planned: ReturnType<typeof read> | null = null
-  return {
-    [sae.hookName]: (activation) => {
-      planned = read(activation)
-    },
-    [sae.targetHookName]: (activation) => {
-      if (planned) edit(activation, planned)
-    },
-  }
 }
 
 /** Rows of a pass that are steered, ascending. */
@@ -149,6 +107,21 @@ interface Change {
 }
 
 function createChange(sae: Sae, edits: readonly FeatureEdit[]): Change {
+  const change = createUnscaledChange({ ...sae, inputNormalization: 'none' }, edits)
+  return {
+    of(x) {
+      const input = normalizeInput(sae, x)
+      const delta = change.of(input.x)
+      scaleByToken(sae.kernels, delta, input.tokens)
+      input.free()
+      return delta
+    },
+    free: change.free,
+  }
+}
+
+/** The same of tokens as the encoder reads them, in units of what it reads. */
+function createUnscaledChange(sae: Sae, edits: readonly FeatureEdit[]): Change {
   const clamped = edits.filter(({ kind }) => kind === 'clamp')
   if (clamped.length === 0) return constantChange(sae, edits)
   const ids = Int32Array.from(clamped, ({ feature }) => feature)
@@ -251,15 +224,6 @@ function negatedRows({ kernels, params, dOut }: Sae, features: Int32Array): Tens
   kernels.scaleInPlace(rows, -1)
   kernels.free(ids)
   return rows
-}
-
-function requireOrder(model: Transformer, sae: Sae): void {
-  const names = hookNames(model.config)
-  if (names.indexOf(sae.hookName) <= names.indexOf(sae.targetHookName)) return
-  throw new MonosemError(
-    'config',
-    `steering: expected a transcoder that reads before it writes, got ${sae.hookName} to ${sae.targetHookName}`,
-  )
 }
 
 function requireEdits(sae: Sae, edits: readonly FeatureEdit[]): void {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type AttributeOptions, attribute } from '../../src/attribution/attribute.js'
-import { type Metric, metricGradient, metricValue, singleToken } from '../../src/attribution/metric.js'
 import { renderAttribution } from '../../src/attribution/render-attribution.js'
 import { spearman } from '../../src/interp/correlation.js'
 import type { SaeForm } from '../../src/kernels/kernels.js'
 import { loadKernels } from '../../src/kernels/load.js'
+import { type Metric, metricGradient, metricValue, singleToken } from '../../src/model/logit-metric.js'
 import { createWorkspace, forward, freeWorkspace, type Hook } from '../../src/model/transformer.js'
 import { decode, encode, reconstruct, type Sae } from '../../src/sae/sae.js'
 import { randomArrays, saeOf } from '../eval/tiny-sae.js'
@@ -70,6 +70,14 @@ const autoencoders: Record<string, Sae> = {
     activation: { kind: 'topk', k: 4 },
     subtractDecoderBias: true,
   }),
+  'layer norm': {
+    ...saeOf(kernels, randomArrays(24, D), D, 'blocks.0.hook_resid_mid', relu),
+    inputNormalization: 'layer_norm',
+  },
+  'constant norm': {
+    ...saeOf(kernels, randomArrays(24, D), D, 'blocks.1.hook_resid_pre', relu),
+    inputNormalization: 'constant_norm_rescale',
+  },
   transcoder: saeOf(
     kernels,
     { ...randomArrays(24, D), wSkip: new Float32Array(D * D).fill(0.1) },

@@ -194,7 +194,7 @@ test('another config for the same directory is refused: the key is named, nothin
   assert.ok(before.equals(await readFile(join(cwd, 'runs/a/sae/manifest.json'))))
 })
 
-test('features list, features show, model sample, eval and case-studies work on the run', async () => {
+test('features list, features show, model sample and generate, eval and case-studies work on the run', async () => {
   const json = async (...args: string[]) => {
     const result = await run([...args, '--run', 'runs/a', '--json'], cwd)
     assert.equal(result.code, 0, result.stderr)
@@ -209,6 +209,15 @@ test('features list, features show, model sample, eval and case-studies work on 
   const { continuation } = await sampled()
   assert.ok(continuation.length > 0)
   assert.equal((await sampled()).continuation, continuation)
+  const prompts = ['--prompt', 'The ', 'A river', '--max-tokens', '5', '--greedy']
+  const { texts } = await json('model', 'generate', ...prompts)
+  assert.deepEqual(
+    texts.map(({ prompt }: { prompt: string }) => prompt),
+    ['The ', 'A river'],
+  )
+  const info = await json('model', 'info')
+  assert.equal(info.dModel, 16)
+  assert.deepEqual(info.hooks[0], { name: 'hook_embed', width: 16 })
   const report = await json('eval', '--tokens', '500', '--mean-tokens', '500', '--out', 'runs/a/eval-2')
   assert.equal(report.features, 64)
   const patterns = ['--tokens', '2000', '--min-positives', '20', '--patterns', 'the=[Tt]he']

@@ -9,6 +9,7 @@ import { loadKernels } from '../../src/kernels/load.js'
 import { createReferenceKernels } from '../../src/kernels/reference.js'
 import { createWorkspace, forward, hookWidth, loss, type Transformer } from '../../src/model/transformer.js'
 import { Random } from '../../src/random/random.js'
+import { type InputNormalization, readTokenScales } from '../../src/sae/input-normalization.js'
 import { encode, type Sae } from '../../src/sae/sae.js'
 import type { SaeArrays } from '../../src/sae/sae-params.js'
 import { randomArrays, saeOf } from '../eval/tiny-sae.js'
@@ -21,16 +22,19 @@ const split = tinySplit('train', 90, TINY.vocabularySize)
 const features = 14
 const options: AblationOptions = { where: 'context', batchWindows: 3, batchTokens: 24 }
 
-/** Activations of all features on one window, [T][F]; zeros on <|endoftext|>. */
+/** Activations of all features on one window, times what their tokens were divided by, [T][F]; zeros on <|endoftext|>. */
 async function codesOf(model: Transformer, sae: Sae, window: number): Promise<number[][]> {
   const workspace = createWorkspace(model, 1, T)
   const batch = fillWindows(split, T, [window])
   forward(model, workspace, batch)
-  const { rowOffsets, featureIds, values } = await encode(sae, workspace.activations[sae.hookName])
+  const x = workspace.activations[sae.hookName]
+  const { rowOffsets, featureIds, values } = await encode(sae, x)
+  const scales = await readTokenScales(sae, x)
   return Array.from({ length: T }, (_, row) => {
     const dense = new Array<number>(features).fill(0)
     if (batch.tokens[row] !== 0)
-      for (let e = rowOffsets[row]; e < rowOffsets[row + 1]; e++) dense[featureIds[e]] = values[e]
+      for (let e = rowOffsets[row]; e < rowOffsets[row + 1]; e++)
+        dense[featureIds[e]] = values[e] * (scales?.[row] ?? 1)
     return dense
   })
 }
@@ -99,7 +103,15 @@ async function slowly(
 
 const relu: SaeForm = { activation: { kind: 'relu' }, subtractDecoderBias: true }
 const plain: SaeForm = { activation: { kind: 'relu' }, subtractDecoderBias: false }
-const cases: [name: string, hook: string, target: string, form: SaeForm, arrays: object][] = [
+const cases: [
+  name: string,
+  hook: string,
+  target: string,
+  form: SaeForm,
+  arrays: object,
+  norm?: InputNormalization,
+][] = [
+  ['tokens that are normed', 'blocks.1.hook_resid_pre', 'blocks.1.hook_resid_pre', relu, {}, 'layer_norm'],
   ['the last neurons', 'blocks.1.mlp.hook_post', 'blocks.1.mlp.hook_post', relu, {}],
   ['neurons of the first layer', 'blocks.0.mlp.hook_post', 'blocks.0.mlp.hook_post', relu, {}],
   ['the residual stream', 'blocks.1.hook_resid_pre', 'blocks.1.hook_resid_pre', plain, {}],
@@ -137,14 +149,14 @@ const cases: [name: string, hook: string, target: string, form: SaeForm, arrays:
   ],
 ]
 
-for (const [name, hook, target, form, more] of cases)
+for (const [name, hook, target, form, more, inputNormalization = 'none'] of cases)
   test(`effects agree with one full pass for each example: ${name}`, async () => {
     const model = await tinyModel(kernels)
     const d = hookWidth(TINY, hook)
     const arrays = { ...randomArrays(features, d), ...more }
     arrays.wEnc.fill(0, 0, d)
     arrays.bEnc[0] = -1
-    const sae = saeOf(kernels, arrays, d, hook, form, target)
+    const sae = { ...saeOf(kernels, arrays, d, hook, form, target), inputNormalization }
     const random = Random.named(1, name)
     const examples = random.shuffle(everyExample()).slice(0, 60)
     for (const where of ['context', 'token'] as const) {

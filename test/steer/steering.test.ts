@@ -6,6 +6,7 @@ import { createReferenceKernels } from '../../src/kernels/reference.js'
 import { continueTexts, type PassRows } from '../../src/model/generate.js'
 import type { Transformer } from '../../src/model/transformer.js'
 import { Random } from '../../src/random/random.js'
+import type { InputNormalization } from '../../src/sae/input-normalization.js'
 import { decode, encode, type Sae } from '../../src/sae/sae.js'
 import { readSae } from '../../src/sae/sae-params.js'
 import { createSteering, type FeatureEdit, type SteeringOptions } from '../../src/steer/steering.js'
@@ -30,6 +31,7 @@ interface Case {
   layout: Omit<SaeLayout, 'features'>
   subtractDecoderBias: boolean
   hooks: [string, string]
+  inputNormalization?: InputNormalization
 }
 
 const D = TINY.dModel
@@ -53,17 +55,24 @@ const cases: Case[] = forms.flatMap((activation) => [
   ),
 ])
 
-async function saeFor(kernels: Kernels, { name, layout, subtractDecoderBias, hooks }: Case): Promise<Sae> {
+cases.push(
+  ...(['layer_norm', 'constant_norm_rescale'] as const).flatMap((inputNormalization) =>
+    [cases[0], cases[12]].map((plain) => ({
+      ...plain,
+      name: `${plain.name}, ${inputNormalization}`,
+      inputNormalization,
+    })),
+  ),
+)
+
+async function saeFor(
+  kernels: Kernels,
+  { name, inputNormalization = 'none', layout, subtractDecoderBias, hooks }: Case,
+): Promise<Sae> {
   const random = new RandomTensors(kernels, name.length)
   const arrays = await readSae(kernels, random.sae({ features: F, ...layout }))
-  return saeOf(
-    kernels,
-    arrays,
-    layout.d,
-    hooks[0],
-    { activation: layout.activation!, subtractDecoderBias },
-    hooks[1],
-  )
+  const form = { activation: layout.activation!, subtractDecoderBias }
+  return { ...saeOf(kernels, arrays, layout.d, hooks[0], form, hooks[1]), inputNormalization }
 }
 
 /** Rows of one text whose first token is <|endoftext|>. */

@@ -31,6 +31,17 @@ export async function readBesideTokenizer(directory: string): Promise<BesideToke
   }
 }
 
+/** A tokenizer_config.json that says the same, which Python's libraries can read too. */
+export function formatTokenizerConfig({ bos, eos, vocabularySize }: BesideTokenizer): string {
+  const config = {
+    tokenizer_class: 'PreTrainedTokenizerFast',
+    bos_token: bos,
+    eos_token: eos,
+    monosem_vocabulary_size: vocabularySize,
+  }
+  return `${JSON.stringify(config, null, 2)}\n`
+}
+
 async function readIfThere(path: string): Promise<Record<string, unknown>> {
   let json: string
   try {

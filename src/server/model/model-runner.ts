@@ -1,7 +1,7 @@
 import { join } from 'node:path'
+import { requireSaeFits } from '../../activations/sae-on-model.js'
 import type { Tokenizer } from '../../corpus/tokenizer.js'
 import { MonosemError } from '../../errors/monosem-error.js'
-import { requireSaeFits } from '../../eval/sae-on-model.js'
 import type { FeatureStore } from '../../features/feature-store.js'
 import type { Kernels } from '../../kernels/kernels.js'
 import { loadTransformer } from '../../model/model-stage.js'

@@ -1,6 +1,6 @@
-import { softmax } from '../../attribution/metric.js'
 import { segmentsOf } from '../../features/segments.js'
 import type { Codes } from '../../kernels/kernels.js'
+import { softmax } from '../../model/logit-metric.js'
 import { createWorkspace, forward, freeWorkspace, loss } from '../../model/transformer.js'
 import { requireFeature } from '../../sae/require-feature.js'
 import { encode } from '../../sae/sae.js'
