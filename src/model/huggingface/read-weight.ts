@@ -6,11 +6,11 @@ import type { Run } from './weight-source.js'
 /** fp32 numbers, or the bits of bf16 ones. */
 export type WeightData = Float32Array | Uint16Array
 
-/** Numbers that are read at once: 4 MiB of fp32. */
-const chunkNumbers = 1 << 20
+/** Numbers that are read at once: 1 MiB of fp32. */
+const chunkNumbers = 1 << 18
 
 /**
- * Reads one parameter from the checkpoint into its tensor, a few MiB at a time. BF16 stays the bits it is where the tensor is bf16.
+ * Reads one parameter from the checkpoint into its tensor, a MiB at a time. BF16 stays the bits it is where the tensor is bf16.
  * Yields what was written, when the kernels have it.
  */
 export async function* readWeight(
