@@ -8,7 +8,7 @@ import type { TransformerConfig } from '../transformer-config.js'
 import { readHuggingFaceConfig } from './config.js'
 import { readJson } from './fields.js'
 import { findWeights, type PlannedWeight, tiedHeadDiffers, unusedTensors } from './find-weights.js'
-import { countNonFinite, readWeight } from './read-weight.js'
+import { chunkBuffer, countNonFinite, readWeight } from './read-weight.js'
 
 export interface LoadOptions {
   /** type in which matrices are kept: f32 (default), or bf16 in half the memory. Norms and biases are f32 always */
@@ -75,13 +75,14 @@ async function loadWeights(
   )
   const loaded: Record<string, Tensor> = {}
   const broken: string[] = []
+  const buffer = chunkBuffer()
   let done = 0
   try {
     for (const weight of order) {
       const dtype = weight.shape.length === 2 ? weights : 'f32'
       loaded[weight.name] = kernels.zeros(weight.shape, dtype)
       let bad = 0
-      for await (const data of readWeight(kernels, checkpoint, weight, loaded[weight.name])) {
+      for await (const data of readWeight(kernels, checkpoint, weight, loaded[weight.name], buffer)) {
         throwIfInterrupted(signal)
         bad += countNonFinite(data)
         done += data.length
