@@ -185,6 +185,11 @@ test('rotations that are not computed are refused by name', async () => {
     )
   refuses({ ...llama, rope_scaling: { type: 'linear' } }, /rope_scaling: factor: .*got nothing/)
   refuses({ ...llama, rope_scaling: 'linear' }, /rope_scaling: expected an object, got "linear"/)
+  const upsideDown = { rope_type: 'llama3', factor: 8, low_freq_factor: 4, high_freq_factor: 4 }
+  refuses(
+    { ...llama, rope_scaling: upsideDown },
+    /high_freq_factor: expected more than low_freq_factor 4, got 4/,
+  )
   refuses({ ...llama, partial_rotary_factor: 0.5 }, /partial_rotary_factor: expected 1/)
   refuses({ ...llama, rope_parameters: { full_attention: { rope_theta: 1 } } }, /one for full_attention/)
 })
