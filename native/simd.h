@@ -44,7 +44,20 @@ static inline __attribute__((always_inline)) void fenceStreaming() {
   _mm_sfence();
 #endif
 }
-static inline __attribute__((always_inline)) vf splat(float x) { return vf{} + x; }
+// By intrinsics: `vf{} + x` would cost an addition, as -0 + 0 is not -0.
+static inline __attribute__((always_inline)) vf splat(float x) {
+#if defined(__AVX512F__)
+  return _mm512_set1_ps(x);
+#elif defined(__AVX2__)
+  return _mm256_set1_ps(x);
+#elif defined(__SSE2__)
+  return _mm_set1_ps(x);
+#elif defined(__ARM_NEON)
+  return vdupq_n_f32(x);
+#else
+  return vf{} + x;
+#endif
+}
 
 // The first `lanes` lanes, the others 0.
 static inline vf loadPartial(const float* p, int lanes) {

@@ -77,8 +77,7 @@ export function createLiveSource(
   options: LiveSourceOptions,
 ): ActivationSource {
   const { hookName, targetHookName = hookName, contextSize = model.config.context } = options
-  const { endOfText } = corpus.tokenizer
-  const layout = createRowLayout(corpus.train, contextSize, endOfText, options.seed)
+  const layout = createRowLayout(corpus.train, contextSize, corpus.tokenizer.startOfText, options.seed)
   const parts: Parts = { kernels, model, corpus, layout, options }
   const pairs = targetHookName !== hookName
   const dOut = hookWidth(model.config, targetHookName)
@@ -183,7 +182,7 @@ function fillBlock(
       skipRows += value.skipRows
     }
     buffers.tokens = fillWindows(corpus.train, layout.contextSize, group, buffers.tokens)
-    const kept = keptPositions(buffers.tokens.tokens, corpus.tokenizer.endOfText)
+    const kept = keptPositions(buffers.tokens.tokens, corpus.tokenizer.startOfText)
     const positions = kept.subarray(skipRows, skipRows + rows - filled)
     forward(model, buffers.workspace, buffers.tokens, { stopAfter: buffers.lastHook })
     const ids = kernels.rows(buffers.ids, 0, positions.length)
@@ -204,10 +203,10 @@ function orderOf(seed: number, block: number, rows: number): Int32Array {
 }
 
 /** Positions that hold anything but <|endoftext|>. */
-function keptPositions(tokens: ArrayLike<number>, endOfText: number): Int32Array {
+function keptPositions(tokens: ArrayLike<number>, startOfText: number): Int32Array {
   const kept = new Int32Array(tokens.length)
   let count = 0
-  for (let n = 0; n < tokens.length; n++) if (tokens[n] !== endOfText) kept[count++] = n
+  for (let n = 0; n < tokens.length; n++) if (tokens[n] !== startOfText) kept[count++] = n
   return kept.subarray(0, count)
 }
 
@@ -224,7 +223,7 @@ function locateRow(
   const { window, skipRows } = layout.windowsFrom(block * rows + inBlock).next().value
   const first = window * layout.contextSize
   const tokens = train.tokens.subarray(first, first + layout.contextSize)
-  const token = first + keptPositions(tokens, tokenizer.endOfText)[skipRows]
+  const token = first + keptPositions(tokens, tokenizer.startOfText)[skipRows]
   const { document, offset } = locate(train, token)
   return `token ${offset} of document ${document}, ${train.name} split`
 }

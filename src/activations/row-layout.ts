@@ -19,17 +19,17 @@ export interface RowLayout {
 }
 
 /**
- * @param endOfText token whose positions are left out: the model has seen nothing there
+ * @param startOfText token whose positions are left out: the model has seen nothing there
  * @throws MonosemError config (the split is shorter than one window, or holds nothing but <|endoftext|>)
  */
 export function createRowLayout(
   split: TokenSplit,
   contextSize: number,
-  endOfText: number,
+  startOfText: number,
   seed: number,
 ): RowLayout {
   const windows = windowCount(split, contextSize)
-  const rows = rowsPerWindow(split.tokens, windows, contextSize, endOfText)
+  const rows = rowsPerWindow(split.tokens, windows, contextSize, startOfText)
   const epochRows = rows.reduce((a, b) => a + b, 0)
   if (epochRows === 0)
     throw new MonosemError(
@@ -59,10 +59,10 @@ function rowsPerWindow(
   tokens: ArrayLike<number>,
   windows: number,
   contextSize: number,
-  endOfText: number,
+  startOfText: number,
 ): Int32Array {
   const rows = new Int32Array(windows).fill(contextSize)
   for (let i = 0; i < windows * contextSize; i++)
-    if (tokens[i] === endOfText) rows[Math.floor(i / contextSize)]--
+    if (tokens[i] === startOfText) rows[Math.floor(i / contextSize)]--
   return rows
 }

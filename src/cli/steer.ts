@@ -106,7 +106,7 @@ async function steerOnce(session: Session, inputs: SteerInputs, config: SteerCon
   const { mode, unit, strength, prompt } = config
   const given = promptTokens(model, tokenizer, prompt)
   const edits = await featureEdits(store, parseFeatureList(config.feature), { mode, unit, strength })
-  const steering = createSteering(model, sae, tokenizer.endOfText, edits, {
+  const steering = createSteering(model, sae, tokenizer.startOfText, edits, {
     scope: scopeOf(config),
     keepError: mode !== 'replace',
   })

@@ -24,7 +24,7 @@ export interface EvaluateInputs {
   sae: Sae
   split: TokenSplit
   /** the token that opens every document (also called BOS) */
-  endOfText: number
+  startOfText: number
 }
 
 /**
@@ -125,7 +125,7 @@ async function evaluateBatch(
   const { model, sae } = inputs
   const { kernels } = model
   const batch = fillWindows(inputs.split, model.config.context, windows)
-  const rows = textRows(batch.tokens, inputs.endOfText)
+  const rows = textRows(batch.tokens, inputs.startOfText)
   if (rows.length === 0) return
   const targets = kernels.tensor(batch.targets, [batch.targets.length])
   const ids = kernels.tensor(rows, [rows.length])

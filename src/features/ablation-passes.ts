@@ -87,11 +87,11 @@ export async function runUntouched(
   windows: number,
   features: ReadonlySet<number>,
 ): Promise<UntouchedPass> {
-  const { model, sae, endOfText } = runner.inputs
+  const { model, sae, startOfText } = runner.inputs
   const { kernels } = model
   const workspace = runner.untouched.get(windows)
   forward(model, workspace, batch, { stopAfter: beforeLogits })
-  const text = textRows(batch.tokens, endOfText)
+  const text = textRows(batch.tokens, startOfText)
   const textRow = new Int32Array(batch.tokens.length).fill(-1)
   text.forEach((row, i) => {
     textRow[row] = i

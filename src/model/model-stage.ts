@@ -54,7 +54,7 @@ export async function runModelStage(
     const sizes = sizesOf(config, corpus.tokenizer.vocabularySize)
     const model = createTransformer(context.kernels, sizes, config.seed)
     const training = await trainModel(model, corpus.train, config, partial, context)
-    const ngram = trainNgram(corpus.train.tokens, sizes.vocabularySize, corpus.tokenizer.endOfText)
+    const ngram = trainNgram(corpus.train.tokens, sizes.vocabularySize, corpus.tokenizer.startOfText)
     const evaluation = await evaluateModel(model, ngram, corpus.validation, corpus.tokenizer, config, context)
     await saveTransformer(model, partial)
     freeTransformer(model)
