@@ -3,6 +3,7 @@ import { benchEventLoop } from './event-loop.js'
 import { benchFeatures } from './features.js'
 import { benchFirstView } from './first-view.js'
 import { benchGemm } from './gemm.js'
+import { benchHuggingFace } from './huggingface.js'
 import { benchSae } from './sae.js'
 import { benchServer } from './server.js'
 import { benchTransformer } from './transformer.js'
@@ -11,6 +12,7 @@ import { benchTransformer } from './transformer.js'
 const benchmarks: Record<string, () => Promise<unknown>> = {
   gemm: () => benchGemm(),
   transformer: () => benchTransformer(),
+  huggingface: benchHuggingFace,
   sae: benchSae,
   features: benchFeatures,
   'event-loop': benchEventLoop,
