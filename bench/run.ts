@@ -3,6 +3,7 @@ import { benchEventLoop } from './event-loop.js'
 import { benchFeatures } from './features.js'
 import { benchFirstView } from './first-view.js'
 import { benchGemm } from './gemm.js'
+import { benchHuggingFace } from './huggingface.js'
 import { benchLoadModel } from './load-model.js'
 import { benchSae } from './sae.js'
 import { benchServer } from './server.js'
@@ -13,6 +14,7 @@ const benchmarks: Record<string, () => Promise<unknown>> = {
   gemm: () => benchGemm(),
   transformer: () => benchTransformer(),
   'load-model': benchLoadModel,
+  huggingface: benchHuggingFace,
   sae: benchSae,
   features: benchFeatures,
   'event-loop': benchEventLoop,
