@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { storageError } from '../../storage/atomic-file.js'
-import { tokenizerError } from './tokenizer-document.js'
+import { MAX_VOCABULARY, tokenizerError } from './tokenizer-document.js'
 
 /** What the files beside a tokenizer.json say about the model that it belongs to. */
 export interface BesideTokenizer {
@@ -27,7 +27,8 @@ export async function readBesideTokenizer(directory: string): Promise<BesideToke
   return {
     bos: nameOf(tokenizer.bos_token) ?? idOf(model.bos_token_id) ?? idOf(generation.bos_token_id),
     eos: nameOf(tokenizer.eos_token) ?? idOf(model.eos_token_id) ?? idOf(generation.eos_token_id),
-    vocabularySize: typeof size === 'number' && Number.isInteger(size) && size > 0 ? size : undefined,
+    vocabularySize:
+      typeof size === 'number' && Number.isInteger(size) && size <= MAX_VOCABULARY ? size : undefined,
   }
 }
 
