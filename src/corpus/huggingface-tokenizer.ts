@@ -35,11 +35,16 @@ export function createHuggingFaceTokenizer(
   const ids = new Map<string, number>()
   for (const [id, token] of tokens.entries()) if (token !== undefined) ids.set(token, id)
   const added = new Map(document.added_tokens.map((token) => [token.content, token]))
-  const special = new Set(document.added_tokens.filter((token) => token.special).map((token) => token.id))
+  const names = { idOf: (token: string) => ids.get(token), added: new Set(added.keys()), tokens }
+  const { startOfText, endOfText } = startAndEnd(beside, names, name)
+  // Whatever the file says of the two: no text may become them.
+  const special = new Set([startOfText, endOfText])
+  for (const token of document.added_tokens) {
+    if (token.special) special.add(token.id)
+    token.special = special.has(token.id)
+  }
   const encode = orRefuse(name, () => createTextEncoder(document, special))
   const decode = createTokensDecoder(document.decoder)
-  const names = { idOf: (token: string) => ids.get(token), added: new Set(added.keys()), size: tokens.length }
-  const { startOfText, endOfText } = startAndEnd(beside, names, name)
   const vocabularySize = Math.max(tokens.length, beside.vocabularySize ?? 0)
   return assembleTokenizer({
     bytes: rememberBytes((id) =>

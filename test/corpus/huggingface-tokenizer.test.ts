@@ -167,6 +167,16 @@ test('the name of a special token in a document stays text', async () => {
   assert.deepEqual([...merging.encodeWithSpecialTokens('<x>')], [451])
 })
 
+test('what begins a text is never made of text, even where the file does not call it special', async () => {
+  const plain = (document: { added_tokens: { special: boolean }[] }) => {
+    for (const token of document.added_tokens) token.special = false
+  }
+  const tokenizer = await goldenTokenizer('qwen2', plain, { bos: '<|im_start|>', eos: '<|im_end|>' })
+  const ids = [...tokenizer.encode('a<|im_start|>b<|im_end|><|endoftext|>')]
+  assert.ok(!ids.includes(tokenizer.startOfText) && !ids.includes(tokenizer.endOfText))
+  assert.ok(ids.includes(450), 'an added token that is not special is found in text')
+})
+
 test('rows of the embedding that no token has are ids without text', async () => {
   const tokenizer = await goldenTokenizer('llama3', () => {}, { vocabularySize: 512 })
   assert.equal(tokenizer.vocabularySize, 512)

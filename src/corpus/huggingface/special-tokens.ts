@@ -74,21 +74,28 @@ function idOf(value: unknown): number | undefined {
 const USUAL_BOS = ['<bos>', '<s>', '<|begin_of_text|>', '<|startoftext|>', '[BOS]']
 const USUAL_EOS = ['<|endoftext|>', '</s>', '<eos>', '<|end_of_text|>', '<|im_end|>', '[EOS]']
 
+/** The tokens of a tokenizer. */
+interface Known {
+  /** by id, [V] */
+  tokens: readonly (string | undefined)[]
+  idOf: (name: string) => number | undefined
+  /** names of the added tokens */
+  added: ReadonlySet<string>
+}
+
 /**
  * Ids of the tokens before and after a text; where the files name none, an added token of a usual name, and either for the other.
- * @param idOf id of a token by its name
- * @param added names of the added tokens
  * @throws MonosemError format (there is neither)
  */
 export function startAndEnd(
   beside: BesideTokenizer,
-  tokens: { idOf: (name: string) => number | undefined; added: ReadonlySet<string>; size: number },
+  known: Known,
   name: string,
 ): { startOfText: number; endOfText: number } {
   const find = (given: string | number | undefined, usual: readonly string[]): number | undefined => {
-    if (typeof given === 'number' && given < tokens.size) return given
-    const named = typeof given === 'string' ? tokens.idOf(given) : undefined
-    return named ?? usual.filter((token) => tokens.added.has(token)).map(tokens.idOf)[0]
+    if (typeof given === 'number' && known.tokens[given] !== undefined) return given
+    const named = typeof given === 'string' ? known.idOf(given) : undefined
+    return named ?? usual.filter((token) => known.added.has(token)).map(known.idOf)[0]
   }
   const bos = find(beside.bos, USUAL_BOS)
   const eos = find(beside.eos, USUAL_EOS)
