@@ -130,10 +130,10 @@ const handlers: Record<string, (m: Machine) => void> = {
   // texts of Python 2
   BINSTRING: (m) => push(m, takeText(m, u4(m))),
   SHORT_BINSTRING: (m) => push(m, takeText(m, u1(m))),
-  BINBYTES: (m) => push(m, takeBytes(m, u4(m)).slice()),
-  SHORT_BINBYTES: (m) => push(m, takeBytes(m, u1(m)).slice()),
-  BINBYTES8: (m) => push(m, takeBytes(m, takeLength8(m)).slice()),
-  BYTEARRAY8: (m) => push(m, takeBytes(m, takeLength8(m)).slice()),
+  BINBYTES: (m) => push(m, new Uint8Array(takeBytes(m, u4(m)))),
+  SHORT_BINBYTES: (m) => push(m, new Uint8Array(takeBytes(m, u1(m)))),
+  BINBYTES8: (m) => push(m, new Uint8Array(takeBytes(m, takeLength8(m)))),
+  BYTEARRAY8: (m) => push(m, new Uint8Array(takeBytes(m, takeLength8(m)))),
 
   MARK: (m) => {
     spend(m, 1)
