@@ -42,6 +42,8 @@ const KernelTable kTable = {
     saeDecode,
     saeEncodeFeatures,
     saeSquaredErrors,
+    saeNormalize,
+    saeDenormalizeInPlace,
     saeAddProducts,
     saeAddPairs,
     fmaLoop,

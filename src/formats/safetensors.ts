@@ -2,13 +2,16 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { MonosemError } from '../errors/monosem-error.js'
 import { storageError, writeFileAtomic } from '../storage/atomic-file.js'
 import { bf16ToF32, f16ToF32 } from './half-floats.js'
+import {
+  corrupt,
+  elementCount,
+  type HeaderEntry,
+  headerBytes,
+  headerLength,
+  parseHeader,
+} from './safetensors-header.js'
 
-/*
- * The safetensors layout (https://github.com/huggingface/safetensors): 8 bytes little-endian header length, a JSON header
- * `{ name: { dtype, shape, data_offsets: [begin, end] }, __metadata__: { key: text } }`, then the tensors' bytes, which must
- * fill the rest of the file without gaps or overlaps.
- */
-
+/** Types that are written. Read are also F64 (rounded to F32), I64 (where the numbers fit I32) and BOOL (as U8). */
 export type SafetensorsDtype = 'F32' | 'BF16' | 'F16' | 'I32' | 'U16' | 'U32' | 'U8'
 export type SafetensorsData = Float32Array | Int32Array | Uint16Array | Uint32Array | Uint8Array
 
@@ -25,15 +28,35 @@ export interface SafetensorsFile {
   metadata: Record<string, string>
 }
 
-interface Entry {
-  name: string
-  dtype: SafetensorsDtype
-  shape: number[]
-  begin: number
-  end: number
+/** A tensor that a file holds. */
+export interface SafetensorsEntry {
+  /** as the file calls it: F32, BF16, I64, ...; listed even where Monosem cannot read it */
+  dtype: string
+  shape: readonly number[]
+  /** the file that holds it */
+  path: string
 }
 
-const bytesPerElement: Record<SafetensorsDtype, number> = {
+export interface ReadOptions {
+  /** BF16 and F16 as they are stored, their bits in a Uint16Array, instead of widened to Float32Array */
+  bits?: boolean
+}
+
+/** Tensors that are read one at a time, or a few rows at a time. */
+export interface TensorReader {
+  /** file or directory, for messages */
+  path: string
+  entries: ReadonlyMap<string, SafetensorsEntry>
+  metadata: Record<string, string>
+  /** A whole tensor, in memory of its own. @throws MonosemError missing, format (dtype), corrupt, io */
+  read(name: string, options?: ReadOptions): Promise<SafeTensor>
+  /** Rows first .. first+count-1 of the first axis. @throws MonosemError missing, shape, format (dtype), corrupt, io */
+  readRows(name: string, first: number, count: number, options?: ReadOptions): Promise<SafeTensor>
+  /** Gives the file back. Reading later is an error. */
+  close(): Promise<void>
+}
+
+export const bytesPerElement: Record<SafetensorsDtype, number> = {
   F32: 4,
   I32: 4,
   U32: 4,
@@ -43,13 +66,10 @@ const bytesPerElement: Record<SafetensorsDtype, number> = {
   U8: 1,
 }
 
-/** The same bound as the official library: no real header is larger. */
-const maxHeaderBytes = 100_000_000
-
 /** Reads and writes go in pieces because one system call moves less than 2 GiB. */
 const maxReadBytes = 1 << 30
 
-const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1)
+// ---- writing ----
 
 /**
  * Writes tensors so that a reader sees the old file or the new one, never half of it. The tensors' own memory goes to
@@ -77,15 +97,6 @@ export async function writeSafetensors(
   await writeFileAtomic(path, [headerBytes(Object.fromEntries(header)), ...parts])
 }
 
-/** Length prefix and JSON, padded with spaces so that the data starts at a multiple of 8 bytes. */
-function headerBytes(header: Record<string, unknown>): Uint8Array {
-  const json = Buffer.from(JSON.stringify(header))
-  const bytes = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, ' ')
-  bytes.writeBigUInt64LE(BigInt(bytes.length - 8))
-  json.copy(bytes, 8)
-  return bytes
-}
-
 function checkedDtype(path: string, name: string, tensor: SafeTensor): SafetensorsDtype {
   const natural = naturalDtype(tensor.data)
   const dtype = tensor.dtype ?? natural
@@ -95,7 +106,7 @@ function checkedDtype(path: string, name: string, tensor: SafeTensor): Safetenso
       'shape',
       `write ${path}: tensor ${name} is to be ${dtype} but its data is ${natural}`,
     )
-  if (product(tensor.shape) !== tensor.data.length)
+  if (elementCount(tensor.shape) !== tensor.data.length)
     throw new MonosemError(
       'shape',
       `write ${path}: tensor ${name} has shape [${tensor.shape}] but ${tensor.data.length} elements`,
@@ -105,7 +116,7 @@ function checkedDtype(path: string, name: string, tensor: SafeTensor): Safetenso
   return dtype
 }
 
-function naturalDtype(data: SafetensorsData): SafetensorsDtype {
+export function naturalDtype(data: SafetensorsData): SafetensorsDtype {
   if (data instanceof Float32Array) return 'F32'
   if (data instanceof Int32Array) return 'I32'
   if (data instanceof Uint32Array) return 'U32'
@@ -113,12 +124,29 @@ function naturalDtype(data: SafetensorsData): SafetensorsDtype {
   return 'U8'
 }
 
+// ---- reading ----
+
 /**
  * Reads a whole file, each tensor into memory of its own. BF16 and F16 are widened to Float32Array.
  * @throws MonosemError missing, io, format (no safetensors header, or a dtype that Monosem does not read),
  *   corrupt (the header and the file's bytes disagree)
  */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
+  const file = await openSafetensors(path)
+  try {
+    const tensors: [string, SafeTensor][] = []
+    for (const name of file.entries.keys()) tensors.push([name, await file.read(name)])
+    return { tensors: Object.fromEntries(tensors), metadata: file.metadata }
+  } finally {
+    await file.close()
+  }
+}
+
+/**
+ * Opens a file and checks its header; tensors are read when they are asked for. `entries` are in the order of the file.
+ * @throws MonosemError missing, io, format (no safetensors header), corrupt (the header and the file's size disagree)
+ */
+export async function openSafetensors(path: string): Promise<TensorReader> {
   let handle: FileHandle
   try {
     handle = await open(path, 'r')
@@ -126,90 +154,67 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
     throw storageError('open', path, cause)
   }
   try {
-    const { entries, metadata, dataStart } = await readHeader(handle, path)
-    const tensors: [string, SafeTensor][] = []
-    for (const entry of entries) {
-      const bytes = await readBytes(handle, path, dataStart + entry.begin, entry.end - entry.begin)
-      tensors.push([entry.name, toTensor(entry, bytes.buffer)])
-    }
-    return { tensors: Object.fromEntries(tensors), metadata }
+    const { size } = await handle.stat()
+    const prefix = await readBytes(handle, path, 0, Math.min(8, size))
+    const length = headerLength(path, prefix, size)
+    const header = parseHeader(path, await readBytes(handle, path, 8, length), size - 8 - length)
+    return fileReader(handle, path, 8 + length, header.entries, header.metadata)
   } catch (cause) {
-    throw storageError('read', path, cause)
-  } finally {
     await handle.close()
+    throw storageError('read', path, cause)
   }
 }
 
-async function readHeader(
+function fileReader(
   handle: FileHandle,
   path: string,
-): Promise<{ entries: Entry[]; metadata: Record<string, string>; dataStart: number }> {
-  const { size } = await handle.stat()
-  if (size < 8) throw notSafetensors(path, `expected at least 8 bytes, got ${size}`)
-  const prefix = await readBytes(handle, path, 0, 8)
-  const headerLength = Number(new DataView(prefix.buffer).getBigUint64(0, true))
-  if (headerLength > maxHeaderBytes)
-    throw notSafetensors(path, `a header of ${headerLength} bytes is announced`)
-  if (headerLength > size - 8)
-    throw corrupt(path, `expected a header of ${headerLength} bytes, got ${size - 8} bytes after the length`)
-  const header = parseHeader(path, await readBytes(handle, path, 8, headerLength))
-  const entries: Entry[] = []
-  let metadata: Record<string, string> = {}
-  for (const [name, value] of Object.entries(header)) {
-    if (name === '__metadata__') metadata = checkMetadata(path, value)
-    else entries.push(checkEntry(path, name, value))
+  dataStart: number,
+  list: readonly HeaderEntry[],
+  metadata: Record<string, string>,
+): TensorReader {
+  const entries = new Map(list.map((entry) => [entry.name, { ...entry, path }]))
+  const find = (name: string): HeaderEntry => {
+    const entry = entries.get(name)
+    if (!entry) throw new MonosemError('missing', `${path}: expected a tensor ${name}, there is none`)
+    return entry
   }
-  checkLayout(path, entries, size - 8 - headerLength)
-  return { entries, metadata, dataStart: 8 + headerLength }
-}
-
-function parseHeader(path: string, bytes: Uint8Array): Record<string, unknown> {
-  let header: unknown
-  try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
-  } catch (cause) {
-    throw notSafetensors(path, 'the header is not JSON', cause)
+  const readPart = async (entry: HeaderEntry, shape: number[], begin: number, end: number, bits = false) => {
+    const convert = converterOf(path, entry, bits)
+    try {
+      const { buffer } = await readBytes(handle, path, dataStart + begin, end - begin)
+      return convert(shape, buffer)
+    } catch (cause) {
+      throw storageError('read', path, cause)
+    }
   }
-  if (!isRecord(header)) throw notSafetensors(path, 'the header is not a JSON object')
-  return header
-}
-
-function checkMetadata(path: string, value: unknown): Record<string, string> {
-  if (!isRecord(value) || !Object.values(value).every((text) => typeof text === 'string'))
-    throw notSafetensors(path, '__metadata__ is not a map of texts')
-  return value as Record<string, string>
-}
-
-function checkEntry(path: string, name: string, value: unknown): Entry {
-  if (!isRecord(value)) throw notSafetensors(path, `the entry of ${name} is not an object`)
-  const { dtype, shape, data_offsets: offsets } = value
-  if (typeof dtype !== 'string') throw notSafetensors(path, `tensor ${name} has no dtype`)
-  if (!Object.hasOwn(bytesPerElement, dtype))
-    throw new MonosemError('format', `${path}: tensor ${name} has dtype ${dtype}`, {
-      hint: `Monosem reads ${Object.keys(bytesPerElement).join(', ')}: convert the tensor first`,
-    })
-  if (!isCounts(shape)) throw notSafetensors(path, `the shape of ${name} is not a list of sizes`)
-  if (!isCounts(offsets) || offsets.length !== 2 || offsets[1] < offsets[0])
-    throw notSafetensors(path, `data_offsets of ${name} are not [begin, end]`)
-  const [begin, end] = offsets
-  const expected = product(shape) * bytesPerElement[dtype as SafetensorsDtype]
-  if (end - begin !== expected)
-    throw corrupt(
-      path,
-      `tensor ${name}: ${dtype} [${shape}] needs ${expected} bytes, its offsets span ${end - begin}`,
-    )
-  return { name, dtype: dtype as SafetensorsDtype, shape, begin, end }
-}
-
-/** The tensors, in order of their offsets, must fill the data exactly. Sorts `entries`. */
-function checkLayout(path: string, entries: Entry[], dataBytes: number): void {
-  entries.sort((a, b) => a.begin - b.begin || a.end - b.end)
-  let offset = 0
-  for (const { name, begin, end } of entries) {
-    if (begin !== offset) throw corrupt(path, `tensor ${name} starts at byte ${begin}, expected ${offset}`)
-    offset = end
+  return {
+    path,
+    entries,
+    metadata,
+    async read(name, options) {
+      const entry = find(name)
+      return readPart(entry, entry.shape, entry.begin, entry.end, options?.bits)
+    },
+    async readRows(name, first, count, options) {
+      const entry = find(name)
+      const [rows = -1, ...rest] = entry.shape
+      if (
+        !Number.isInteger(first) ||
+        !Number.isInteger(count) ||
+        first < 0 ||
+        count < 0 ||
+        first + count > rows
+      )
+        throw new MonosemError(
+          'shape',
+          `${path}: rows ${first} to ${first + count - 1} were asked for of tensor ${name} [${entry.shape}]`,
+        )
+      const rowBytes = rows === 0 ? 0 : (entry.end - entry.begin) / rows
+      const begin = entry.begin + first * rowBytes
+      return readPart(entry, [count, ...rest], begin, begin + count * rowBytes, options?.bits)
+    },
+    close: () => handle.close(),
   }
-  if (offset !== dataBytes) throw corrupt(path, `expected ${offset} bytes of tensors, got ${dataBytes}`)
 }
 
 async function readBytes(
@@ -233,35 +238,51 @@ async function readBytes(
   return bytes
 }
 
-function toTensor({ dtype, shape }: Entry, buffer: ArrayBuffer): SafeTensor {
+type Converter = (shape: number[], buffer: ArrayBuffer) => SafeTensor
+
+/** What makes a tensor of the bytes of `entry`. @throws MonosemError format: a dtype that is not read */
+function converterOf(path: string, { name, dtype }: HeaderEntry, bits: boolean): Converter {
   switch (dtype) {
     case 'F32':
-      return { shape, dtype, data: new Float32Array(buffer) }
+      return (shape, buffer) => ({ shape, dtype, data: new Float32Array(buffer) })
     case 'BF16':
-      return { shape, dtype: 'F32', data: bf16ToF32(new Uint16Array(buffer)) }
-    case 'F16':
-      return { shape, dtype: 'F32', data: f16ToF32(new Uint16Array(buffer)) }
+    case 'F16': {
+      if (bits) return (shape, buffer) => ({ shape, dtype, data: new Uint16Array(buffer) })
+      const widen = dtype === 'BF16' ? bf16ToF32 : f16ToF32
+      return (shape, buffer) => ({ shape, dtype: 'F32', data: widen(new Uint16Array(buffer)) })
+    }
+    case 'F64':
+      return (shape, buffer) => ({ shape, dtype: 'F32', data: Float32Array.from(new Float64Array(buffer)) })
     case 'I32':
-      return { shape, dtype, data: new Int32Array(buffer) }
+      return (shape, buffer) => ({ shape, dtype, data: new Int32Array(buffer) })
+    case 'I64':
+      return (shape, buffer) => ({
+        shape,
+        dtype: 'I32',
+        data: narrowed(path, name, new BigInt64Array(buffer)),
+      })
     case 'U32':
-      return { shape, dtype, data: new Uint32Array(buffer) }
+      return (shape, buffer) => ({ shape, dtype, data: new Uint32Array(buffer) })
     case 'U16':
-      return { shape, dtype, data: new Uint16Array(buffer) }
+      return (shape, buffer) => ({ shape, dtype, data: new Uint16Array(buffer) })
     case 'U8':
-      return { shape, dtype, data: new Uint8Array(buffer) }
+    case 'BOOL':
+      return (shape, buffer) => ({ shape, dtype: 'U8', data: new Uint8Array(buffer) })
+    default:
+      throw new MonosemError('format', `${path}: tensor ${name} has dtype ${dtype}`, {
+        hint: `Monosem reads ${[...Object.keys(bytesPerElement), 'F64', 'I64', 'BOOL'].join(', ')}: convert the tensor first`,
+      })
   }
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
-const isCounts = (value: unknown): value is number[] =>
-  Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0)
-
-const notSafetensors = (path: string, what: string, cause?: unknown): MonosemError =>
-  new MonosemError('format', `${path} is not a safetensors file: ${what}`, { cause, hint: 'check the path' })
-
-const corrupt = (path: string, what: string): MonosemError =>
-  new MonosemError('corrupt', `${path}: ${what}`, {
-    hint: 'the file is damaged or was cut short: make it again, or copy it again',
-  })
+function narrowed(path: string, name: string, wide: BigInt64Array): Int32Array {
+  const data = new Int32Array(wide.length)
+  for (let i = 0; i < wide.length; i++) {
+    data[i] = Number(wide[i])
+    if (BigInt(data[i]) !== wide[i])
+      throw new MonosemError('format', `${path}: ${name}[${i}] is ${wide[i]}, which does not fit 32 bits`, {
+        hint: 'Monosem reads I64 tensors of numbers below 2^31, as token ids are',
+      })
+  }
+  return data
+}

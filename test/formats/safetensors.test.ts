@@ -3,7 +3,12 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { readSafetensors, type SafeTensor, writeSafetensors } from '../../src/formats/safetensors.js'
+import {
+  openSafetensors,
+  readSafetensors,
+  type SafeTensor,
+  writeSafetensors,
+} from '../../src/formats/safetensors.js'
 
 let directory: string
 before(async () => {
@@ -109,8 +114,8 @@ test('a file that is not safetensors is refused as such', async () => {
   await fails(await rawFile('{"a":3}', new Uint8Array(0)), 'format', /not an object/)
   const negative = JSON.stringify({ a: entry(0, 4, [-1]) })
   await fails(await rawFile(negative, new Uint8Array(4)), 'format', /shape/)
-  const unknown = JSON.stringify({ a: entry(0, 8, [1], 'I64') })
-  await fails(await rawFile(unknown, new Uint8Array(8)), 'format', /dtype I64/)
+  const unknown = JSON.stringify({ a: entry(0, 8, [1], 'C64') })
+  await fails(await rawFile(unknown, new Uint8Array(8)), 'format', /tensor a has dtype C64/)
   const metadata = JSON.stringify({ __metadata__: { a: 1 } })
   await fails(await rawFile(metadata, new Uint8Array(0)), 'format', /__metadata__/)
 })
@@ -137,4 +142,70 @@ test('offsets that overlap, leave gaps or disagree with the shape are corrupt', 
   const beyond = JSON.stringify({ a: entry(0, 400, [100]) })
   await fails(await rawFile(beyond, new Uint8Array(8)), 'corrupt', /expected 400 bytes of tensors, got 8/)
   await fails(await rawFile('{}', new Uint8Array(0), 50), 'corrupt', /header of 50 bytes/)
+})
+
+test('I64, F64 and BOOL are read as the nearest type of ours, and numbers that do not fit are refused', async () => {
+  const header = JSON.stringify({
+    long: entry(0, 16, [2], 'I64'),
+    double: entry(16, 32, [2], 'F64'),
+    bool: entry(32, 34, [2], 'BOOL'),
+  })
+  const data = (first: bigint) =>
+    Buffer.concat([
+      new Uint8Array(BigInt64Array.of(first, -7n).buffer),
+      new Uint8Array(Float64Array.of(0.1, -2).buffer),
+      Uint8Array.of(1, 0),
+    ])
+  const { tensors } = await readSafetensors(await rawFile(header, data(2n ** 31n - 1n)))
+  assert.deepEqual(tensors.long, { shape: [2], dtype: 'I32', data: Int32Array.of(2 ** 31 - 1, -7) })
+  assert.deepEqual(tensors.double, { shape: [2], dtype: 'F32', data: Float32Array.of(0.1, -2) })
+  assert.deepEqual(tensors.bool, { shape: [2], dtype: 'U8', data: Uint8Array.of(1, 0) })
+  await fails(await rawFile(header, data(2n ** 31n)), 'format', /long\[0\] is 2147483648/)
+})
+
+test('an open file gives whole tensors and rows of them, widened or as bits', async () => {
+  const path = join(directory, 'rows.safetensors')
+  await writeSafetensors(path, {
+    w: { shape: [3, 2], data: Float32Array.of(1, 2, 3, 4, 5, 6) },
+    half: { shape: [3], data: Uint16Array.of(0x3f80, 0xc020, 0x7f80), dtype: 'BF16' },
+    none: { shape: [0, 4], data: new Float32Array(0) },
+    scalar: { shape: [], data: Float32Array.of(7) },
+  })
+  const file = await openSafetensors(path)
+  assert.deepEqual([...file.entries.keys()].sort(), ['half', 'none', 'scalar', 'w'])
+  const { dtype, shape } = file.entries.get('half')!
+  assert.deepEqual([dtype, shape], ['BF16', [3]])
+  assert.deepEqual(await file.readRows('w', 1, 2), {
+    shape: [2, 2],
+    dtype: 'F32',
+    data: Float32Array.of(3, 4, 5, 6),
+  })
+  assert.deepEqual((await file.readRows('half', 1, 1)).data, Float32Array.of(-2.5))
+  const bits = { shape: [2], dtype: 'BF16', data: Uint16Array.of(0xc020, 0x7f80) }
+  assert.deepEqual(await file.readRows('half', 1, 2, { bits: true }), bits)
+  assert.deepEqual((await file.readRows('none', 0, 0)).shape, [0, 4])
+  for (const [name, first, count] of [
+    ['w', 2, 2],
+    ['w', -1, 1],
+    ['w', 0.5, 1],
+    ['scalar', 0, 1],
+  ] as const)
+    await assert.rejects(file.readRows(name, first, count), { code: 'shape', message: new RegExp(name) })
+  await assert.rejects(file.read('absent'), { code: 'missing', message: /rows\.safetensors.*absent/ })
+  await file.close()
+  await assert.rejects(file.read('w'), { code: 'io' })
+})
+
+test('a tensor of a type that is not read does not make the others unreadable', async () => {
+  const header = JSON.stringify({
+    complex: entry(0, 8, [1], 'C64'),
+    tiny: entry(8, 9, [2], 'F4'),
+    w: entry(9, 13, [1]),
+  })
+  const file = await openSafetensors(await rawFile(header, new Uint8Array(13)))
+  assert.deepEqual((await file.read('w')).data, new Float32Array(1))
+  assert.equal(file.entries.get('tiny')?.dtype, 'F4')
+  await assert.rejects(file.read('complex'), { code: 'format', message: /raw.safetensors: tensor complex/ })
+  await assert.rejects(file.readRows('tiny', 0, 1), { code: 'format', message: /tensor tiny has dtype F4/ })
+  await file.close()
 })
