@@ -76,7 +76,7 @@ async function measureBuild(run: string, directory: string): Promise<BuildFigure
   const kernels = await loadKernels({ threads })
   const paths = { corpus: join(run, 'corpus'), model: join(run, 'model'), sae: join(run, 'sae') }
   const { model, sae, corpus } = await loadInputs(paths, kernels)
-  const inputs = { model, sae, split: corpus.train, endOfText: corpus.tokenizer.endOfText }
+  const inputs = { model, sae, split: corpus.train, startOfText: corpus.tokenizer.startOfText }
   const tokens = Number(process.env.MONOSEM_BENCH_TOKENS ?? 1_000_000)
   const windows = sampleWindows(inputs.split, model.config.context, tokens)
   const memory: [number, number][] = []

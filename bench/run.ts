@@ -3,6 +3,7 @@ import { benchEventLoop } from './event-loop.js'
 import { benchFeatures } from './features.js'
 import { benchFirstView } from './first-view.js'
 import { benchGemm } from './gemm.js'
+import { benchHarvest } from './harvest.js'
 import { benchSae } from './sae.js'
 import { benchServer } from './server.js'
 import { benchTransformer } from './transformer.js'
@@ -12,6 +13,7 @@ const benchmarks: Record<string, () => Promise<unknown>> = {
   gemm: () => benchGemm(),
   transformer: () => benchTransformer(),
   sae: benchSae,
+  harvest: benchHarvest,
   features: benchFeatures,
   'event-loop': benchEventLoop,
   server: benchServer,

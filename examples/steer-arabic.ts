@@ -55,7 +55,7 @@ console.log(`share of Arabic: ${percent(unsteered?.value)} without, ${percent(st
 console.log(`95% interval: ${percent(steered?.low)} to ${percent(steered?.high)}`)
 
 // One text, with and without.
-const steering = createSteering(model, sae, store.tokenizer.endOfText, edits)
+const steering = createSteering(model, sae, store.tokenizer.startOfText, edits)
 const prompt = 'The weather today is'
 const [plain] = await continueTexts(model, store.tokenizer, [prompt], options.writing)
 const [arabicText] = await continueTexts(model, store.tokenizer, [prompt], options.writing, steering)

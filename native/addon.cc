@@ -76,19 +76,19 @@ void release(const Napi::CallbackInfo& info) {
   enqueue(addon, [view](Runtime&) { view.buffer->release(); });
 }
 
-// write(runtime, view, typedArray): fp32 data is rounded for a bf16 tensor
+// write(runtime, view, typedArray): fp32 data is rounded for a bf16 tensor, 2-byte elements are its bits
 void write(const Napi::CallbackInfo& info) {
   Arguments arguments(info, "write");
   Addon& addon = arguments.addon();
   View view = arguments.any();
   Napi::TypedArray array = arguments.value().As<Napi::TypedArray>();
-  if (static_cast<int64_t>(array.ElementLength()) != view.count || array.ElementSize() != 4)
-    arguments.fail("an array of " + std::to_string(view.count) + " 4-byte elements");
+  bool half = array.ElementSize() == 2;
+  if (static_cast<int64_t>(array.ElementLength()) != view.count || (half ? view.dtype != kBf16 : array.ElementSize() != 4))
+    arguments.fail("an array of " + std::to_string(view.count) + " elements of the tensor's type");
   const char* source = static_cast<const char*>(array.ArrayBuffer().Data()) + array.ByteOffset();
   std::vector<char> staged(source, source + array.ByteLength());
-  enqueue(addon, [view, staged = std::move(staged)](Runtime& r) {
-    copyTensor(r.context, view.data(), view.dtype, staged.data(), view.dtype == kI32 ? kI32 : kF32, view.count);
-  });
+  int type = half ? kBf16 : view.dtype == kI32 ? kI32 : kF32;
+  enqueue(addon, [view, type, staged = std::move(staged)](Runtime& r) { copyTensor(r.context, view.data(), view.dtype, staged.data(), type, view.count); });
 }
 
 // read(runtime, view, typedArray) -> promise; bf16 is widened into a Float32Array
@@ -126,6 +126,25 @@ void copy(const Napi::CallbackInfo& info) {
   View to = arguments.any(), from = arguments.any();
   if (to.count != from.count || (to.dtype == kI32) != (from.dtype == kI32)) arguments.fail("tensors of the same size");
   enqueue(addon, [=](Runtime& r) { copyTensor(r.context, to.data(), to.dtype, from.data(), from.dtype, to.count); });
+}
+
+// transpose(runtime, out, x, rows, columns)
+void transposeOp(const Napi::CallbackInfo& info) {
+  Arguments arguments(info, "transpose");
+  Addon& addon = arguments.addon();
+  View out = arguments.any(), x = arguments.any();
+  int rows = arguments.integer(), columns = arguments.integer();
+  int64_t count = static_cast<int64_t>(rows) * columns;
+  if (out.count != count || x.count != count || out.dtype == kI32 || x.dtype == kI32) arguments.fail("two matrices of the same size");
+  enqueue(addon, [=](Runtime& r) { transposeTensor(r.context, out.data(), out.dtype, x.data(), x.dtype, rows, columns); });
+}
+
+void addOp(const Napi::CallbackInfo& info) {
+  Arguments arguments(info, "add");
+  Addon& addon = arguments.addon();
+  int64_t count = arguments.countAt(1);
+  View out = arguments.view(count), a = arguments.view(count), b = arguments.view(count);
+  enqueue(addon, [=](Runtime& r) { r.table->add(r.context, out.f32(), a.f32(), b.f32(), count); });
 }
 
 void addInPlaceOp(const Napi::CallbackInfo& info) {
@@ -247,6 +266,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   addOperation(env, exports, "finish", finish);
   addOperation(env, exports, "fill", fill);
   addOperation(env, exports, "copy", copy);
+  addOperation(env, exports, "transpose", transposeOp);
+  addOperation(env, exports, "add", addOp);
   addOperation(env, exports, "addInPlace", addInPlaceOp);
   addOperation(env, exports, "scaleInPlace", scaleInPlaceOp);
   addOperation(env, exports, "mixInPlace", mixInPlaceOp);

@@ -31,6 +31,10 @@ struct View {
   char* data() const { return static_cast<char*>(buffer->data) + offset; }
   float* f32() const { return reinterpret_cast<float*>(data()); }
   int32_t* i32() const { return reinterpret_cast<int32_t*>(data()); }
+  Weights weights() const {
+    if (dtype == kBf16) return {nullptr, reinterpret_cast<const uint16_t*>(data())};
+    return {f32(), nullptr};
+  }
 };
 
 // The runtime and the function that carries results back to JavaScript's thread.
@@ -65,6 +69,12 @@ class Arguments {
   View view(int64_t count, int dtype = kF32) {
     View v = any();
     if (v.count != count || v.dtype != dtype) fail("a tensor of " + std::to_string(count) + " elements of the right type");
+    return v;
+  }
+  // f32 or bf16
+  View weights(int64_t count) {
+    View v = any();
+    if (v.count != count || v.dtype == kI32) fail("f32 or bf16 weights of " + std::to_string(count) + " elements");
     return v;
   }
   View any() {

@@ -23,6 +23,12 @@ void forChunks(const Context& context, int64_t count, Body body) {
 
 }  // namespace
 
+void add(const Context& context, float* out, const float* a, const float* b, int64_t count) {
+  forChunks(context, count, [&](int64_t begin, int length) {
+    for (int i = 0; i < length; i++) out[begin + i] = a[begin + i] + b[begin + i];
+  });
+}
+
 void addInPlace(const Context& context, float* y, const float* x, int64_t count) {
   forChunks(context, count, [&](int64_t begin, int length) { axpy(y + begin, 1.0f, x + begin, length); });
 }

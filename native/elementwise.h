@@ -3,6 +3,7 @@
 namespace monosem {
 namespace MONOSEM_ISA {
 void columnSums(const Context&, float* out, const float* x, int n, int d, bool accumulate);
+void add(const Context&, float* out, const float* a, const float* b, int64_t count);
 void addInPlace(const Context&, float* y, const float* x, int64_t count);
 void scaleInPlace(const Context&, float* y, float factor, int64_t count);
 void mixInPlace(const Context&, float* y, const float* x, float weight, int64_t count);

@@ -56,24 +56,33 @@ static inline void packRows(float* panel, const float* a, ptrdiff_t rowStride, p
     for (int i = 0; i < MR; i++) panel[k * MR + i] = i < rows ? a[i * rowStride + k * columnStride] : 0.0f;
 }
 
-// Packs columns of B into a panel [depth][NR], zero-padded past `columns`.
-static inline void packColumns(float* panel, const float* b, ptrdiff_t rowStride, ptrdiff_t columnStride, int columns, int depth) {
+// Packs columns of B (fp32 or bf16) into a panel [depth][NR], zero-padded past `columns`.
+template <class Element>
+static inline void packColumns(float* panel, const Element* b, ptrdiff_t rowStride, ptrdiff_t columnStride, int columns, int depth) {
   if (columnStride == 1 && columns == NR) {
     for (int k = 0; k < depth; k++)
       for (int j = 0; j < NR; j += VL) store(panel + k * NR + j, load(b + k * rowStride + j));
     return;
   }
   if (rowStride == 1) {
-    // reading along the depth, which is contiguous; 8 deep at a time so that the writes stay in few cache lines
-    for (int k0 = 0; k0 < depth; k0 += 8) {
-      int k1 = k0 + 8 < depth ? k0 + 8 : depth;
-      for (int j = 0; j < NR; j++)
-        for (int k = k0; k < k1; k++) panel[k * NR + j] = j < columns ? b[j * columnStride + k] : 0.0f;
-    }
+    // reading along the depth, which is contiguous: blocks of 4 columns, 4 deep, are transposed in registers
+    int k0 = 0;
+    for (; k0 + 4 <= depth; k0 += 4)
+      for (int j = 0; j < NR; j += 4) {
+        if (j + 4 <= columns) {
+          const Element* p = b + j * columnStride + k0;
+          transpose4(panel + k0 * NR + j, NR, p, p + columnStride, p + 2 * columnStride, p + 3 * columnStride);
+          continue;
+        }
+        for (int k = k0; k < k0 + 4; k++)
+          for (int i = j; i < j + 4; i++) panel[k * NR + i] = i < columns ? widened(b[i * columnStride + k]) : 0.0f;
+      }
+    for (int k = k0; k < depth; k++)
+      for (int j = 0; j < NR; j++) panel[k * NR + j] = j < columns ? widened(b[j * columnStride + k]) : 0.0f;
     return;
   }
   for (int k = 0; k < depth; k++)
-    for (int j = 0; j < NR; j++) panel[k * NR + j] = j < columns ? b[k * rowStride + j * columnStride] : 0.0f;
+    for (int j = 0; j < NR; j++) panel[k * NR + j] = j < columns ? widened(b[k * rowStride + j * columnStride]) : 0.0f;
 }
 
 constexpr size_t kStreamingFloats = 4 << 20;

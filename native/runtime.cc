@@ -259,6 +259,37 @@ void copyTensor(const Context& context, void* to, int toType, const void* from, 
   });
 }
 
+namespace {
+
+float elementAt(const float* data, size_t index) { return data[index]; }
+float elementAt(const uint16_t* data, size_t index) { return widenBf16(data[index]); }
+void setElement(float* data, size_t index, float value) { data[index] = value; }
+void setElement(uint16_t* data, size_t index, float value) { data[index] = roundToBf16(value); }
+
+// Squares that fit the L1 cache; a task takes a stripe of them.
+template <class Out, class In>
+void transposeMatrix(const Context& context, Out* out, const In* x, size_t rows, size_t columns) {
+  constexpr size_t kSide = 32;
+  forRange(context, static_cast<int64_t>(columns), kSide, [&](size_t c0, size_t c1) {
+    for (size_t r0 = 0; r0 < rows; r0 += kSide) {
+      size_t r1 = r0 + kSide < rows ? r0 + kSide : rows;
+      for (size_t c = c0; c < c1; c++)
+        for (size_t r = r0; r < r1; r++) setElement(out, c * rows + r, elementAt(x, r * columns + c));
+    }
+  });
+}
+
+}  // namespace
+
+void transposeTensor(const Context& context, void* out, int outType, const void* x, int xType, int rows, int columns) {
+  auto to = [&](auto* target) {
+    if (xType == kBf16) transposeMatrix(context, target, static_cast<const uint16_t*>(x), rows, columns);
+    else transposeMatrix(context, target, static_cast<const float*>(x), rows, columns);
+  };
+  if (outType == kBf16) to(static_cast<uint16_t*>(out));
+  else to(static_cast<float*>(out));
+}
+
 void broadcastRow(const Context& context, float* out, const float* row, int n, int d) {
   forRange(context, n, 64, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) memcpy(out + i * d, row, sizeof(float) * d);

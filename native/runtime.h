@@ -47,6 +47,8 @@ enum DType { kF32 = 0, kBf16 = 1, kI32 = 2 };
 inline size_t dtypeBytes(int dtype) { return dtype == kBf16 ? 2 : 4; }
 void fillTensor(const Context&, void* data, int dtype, int64_t count, float value);
 void copyTensor(const Context&, void* to, int toType, const void* from, int fromType, int64_t count);
+// out [columns, rows] = x [rows, columns] transposed
+void transposeTensor(const Context&, void* out, int outType, const void* x, int xType, int rows, int columns);
 void broadcastRow(const Context&, float* out, const float* row, int n, int d);
 // out[i] = source[ids[i]]
 void gatherRows(const Context&, void* out, int outType, const void* source, int sourceType, const int32_t* ids, int n, int d);

@@ -1,6 +1,7 @@
 // Portable vectors on the compiler's vector extension. VL is the number of fp32 lanes of the instruction set that this
 // file is compiled for: 16 (AVX-512), 8 (AVX2), 4 (SSE2, NEON). Only C headers: nothing here may emit shared inline code.
 #pragma once
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #if defined(__AVX2__) || defined(__AVX512F__) || defined(__SSE2__)
@@ -73,6 +74,32 @@ static inline __attribute__((always_inline)) vf maximum(vf a, vf b) {
   return reinterpret_cast<vf>((reinterpret_cast<vi>(a) & greater) | (reinterpret_cast<vi>(b) & ~greater));
 }
 
+// Each lane of a where the mask is set (all bits), of b elsewhere.
+static inline __attribute__((always_inline)) vf select(vi mask, vf a, vf b) {
+  return reinterpret_cast<vf>((reinterpret_cast<vi>(a) & mask) | (reinterpret_cast<vi>(b) & ~mask));
+}
+
+static inline float widened(float value) { return value; }
+static inline float widened(uint16_t bf16) {
+  uint32_t bits = static_cast<uint32_t>(bf16) << 16;
+  float value;
+  memcpy(&value, &bits, 4);
+  return value;
+}
+
+// VL bf16 numbers, widened.
+static inline __attribute__((always_inline)) vf load(const uint16_t* p) {
+#if defined(__AVX512F__)
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))), 16));
+#elif defined(__AVX2__)
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))), 16));
+#else
+  vi bits;
+  for (int i = 0; i < VL; i++) bits[i] = static_cast<int32_t>(static_cast<uint32_t>(p[i]) << 16);
+  return reinterpret_cast<vf>(bits);
+#endif
+}
+
 // One bit per lane: v > threshold.
 static inline __attribute__((always_inline)) uint32_t greaterMask(vf v, vf threshold) {
 #if defined(__AVX512F__)
@@ -86,6 +113,33 @@ static inline __attribute__((always_inline)) uint32_t greaterMask(vf v, vf thres
   return (greater[0] & 1) | (greater[1] & 2) | (greater[2] & 4) | (greater[3] & 8);
 #endif
 }
+
+// out [4 rows, `stride` apart] of 4 = the transpose of 4 runs of 4 fp32 or bf16 numbers.
+#if defined(__SSE2__)
+static inline __attribute__((always_inline)) __m128 load4(const float* p) { return _mm_loadu_ps(p); }
+static inline __attribute__((always_inline)) __m128 load4(const uint16_t* p) {
+  return _mm_castsi128_ps(_mm_unpacklo_epi16(_mm_setzero_si128(), _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+}
+template <class Element>
+static inline __attribute__((always_inline)) void transpose4(float* out, ptrdiff_t stride, const Element* p0, const Element* p1, const Element* p2, const Element* p3) {
+  __m128 a = load4(p0), b = load4(p1), c = load4(p2), d = load4(p3);
+  _MM_TRANSPOSE4_PS(a, b, c, d);
+  _mm_storeu_ps(out, a);
+  _mm_storeu_ps(out + stride, b);
+  _mm_storeu_ps(out + 2 * stride, c);
+  _mm_storeu_ps(out + 3 * stride, d);
+}
+#else
+template <class Element>
+static inline void transpose4(float* out, ptrdiff_t stride, const Element* p0, const Element* p1, const Element* p2, const Element* p3) {
+  for (int i = 0; i < 4; i++) {
+    out[i * stride] = widened(p0[i]);
+    out[i * stride + 1] = widened(p1[i]);
+    out[i * stride + 2] = widened(p2[i]);
+    out[i * stride + 3] = widened(p3[i]);
+  }
+}
+#endif
 
 // exp(x), relative error about 2e-7 (Cephes polynomial); clamped to the range of normal numbers.
 static inline __attribute__((always_inline)) vf exponential(vf x) {
@@ -107,6 +161,17 @@ static inline __attribute__((always_inline)) vf exponential(vf x) {
   p = p * r * r + r + 1.0f;
   vi bits = (exponent + 127) << 23;
   return p * reinterpret_cast<vf>(bits);
+}
+
+// tanh(x), relative error about 2e-7 (Cephes polynomial for small x).
+static inline __attribute__((always_inline)) vf hyperbolicTangent(vf x) {
+  vf z = x * x;
+  vf p = splat(-5.70498872745e-3f);
+  p = p * z + 2.06390887954e-2f;
+  p = p * z - 5.37397155531e-2f;
+  p = p * z + 1.33314422036e-1f;
+  p = p * z - 3.33332819422e-1f;
+  return select(z < 0.390625f, p * z * x + x, 1.0f - 2.0f / (exponential(2.0f * x) + 1.0f));
 }
 
 // sum a[i] b[i]; the order of additions depends on n only.
@@ -140,9 +205,9 @@ static inline void axpy4(float* y, const float* a, const float* x0, const float*
   for (; i < n; i++) y[i] = (y[i] + a[0] * x0[i]) + a[1] * x1[i] + a[2] * x2[i] + a[3] * x3[i];
 }
 
-// out[r] = w . rows[r]; the order of additions depends on n only, not on how many rows are taken together.
-template <int kRows>
-static inline __attribute__((always_inline)) void dotRows(float* out, const float* w, const float* const* rows, int n) {
+// out[r] = w . rows[r], w fp32 or bf16; the order of additions depends on n only, not on how many rows are taken together.
+template <int kRows, class Element>
+static inline __attribute__((always_inline)) void dotRows(float* out, const Element* w, const float* const* rows, int n) {
   vf even[kRows], odd[kRows];
 #pragma GCC unroll 4
   for (int r = 0; r < kRows; r++) even[r] = odd[r] = vf{};
@@ -158,7 +223,7 @@ static inline __attribute__((always_inline)) void dotRows(float* out, const floa
 #pragma GCC unroll 4
   for (int r = 0; r < kRows; r++) {
     float total = horizontalSum(even[r] + odd[r]);
-    for (int j = i; j < n; j++) total += w[j] * rows[r][j];
+    for (int j = i; j < n; j++) total += widened(w[j]) * rows[r][j];
     out[r] = total;
   }
 }

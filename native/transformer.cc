@@ -1,155 +1,34 @@
-// The transformer's layers other than matrix products, in forward / backward pairs.
+// Embedding and losses.
 #include "transformer.h"
 
 #include <math.h>
 
+#include "rows.h"
 #include "simd.h"
 
 namespace monosem {
 namespace MONOSEM_ISA {
 
-namespace {
-
-constexpr int kRowsPerTask = 32;
-inline int rowTasks(int n) { return (n + kRowsPerTask - 1) / kRowsPerTask; }
-
-template <class Body>
-void forRows(const Context& context, int n, Body body) {
-  parallelFor(context, rowTasks(n), [&](int task, int worker) {
-    int end = (task + 1) * kRowsPerTask < n ? (task + 1) * kRowsPerTask : n;
-    for (int row = task * kRowsPerTask; row < end; row++) body(row, worker);
-  });
-}
-
-// sum (x - mean)^2
-float centredSquares(const float* x, float mean, int d) {
-  vf s{};
-  int i = 0;
-  for (; i + VL <= d; i += VL) {
-    vf c = load(x + i) - mean;
-    s += c * c;
-  }
-  float total = horizontalSum(s);
-  for (; i < d; i++) total += (x[i] - mean) * (x[i] - mean);
-  return total;
-}
-
-}  // namespace
-
-// ---- LayerNorm (Ba et al. 2016): x, out [n, d]; mean, rstd [n] ----
-
-void layerNormForward(const Context& context, float* out, float* mean, float* rstd, const float* x, const float* w, const float* b, int n, int d, float epsilon) {
-  forRows(context, n, [&](int row, int) {
-    const float* in = x + static_cast<size_t>(row) * d;
-    float* o = out + static_cast<size_t>(row) * d;
-    float average = sum(in, d) / d;
-    float scale = 1.0f / sqrtf(centredSquares(in, average, d) / d + epsilon);
-    for (int i = 0; i < d; i++) o[i] = (in[i] - average) * scale * w[i] + b[i];
-    mean[row] = average;
-    rstd[row] = scale;
-  });
-}
-
-// With y = (x - mean) rstd and g = dout w: dx = rstd (g - mean(g) - y mean(g y)); dw += sum dout y; db += sum dout.
-void layerNormBackward(const Context& context, float* dx, float* dw, float* db, const float* dout, const float* x, const float* w, const float* mean, const float* rstd, int n, int d) {
-  int tasks = rowTasks(n);
-  float* partial = static_cast<float*>(scratchBytes(context.scratch, kSlotReduce, sizeof(float) * static_cast<size_t>(tasks) * 2 * d));
-  parallelFor(context, tasks, [&](int task, int) {
-    float *pw = partial + static_cast<size_t>(task) * 2 * d, *pb = pw + d;
-    memset(pw, 0, sizeof(float) * 2 * d);
-    int end = (task + 1) * kRowsPerTask < n ? (task + 1) * kRowsPerTask : n;
-    for (int row = task * kRowsPerTask; row < end; row++) {
-      size_t offset = static_cast<size_t>(row) * d;
-      const float *in = x + offset, *g = dout + offset;
-      float m = mean[row], r = rstd[row];
-      vf sumG{}, sumGY{};
-      float tailG = 0, tailGY = 0;
-      int i = 0;
-      for (; i + VL <= d; i += VL) {
-        vf y = (load(in + i) - m) * r, grad = load(g + i), weighted = grad * load(w + i);
-        sumG += weighted;
-        sumGY += weighted * y;
-        store(pw + i, load(pw + i) + grad * y);
-        store(pb + i, load(pb + i) + grad);
-      }
-      for (; i < d; i++) {
-        float y = (in[i] - m) * r;
-        tailG += g[i] * w[i];
-        tailGY += g[i] * w[i] * y;
-        pw[i] += g[i] * y;
-        pb[i] += g[i];
-      }
-      float meanG = (horizontalSum(sumG) + tailG) / d, meanGY = (horizontalSum(sumGY) + tailGY) / d;
-      for (int j = 0; j < d; j++) dx[offset + j] = r * (g[j] * w[j] - meanG - (in[j] - m) * r * meanGY);
-    }
-  });
-  for (int task = 0; task < tasks; task++) {
-    const float* pw = partial + static_cast<size_t>(task) * 2 * d;
-    if (dw) axpy(dw, 1.0f, pw, d);
-    if (db) axpy(db, 1.0f, pw + d, d);
-  }
-}
-
-// ---- GELU (Hendrycks & Gimpel 2016): exact, or the tanh form of GPT-2 ----
-
-namespace {
-
-constexpr float kRoot = 0.7978845608028654f;  // sqrt(2 / pi)
-constexpr float kCubic = 0.044715f;
-
-inline vf hyperbolicTangent(vf x) { return 1.0f - 2.0f / (exponential(2.0f * x) + 1.0f); }
-
-inline vf geluTanh(vf x) { return 0.5f * x * (1.0f + hyperbolicTangent(kRoot * (x + kCubic * x * x * x))); }
-
-inline vf geluTanhSlope(vf x) {
-  vf t = hyperbolicTangent(kRoot * (x + kCubic * x * x * x));
-  return 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * kRoot * (1.0f + 3.0f * kCubic * x * x);
-}
-
-inline float geluErf(float x) { return 0.5f * x * (1.0f + erff(x * 0.70710678118654752f)); }
-inline float geluErfSlope(float x) {
-  return 0.5f * (1.0f + erff(x * 0.70710678118654752f)) + x * 0.3989422804014327f * expf(-0.5f * x * x);
-}
-
-// Applies a vector function to a chunk, the tail through a padded buffer.
-template <class Vector>
-inline void mapVectors(int64_t count, const Context& context, Vector vector) {
-  constexpr int64_t kChunk = 8192;
-  parallelFor(context, static_cast<int>((count + kChunk - 1) / kChunk), [&](int task, int) {
-    int64_t end = (task + 1) * kChunk < count ? (task + 1) * kChunk : count;
-    for (int64_t i = task * kChunk; i < end; i += VL) vector(i, static_cast<int>(end - i < VL ? end - i : VL));
-  });
-}
-
-}  // namespace
-
-void geluForward(const Context& context, float* out, const float* x, int64_t count, bool tanhKind) {
-  mapVectors(count, context, [&](int64_t i, int lanes) {
-    vf value = loadPartial(x + i, lanes);
-    if (tanhKind) value = geluTanh(value);
-    else
-      for (int l = 0; l < VL; l++) value[l] = geluErf(value[l]);
-    storePartial(out + i, value, lanes);
-  });
-}
-
-void geluBackward(const Context& context, float* dx, const float* dout, const float* x, int64_t count, bool tanhKind) {
-  mapVectors(count, context, [&](int64_t i, int lanes) {
-    vf slope = loadPartial(x + i, lanes);
-    if (tanhKind) slope = geluTanhSlope(slope);
-    else
-      for (int l = 0; l < VL; l++) slope[l] = geluErfSlope(slope[l]);
-    storePartial(dx + i, slope * loadPartial(dout + i, lanes), lanes);
-  });
-}
-
 // ---- embedding: out [n, d], tokens [n], wE [vocabulary, d], wPos [>= t, d] or null ----
 
-void embedForward(const Context& context, float* out, const int32_t* tokens, const float* wE, const float* wPos, int n, int d, int t) {
+namespace {
+
+// o = row `index` of a table [., d], or o += it
+template <bool kAdd>
+void takeRow(float* o, const Weights& table, size_t index, int d) {
+  for (int i = 0; i < d; i++) {
+    float value = table.half ? widenBf16(table.half[index * d + i]) : table.full[index * d + i];
+    o[i] = kAdd ? o[i] + value : value;
+  }
+}
+
+}  // namespace
+
+void embedForward(const Context& context, float* out, const int32_t* tokens, const Weights& wE, const Weights& wPos, int n, int d, int t) {
   forRows(context, n, [&](int row, int) {
     float* o = out + static_cast<size_t>(row) * d;
-    memcpy(o, wE + static_cast<size_t>(tokens[row]) * d, sizeof(float) * d);
-    if (wPos) axpy(o, 1.0f, wPos + static_cast<size_t>(row % t) * d, d);
+    takeRow<false>(o, wE, tokens[row], d);
+    if (wPos) takeRow<true>(o, wPos, row % t, d);
   });
 }
 

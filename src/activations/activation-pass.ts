@@ -1,7 +1,7 @@
 import type { TokenSplit } from '../corpus/corpus.js'
 import { fillWindows, type WindowBatch } from '../corpus/windows.js'
 import type { Tensor } from '../kernels/kernels.js'
-import { createWorkspace, forward, freeWorkspace, hookNames, type Transformer } from '../model/transformer.js'
+import { createWorkspace, forward, freeWorkspace, lastHook, type Transformer } from '../model/transformer.js'
 import { type RowLayout, rowPositions } from './row-layout.js'
 
 /** Forward passes of a model over windows of text, which end after the last of some hook points, and the rows that they give. */
@@ -36,8 +36,8 @@ export function createActivationPass(
 ): ActivationPass {
   const { kernels } = model
   const { contextSize } = layout
-  const stopAfter = hookNames(model.config).findLast((name) => names.includes(name))
-  const workspace = createWorkspace(model, modelBatch, contextSize)
+  const stopAfter = lastHook(model.config, names)
+  const workspace = createWorkspace(model, modelBatch, contextSize, { keep: names })
   const ids = kernels.zeros([modelBatch * contextSize], 'i32')
   let tokens: WindowBatch | undefined
   return {

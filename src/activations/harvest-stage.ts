@@ -28,7 +28,7 @@ export async function runHarvestStage(
   return runStage(request, async (partial, hashed) => {
     const corpus = await openCorpus(corpusPath)
     const model = await loadTransformer(context.kernels, modelPath)
-    const startOfText = corpus.tokenizer.endOfText
+    const { startOfText } = corpus.tokenizer
     const inputs = { model, modelName: 'monosem', split: corpus[config.split], startOfText }
     try {
       await harvest(config, inputs, partial, hashed, context)

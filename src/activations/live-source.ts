@@ -21,6 +21,8 @@ export interface LiveSourceOptions {
   dtype: 'f32' | 'bf16'
   /** sequences per forward pass */
   modelBatch: number
+  /** tokens of each sequence. Default: the model's context, which may be very long */
+  contextSize?: number
 }
 
 /** Room for the activations of one hook point. */
@@ -63,9 +65,8 @@ export function createLiveSource(
   corpus: TokenCorpus,
   options: LiveSourceOptions,
 ): ActivationSource {
-  const { hookName, targetHookName = hookName } = options
-  const { endOfText } = corpus.tokenizer
-  const layout = createRowLayout(corpus.train, model.config.context, endOfText, options.seed)
+  const { hookName, targetHookName = hookName, contextSize = model.config.context } = options
+  const layout = createRowLayout(corpus.train, contextSize, corpus.tokenizer.startOfText, options.seed)
   const parts: Parts = { kernels, model, corpus, layout, options }
   const pairs = targetHookName !== hookName
   const dOut = hookWidth(model.config, targetHookName)
@@ -76,7 +77,7 @@ export function createLiveSource(
       modelName: 'monosem',
       hookName,
       targetHookName,
-      contextSize: model.config.context,
+      contextSize,
       prependBos: false,
     }),
     batches: ({ batchSize, skip }) => batchesOf(parts, batchSize, skip),

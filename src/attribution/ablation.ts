@@ -74,7 +74,7 @@ async function ablatedLogits(
   const change = kernels.zeros([B * T, sae.dOut])
   kernels.linearForward(change, removed, directions, null)
 
-  const workspace = createWorkspace(model, B, T)
+  const workspace = createWorkspace(model, B, T, { keep: ['ln_final.hook_normalized'] })
   const repeated = Int32Array.from({ length: B * T }, (_, n) => tokens[n % T])
   forward(
     model,

@@ -106,7 +106,7 @@ async function steerOnce(session: Session, inputs: SteerInputs, config: SteerCon
   const { mode, unit, strength, prompt } = config
   const given = promptTokens(model, tokenizer, prompt)
   const edits = await featureEdits(store, parseFeatureList(config.feature), { mode, unit, strength })
-  const steering = createSteering(model, sae, tokenizer.endOfText, edits, {
+  const steering = createSteering(model, sae, tokenizer.startOfText, edits, {
     scope: scopeOf(config),
     keepError: mode !== 'replace',
   })
@@ -227,6 +227,6 @@ function scopeOf({
   return { tokens: scope, positions, skipBos }
 }
 
-const writingOf = ({ maxTokens, temperature, topP, seed }: GenerateConfig): GenerateConfig => ({
-  ...{ maxTokens, temperature, topP, seed },
+const writingOf = ({ maxTokens, temperature, topK, topP, seed }: GenerateConfig): GenerateConfig => ({
+  ...{ maxTokens, temperature, topK, topP, seed },
 })

@@ -176,7 +176,7 @@ async function writeTokens(
     const tokens = tokenizer.encode(text)
     const tokenStart = writers[split].length
     const tokenCount = tokens.length + 1
-    await writers[split].append([tokenizer.endOfText])
+    await writers[split].append([tokenizer.startOfText])
     await writers[split].append(tokens)
     records.push({ document, kind, source: name, split, tokenStart, tokenCount, bytes })
     bytesDone += bytes

@@ -59,7 +59,7 @@ async function openSplit(
   const documentStarts = Int32Array.from(own, (document) => document.tokenStart)
   const total = own.reduce((sum, document) => sum + document.tokenCount, 0)
   const ids = tokens.every((id) => id < tokenizer.vocabularySize)
-  if (total !== tokens.length || !ids || documentStarts.some((at) => tokens[at] !== tokenizer.endOfText))
+  if (total !== tokens.length || !ids || documentStarts.some((at) => tokens[at] !== tokenizer.startOfText))
     throw new MonosemError(
       'corrupt',
       `${stage.directory}: the ${name} tokens and ${DOCUMENTS_FILE} disagree`,

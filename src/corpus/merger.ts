@@ -3,26 +3,36 @@ import { addPair, createPairMap, findPair, type PairMap } from './pair-map.js'
 /** Applies the merges of a byte-pair encoding to the bytes of one word and returns its tokens. */
 export type Merger = (bytes: Uint8Array) => Int32Array
 
+/** The same for the tokens that merging starts from, which it overwrites. */
+export type TokenMerger = (tokens: Int32Array) => Int32Array
+
 /** Up to this length the next merge is found by looking at every pair; above, with a heap. */
 const SHORT_WORD = 96
 
 /**
  * Makes the merge procedure: always the pair of the lowest rank first, the leftmost among equals.
- * @param byteIds token of each byte, [256]
  * @param merges [left token, right token, merged token] in order of rank
+ */
+export function createTokenMerger(merges: ReadonlyArray<readonly [number, number, number]>): TokenMerger {
+  const ranks = createPairMap(merges.length)
+  const merged = new Int32Array(merges.length)
+  for (const [left, right, result] of merges) merged[addPair(ranks, left, right)] = result
+  return (tokens) => {
+    if (tokens.length < 2) return tokens
+    return tokens.length <= SHORT_WORD ? mergeShort(tokens, ranks, merged) : mergeLong(tokens, ranks, merged)
+  }
+}
+
+/**
+ * The merge procedure from bytes on.
+ * @param byteIds token of each byte, [256]
  */
 export function createMerger(
   byteIds: Int32Array,
   merges: ReadonlyArray<readonly [number, number, number]>,
 ): Merger {
-  const ranks = createPairMap(merges.length)
-  const merged = new Int32Array(merges.length)
-  for (const [left, right, result] of merges) merged[addPair(ranks, left, right)] = result
-  return (bytes) => {
-    const tokens = Int32Array.from(bytes, (byte) => byteIds[byte] as number)
-    if (tokens.length < 2) return tokens
-    return tokens.length <= SHORT_WORD ? mergeShort(tokens, ranks, merged) : mergeLong(tokens, ranks, merged)
-  }
+  const merge = createTokenMerger(merges)
+  return (bytes) => merge(Int32Array.from(bytes, (byte) => byteIds[byte]))
 }
 
 const NONE = 0x7fffffff

@@ -88,6 +88,7 @@ const schema = z.object({
       ]),
     }),
   ]),
+  post_processor: z.union([z.null(), z.object({ type: z.literal('ByteLevel') })]).optional(),
   model: z.object({
     type: z.literal('BPE'),
     dropout: z.union([z.null(), z.literal(0)]).optional(),
@@ -103,18 +104,18 @@ const schema = z.object({
 const HINT =
   'Monosem reads byte-level BPE with the pre-tokenizer of GPT-2 and <|endoftext|>; use the tokenizer.json that "corpus build" writes'
 
+/** Whether a parsed tokenizer.json is a byte-level BPE with GPT-2's pre-tokenizer and `<|endoftext|>` as its only added token. */
+export function isByteLevelTokenizer(value: unknown): boolean {
+  const { success, data } = schema.safeParse(value)
+  return success && data.added_tokens.length === 1 && data.added_tokens[0].content === END_OF_TEXT
+}
+
 /**
- * Parses and checks a tokenizer.json.
+ * Checks a parsed tokenizer.json.
  * @param name what errors call the file
  * @throws MonosemError format
  */
-export function readTokenizerJson(json: string, name: string): TokenizerTables {
-  let value: unknown
-  try {
-    value = JSON.parse(json)
-  } catch (cause) {
-    throw new MonosemError('format', `${name}: expected JSON`, { cause, hint: HINT })
-  }
+export function readTokenizerJson(value: unknown, name: string): TokenizerTables {
   const parsed = schema.safeParse(value)
   if (!parsed.success) {
     const issue = parsed.error.issues[0]

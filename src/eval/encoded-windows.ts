@@ -18,7 +18,7 @@ export interface EncodedWindowsOptions {
   sae: Sae
   split: TokenSplit
   /** the token that opens every document; its positions are left out */
-  endOfText: number
+  startOfText: number
   /** window indices, in the order wanted */
   windows: Int32Array
   /** windows per forward pass */
@@ -55,7 +55,7 @@ export async function* encodedWindows(options: EncodedWindowsOptions): AsyncGene
   const t = model.config.context
   const buffers = perBatchSize<EncodeBuffers>(
     (windows) => ({
-      workspace: createWorkspace(model, windows, t),
+      workspace: createWorkspace(model, windows, t, { keep: [sae.hookName] }),
       x: model.kernels.zeros([windows * t, sae.d]),
     }),
     ({ workspace, x }) => {
@@ -90,7 +90,7 @@ async function encodeBatch(
   const { model, sae, split } = options
   const { kernels } = model
   const batch = fillWindows(split, model.config.context, windows)
-  const rows = textRows(batch.tokens, options.endOfText)
+  const rows = textRows(batch.tokens, options.startOfText)
   const none = options.withActivations ? new Float32Array(0) : null
   if (rows.length === 0) return { windows, batch, rows, codes: emptyCodes(), activations: none }
   forward(model, workspace, batch, { stopAfter: sae.hookName })

@@ -34,7 +34,7 @@ export async function runEvalStage(
     const { model, sae, corpus } = await loadInputs(paths, context.kernels)
     const report = await evaluate(
       config,
-      { model, sae, split: corpus.validation, endOfText: corpus.tokenizer.endOfText },
+      { model, sae, split: corpus.validation, startOfText: corpus.tokenizer.startOfText },
       context,
     )
     await writeFileAtomic(join(partial, 'eval.json'), `${JSON.stringify(report, null, 2)}\n`)

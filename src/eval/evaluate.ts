@@ -24,7 +24,7 @@ export interface EvaluateInputs {
   sae: Sae
   split: TokenSplit
   /** the token that opens every document (also called BOS) */
-  endOfText: number
+  startOfText: number
 }
 
 /**
@@ -94,7 +94,9 @@ function createRunner(inputs: EvaluateInputs, mean: Float32Array, batch: number)
   const { kernels, config } = inputs.model
   const n = batch * config.context
   return {
-    workspace: createWorkspace(inputs.model, batch, config.context),
+    workspace: createWorkspace(inputs.model, batch, config.context, {
+      keep: [inputs.sae.hookName, inputs.sae.targetHookName],
+    }),
     mean: kernels.tensor(mean, [mean.length]),
     x: kernels.zeros([n, inputs.sae.d]),
     y: kernels.zeros([n, mean.length]),
@@ -123,7 +125,7 @@ async function evaluateBatch(
   const { model, sae } = inputs
   const { kernels } = model
   const batch = fillWindows(inputs.split, model.config.context, windows)
-  const rows = textRows(batch.tokens, inputs.endOfText)
+  const rows = textRows(batch.tokens, inputs.startOfText)
   if (rows.length === 0) return
   const targets = kernels.tensor(batch.targets, [batch.targets.length])
   const ids = kernels.tensor(rows, [rows.length])

@@ -8,7 +8,7 @@ export interface MeanActivationOptions {
   model: Transformer
   hookName: string
   split: TokenSplit
-  endOfText: number
+  startOfText: number
   windows: Int32Array
   /** windows per forward pass */
   batchWindows: number
@@ -21,7 +21,7 @@ export async function meanActivation(options: MeanActivationOptions): Promise<Fl
   const t = model.config.context
   const d = hookWidth(model.config, hookName)
   const workspaces = perBatchSize(
-    (windows) => createWorkspace(model, windows, t),
+    (windows) => createWorkspace(model, windows, t, { keep: [hookName] }),
     (workspace) => freeWorkspace(model, workspace),
   )
   const total = new Float64Array(d)
@@ -30,7 +30,7 @@ export async function meanActivation(options: MeanActivationOptions): Promise<Fl
   for (const windows of batchesOf(options.windows, options.batchWindows)) {
     const workspace = workspaces.get(windows.length)
     const batch = fillWindows(options.split, t, windows)
-    const rows = textRows(batch.tokens, options.endOfText)
+    const rows = textRows(batch.tokens, options.startOfText)
     if (rows.length === 0) continue
     forward(model, workspace, batch, { stopAfter: hookName })
     const ids = kernels.tensor(rows, [rows.length])

@@ -34,11 +34,11 @@ export function batchesOf(windows: Int32Array, size: number): Int32Array[] {
 /**
  * The rows of a batch whose token is not <|endoftext|>: those on which autoencoders are trained and measured.
  */
-export function textRows(tokens: Int32Array, endOfText: number): Int32Array {
+export function textRows(tokens: Int32Array, startOfText: number): Int32Array {
   let count = 0
-  for (const token of tokens) if (token !== endOfText) count++
+  for (const token of tokens) if (token !== startOfText) count++
   const rows = new Int32Array(count)
   let next = 0
-  for (let i = 0; i < tokens.length; i++) if (tokens[i] !== endOfText) rows[next++] = i
+  for (let i = 0; i < tokens.length; i++) if (tokens[i] !== startOfText) rows[next++] = i
   return rows
 }

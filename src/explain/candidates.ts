@@ -57,7 +57,7 @@ export interface CandidatesOptions {
   counts: ExampleCounts
   seed: number
   /** given to gather the statistics of tokens too */
-  tokenizer?: Pick<Tokenizer, 'vocabularySize' | 'endOfText' | 'tokenBytes'>
+  tokenizer?: Pick<Tokenizer, 'vocabularySize' | 'startOfText' | 'tokenBytes'>
   watchers?: Candidates['watchers']
   near?: Candidates['near']
 }
@@ -106,7 +106,7 @@ function planPlaces(
     const random = Random.named(seed, `explain.random.${split.name}.${id}`)
     for (let i = 0; i < count; i++) {
       const token = windows[random.int(windows.length)] * shape.contextSize + random.int(shape.contextSize)
-      if (split.tokens[token] !== shape.endOfText) drawn.push({ token, unit })
+      if (split.tokens[token] !== shape.startOfText) drawn.push({ token, unit })
     }
   })
   drawn.sort((a, b) => a.token - b.token || a.unit - b.unit)

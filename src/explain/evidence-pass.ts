@@ -23,7 +23,7 @@ export interface UnitGroup {
 export interface PassOptions {
   model: Transformer
   sae: Sae
-  tokenizer: Pick<Tokenizer, 'vocabularySize' | 'endOfText' | 'tokenBytes'>
+  tokenizer: Pick<Tokenizer, 'vocabularySize' | 'startOfText' | 'tokenBytes'>
   split: TokenSplit
   /** size of the sample */
   tokens: number
@@ -42,10 +42,10 @@ const correlatedBatches = 8
 /** One pass over a sample of a split: the candidates of each group. @throws MonosemError missing (too little text), interrupted */
 export async function passOver(options: PassOptions, context: StageContext): Promise<Candidates[]> {
   const { model, sae, split, groups, config, tokenizer, earlier } = options
-  const { endOfText } = tokenizer
+  const { startOfText } = tokenizer
   const contextSize = model.config.context
   const windows = sampleWindows(split, contextSize, options.tokens)
-  const shape = { contextSize, before: config.contextBefore, after: config.contextAfter, endOfText }
+  const shape = { contextSize, before: config.contextBefore, after: config.contextAfter, startOfText }
   const candidates = groups.map(({ ids, near }, i) =>
     createCandidates({
       kernels: model.kernels,
@@ -63,7 +63,7 @@ export async function passOver(options: PassOptions, context: StageContext): Pro
     windows.length * contextSize,
     'tokens',
   )
-  const source = { model, sae, split, endOfText, windows, batchWindows: config.batchWindows }
+  const source = { model, sae, split, startOfText, windows, batchWindows: config.batchWindows }
   let done = 0
   let batch = 0
   for await (const encoded of encodedWindows({ ...source, withActivations: groups.length > 1 })) {

@@ -39,7 +39,11 @@ const previousPairs = 2 ** 22
 export function createTextStatistics(
   kernels: Kernels,
   units: number,
-  { vocabularySize, endOfText, tokenBytes }: Pick<Tokenizer, 'vocabularySize' | 'endOfText' | 'tokenBytes'>,
+  {
+    vocabularySize,
+    startOfText,
+    tokenBytes,
+  }: Pick<Tokenizer, 'vocabularySize' | 'startOfText' | 'tokenBytes'>,
 ): TextStatistics {
   const chunks = createCodeChunks(entriesPerChunk(units))
   const counts = (columns: number, pairs?: number): TokenCounts => ({
@@ -51,7 +55,7 @@ export function createTextStatistics(
     previous: new Int32Array(chunks.chunk.tokens.length),
     contexts: new Int32Array(chunks.chunk.tokens.length),
     tokenBytes,
-    none: endOfText,
+    none: startOfText,
     on: counts(vocabularySize),
     after: counts(vocabularySize, previousPairs),
     within: counts(contextClasses.length),

@@ -8,7 +8,9 @@ import {
   createWorkspace,
   forward,
   freeWorkspace,
+  hookBuffer,
   hooksToStartAt,
+  unembed,
   type Workspace,
 } from '../model/transformer.js'
 import { encode, encodeRows, type Sae } from '../sae/sae.js'
@@ -41,14 +43,15 @@ export function createAblationRunner(inputs: AblationRunner['inputs'], batchToke
   const sequence = attentionFollows(config, sae.targetHookName) ? config.context : 1
   const sequences = Math.max(1, Math.floor(batchTokens / sequence))
   const rows = sequences * sequence
+  const keep = [...hooksToStartAt(config, sae.targetHookName), beforeLogits]
   return {
     inputs,
     layout: { sequence, sequences },
     untouched: perBatchSize(
-      (windows) => createWorkspace(model, windows, config.context),
+      (windows) => createWorkspace(model, windows, config.context, { keep: [sae.hookName, ...keep] }),
       (workspace) => freeWorkspace(model, workspace),
     ),
-    ablated: createWorkspace(model, sequences, sequence),
+    ablated: createWorkspace(model, sequences, sequence, { keep }),
     noBias: kernels.zeros([sae.dOut]),
     change: kernels.zeros([rows, sae.dOut]),
     normalized: kernels.zeros([rows, config.dModel]),
@@ -84,11 +87,11 @@ export async function runUntouched(
   windows: number,
   features: ReadonlySet<number>,
 ): Promise<UntouchedPass> {
-  const { model, sae, endOfText } = runner.inputs
+  const { model, sae, startOfText } = runner.inputs
   const { kernels } = model
   const workspace = runner.untouched.get(windows)
   forward(model, workspace, batch, { stopAfter: beforeLogits })
-  const text = textRows(batch.tokens, endOfText)
+  const text = textRows(batch.tokens, startOfText)
   const textRow = new Int32Array(batch.tokens.length).fill(-1)
   text.forEach((row, i) => {
     textRow[row] = i
@@ -130,10 +133,10 @@ export function runAblated(
   const { kernels } = model
   const ids = kernels.tensor(source, [source.length])
   for (const name of hooksToStartAt(model.config, sae.targetHookName))
-    kernels.gatherRows(runner.ablated.buffers[name], workspace.activations[name], ids)
+    kernels.gatherRows(hookBuffer(model, runner.ablated, name), workspace.activations[name], ids)
   const { wEnc, bEnc, wDec } = sae.params
   kernels.saeDecode(runner.change, { wEnc, bEnc, wDec, bDec: runner.noBias }, codes, null)
-  kernels.addInPlace(runner.ablated.buffers[sae.targetHookName], runner.change)
+  kernels.addInPlace(hookBuffer(model, runner.ablated, sae.targetHookName), runner.change)
   forward(model, runner.ablated, batchOf(batch, source, runner.layout), {
     startAt: sae.targetHookName,
     stopAfter: beforeLogits,
@@ -177,14 +180,15 @@ async function lossesOf(
   rows: Int32Array,
   targets: Int32Array,
 ): Promise<Float32Array> {
-  const { kernels, params } = runner.inputs.model
+  const { model } = runner.inputs
+  const { kernels } = model
   const n = rows.length
   const ids = kernels.tensor(rows, [n])
   const wanted = kernels.tensor(targets, [n])
   const [normalized, logits] = [runner.normalized, runner.logits].map((room) => kernels.rows(room, 0, n))
   const losses = kernels.rows(runner.losses, 0, n)
   kernels.gatherRows(normalized, workspace.activations[beforeLogits], ids)
-  kernels.linearForward(logits, normalized, params['unembed.W_U'], null)
+  unembed(model, logits, normalized)
   kernels.crossEntropyForward(losses, logits, wanted)
   const values = await kernels.readF32(losses)
   for (const tensor of [ids, wanted]) kernels.free(tensor)

@@ -115,7 +115,7 @@ export async function runAblationStage(
     const split = corpus[name]
     const files = await tableFiles(store, 'examples', sae.features)
     const examples = await readExamples(files, split, config.examplesPerFeature)
-    const all = { model, sae, split, endOfText: corpus.tokenizer.endOfText }
+    const all = { model, sae, split, startOfText: corpus.tokenizer.startOfText }
     const effects = await ablateExamples(config, all, examples, context)
     await writeEffects(join(partial, 'ablation.parquet'), examples, effects)
     const summary: AblationSummary = {

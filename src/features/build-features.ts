@@ -71,10 +71,10 @@ async function gather(
   inputs: EvaluateInputs,
   context: StageContext,
 ): Promise<Gathered> {
-  const { model, sae, split, endOfText } = inputs
+  const { model, sae, split, startOfText } = inputs
   const contextSize = model.config.context
   const windows = sampleWindows(split, contextSize, config.tokens)
-  const shape = { contextSize, before: config.contextBefore, after: config.contextAfter, endOfText }
+  const shape = { contextSize, before: config.contextBefore, after: config.contextAfter, startOfText }
   const collector = createCollector({
     ...{ features: sae.features, split, shape },
     ...{ top: config.topExamples, perBin: config.examplesPerInterval },

@@ -9,7 +9,7 @@ export interface ContextShape {
   /** tokens after it, at most */
   after: number
   /** the token that opens every document */
-  endOfText: number
+  startOfText: number
 }
 
 /** A stretch of a split's tokens: first (included) to end (excluded). */
@@ -28,9 +28,9 @@ export function contextRange(split: TokenSplit, shape: ContextShape, token: numb
   const lowest = Math.max(windowStart, token - shape.before)
   const highest = Math.min(windowStart + shape.contextSize, token + shape.after + 1)
   let first = token
-  while (first > lowest && tokens[first - 1] !== shape.endOfText) first--
+  while (first > lowest && tokens[first - 1] !== shape.startOfText) first--
   let end = token + 1
-  while (end < highest && tokens[end] !== shape.endOfText) end++
+  while (end < highest && tokens[end] !== shape.startOfText) end++
   return { first, end }
 }
 

@@ -25,7 +25,7 @@ export async function runFeaturesStage(
     const { model, sae, corpus } = await loadInputs(paths, context.kernels)
     const summary = await buildFeatures(
       config,
-      { model, sae, split: corpus[config.split], endOfText: corpus.tokenizer.endOfText },
+      { model, sae, split: corpus[config.split], startOfText: corpus.tokenizer.startOfText },
       partial,
       context,
     )

@@ -1,5 +1,5 @@
 import type { Kernels, Tensor } from '../kernels/kernels.js'
-import type { Transformer } from '../model/transformer.js'
+import type { Transformer, TransformerConfig } from '../model/transformer.js'
 import type { Sae } from '../sae/sae.js'
 import { createLogitShapes, keepShape, type LogitShapes } from './logit-statistics.js'
 
@@ -18,43 +18,59 @@ export interface LogitEnds {
 /** Features per block of the [F, V] matrix, which is never held whole. */
 const blockFeatures = 256
 
+/** How an activation reaches the residual stream: through a matrix or as it is, then through a post norm or not. */
+export interface OutputProjection {
+  /** parameter [width, dModel] */
+  matrix: string | null
+  /** its scale is the parameter `<postNorm>.w` [dModel] */
+  postNorm: string | null
+}
+
 /**
- * How a hook point's activation reaches the residual stream: by which parameter ([width, dModel]), or as it
- * is. `undefined` for hook points that do not write to the residual stream (queries, keys, normalised
+ * How a hook point's activation reaches the residual stream. `null` for hook points that do not write to it (queries, keys, normalised
  * activations, ...).
  */
-export function outputProjection(hookName: string): string | null | undefined {
-  const [, block, point] = /^(blocks\.\d+\.)?(.+)$/.exec(hookName) ?? []
-  if (point === 'mlp.hook_post') return `${block}mlp.W_out`
-  if (point === 'attn.hook_z') return `${block}attn.W_O`
+export function outputProjection(
+  { postNorms }: Pick<TransformerConfig, 'postNorms'>,
+  hookName: string,
+): OutputProjection | null {
+  const [, block = '', point] = /^(blocks\.\d+\.)?(.+)$/.exec(hookName) ?? []
+  const after = (name: string): string | null => (postNorms ? `${block}${name}` : null)
+  if (point === 'mlp.hook_post') return { matrix: `${block}mlp.W_out`, postNorm: after('ln2_post') }
+  if (point === 'attn.hook_z') return { matrix: `${block}attn.W_O`, postNorm: after('ln1_post') }
+  if (point === 'mlp.hook_out') return { matrix: null, postNorm: after('ln2_post') }
+  if (point === 'attn.hook_out') return { matrix: null, postNorm: after('ln1_post') }
   return /^hook_(embed|pos_embed|resid_pre|resid_mid|resid_post|attn_out|mlp_out)$/.test(point)
-    ? null
-    : undefined
+    ? { matrix: null, postNorm: null }
+    : null
 }
 
 /**
  * The direct effect of each feature on the logits: logit weights = d_j W_out W_U (d_j W_U for hook points of
- * the residual stream), where d_j is the decoder row. The final LayerNorm is folded in as far as it is
- * linear: its gain multiplies W_U and the residual stream is centred; its division by the standard deviation
- * is left out, so weights compare within a feature and not in nats. Each feature's weights are centred over
+ * the residual stream), where d_j is the decoder row. Norms on the way (the final one, and post norms) are folded in as far as they are
+ * linear: gains multiply, and the final LayerNorm centres the residual stream (an RMSNorm does not); divisions by the standard deviation
+ * and a soft cap of the logits are left out, so weights compare within a feature and not in nats. Each feature's weights are centred over
  * the vocabulary, since adding one number to all logits changes nothing. Later layers' reactions are not
  * counted. Returns null for hook points that do not write to the residual stream.
  */
 export async function logitEnds(model: Transformer, sae: Sae, k: number): Promise<LogitEnds | null> {
-  const projection = outputProjection(sae.targetHookName)
-  if (projection === undefined) return null
-  const { kernels, config } = model
+  const { kernels, config, params } = model
+  const projection = outputProjection(config, sae.targetHookName)
+  if (projection === null) return null
   const vocabulary = config.vocabularySize
   const kept = Math.min(k, vocabulary)
   const ends = createEnds(sae.features, kept, vocabulary)
-  const unembedding = kernels.tensor(await foldedUnembedding(model), [config.dModel, vocabulary])
+  const unembedding = kernels.tensor(await foldedUnembedding(model, projection.postNorm), [
+    config.dModel,
+    vocabulary,
+  ])
   for (let first = 0; first < sae.features; first += blockFeatures) {
     const count = Math.min(blockFeatures, sae.features - first)
     const directions = kernels.rows(sae.params.wDec, first, count)
     const weights = await blockWeights(
       kernels,
       directions,
-      projection ? model.params[projection] : null,
+      projection.matrix ? params[projection.matrix] : null,
       unembedding,
     )
     for (let i = 0; i < count; i++) {
@@ -101,30 +117,42 @@ async function blockWeights(
 }
 
 /**
- * W_U [dModel, V] with the final LayerNorm's gain multiplied in, and centred both ways: over the residual
- * stream (column means taken off) and over the vocabulary (row means taken off).
+ * W_U [dModel, V] with the final norm's gain multiplied in, and centred both ways: over the residual
+ * stream (column means taken off; not where the final norm is an RMSNorm) and over the vocabulary (row means taken off).
+ * @param postNorm the norm through which directions reach the residual stream: its gain is multiplied in too
  */
-export async function foldedUnembedding(model: Transformer): Promise<Float32Array> {
+export async function foldedUnembedding(model: Transformer, postNorm: string | null): Promise<Float32Array> {
   const { kernels, params, config } = model
   const { dModel, vocabularySize: vocabulary } = config
-  const [gain, source] = await Promise.all([
+  const [gain, folded, postGain] = await Promise.all([
     kernels.readF32(params['ln_final.w']),
-    kernels.readF32(params['unembed.W_U']),
+    readUnembedding(model),
+    postNorm ? kernels.readF32(params[`${postNorm}.w`]) : null,
   ])
-  const folded = source.slice()
   const columnMeans = new Float64Array(vocabulary)
   for (let i = 0; i < dModel; i++)
     for (let v = 0; v < vocabulary; v++) {
       folded[i * vocabulary + v] *= gain[i]
-      columnMeans[v] += folded[i * vocabulary + v] / dModel
+      if (config.norm === 'layer') columnMeans[v] += folded[i * vocabulary + v] / dModel
     }
   for (let i = 0; i < dModel; i++) {
     const row = folded.subarray(i * vocabulary, (i + 1) * vocabulary)
     let mean = 0
     for (let v = 0; v < vocabulary; v++) mean += (row[v] - columnMeans[v]) / vocabulary
-    for (let v = 0; v < vocabulary; v++) row[v] -= columnMeans[v] + mean
+    const scale = postGain?.[i] ?? 1
+    for (let v = 0; v < vocabulary; v++) row[v] = scale * (row[v] - (columnMeans[v] + mean))
   }
   return folded
+}
+
+/** W_U [dModel, V], a copy; W_E transposed where embeddings are tied. */
+async function readUnembedding({ kernels, params, config }: Transformer): Promise<Float32Array> {
+  if (!config.tiedEmbeddings) return kernels.readF32(params['unembed.W_U'])
+  const transposed = kernels.zeros([config.dModel, config.vocabularySize])
+  kernels.transpose(transposed, params['embed.W_E'])
+  const values = await kernels.readF32(transposed)
+  kernels.free(transposed)
+  return values
 }
 
 function keepEnds(ends: LogitEnds, feature: number, weights: Float32Array): void {

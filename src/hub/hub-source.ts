@@ -6,7 +6,7 @@ export interface SourceOptions {
   revision?: string
   /** never asks the network: what the cache lacks is an error. Default: HF_HUB_OFFLINE=1 or TRANSFORMERS_OFFLINE=1 */
   offline?: boolean
-  /** for repositories that need one; default HF_TOKEN, then the file that `hf auth login` left */
+  /** for repositories that need one; default HF_TOKEN, then the file that `hf auth login` left; '' for none */
   token?: string
   /** default HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub */
   cacheDirectory?: string
@@ -18,8 +18,10 @@ export interface SourceOptions {
 
 /** Files on this disk. */
 export interface ResolvedSource {
-  /** directory that holds the files, by the paths they have in the repository */
+  /** directory that holds the files; of a folder inside a repository, that folder */
   directory: string
+  /** name of the file in `directory`, when the source names a file; else null */
+  file: string | null
   /** owner/name on the hub; null for a directory of the user's own */
   repository: string | null
   /** commit of the repository; null for a directory of the user's own */

@@ -101,11 +101,11 @@ async function addSplit(run: Pass, split: TokenSplit, tokens: number): Promise<v
   const { config, features, histograms, context } = run
   const { model, sae, corpus } = run.inputs
   const size = model.config.context
-  const { endOfText } = corpus.tokenizer
+  const { startOfText } = corpus.tokenizer
   const label = labelling(run, split, size)
   const windows = sampleWindows(split, size, tokens)
   const { batchWindows } = config
-  for await (const encoded of encodedWindows({ model, sae, split, endOfText, windows, batchWindows })) {
+  for await (const encoded of encodedWindows({ model, sae, split, startOfText, windows, batchWindows })) {
     throwIfInterrupted(context.signal)
     const marks = await label(encoded.windows)
     for (let row = 0; row < encoded.rows.length; row++) {

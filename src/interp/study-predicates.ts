@@ -184,12 +184,12 @@ async function eachToken(
   const { inputs, config, context } = run
   const { model, sae, corpus } = inputs
   for (const { split, contextSize, windows, counted, labels } of run.samples) {
-    const { endOfText } = corpus.tokenizer
+    const { startOfText } = corpus.tokenizer
     const options = {
       model,
       sae,
       split,
-      endOfText,
+      startOfText,
       windows: windows[half],
       batchWindows: config.batchWindows,
     }

@@ -1,17 +1,19 @@
 import { MonosemError } from '../errors/monosem-error.js'
-import type { AdamOptions, DType, GeluKind, Tensor } from './kernels.js'
+import type { AdamOptions, DType, Tensor } from './kernels.js'
 
 /*
  * Argument checks of the kernels, one per operation with the operation's own arguments, shared by every
  * implementation so that a mistake gives the same MonosemError('shape') wherever it runs. They look at shapes,
- * types and plain numbers only, never at the content of a tensor. The checks of the SAE are in check-sae.ts.
+ * types and plain numbers only, never at the content of a tensor. The checks of the transformer's layers are in
+ * check-transformer.ts, those of the SAE in check-sae.ts.
  */
 
 type Data = Float32Array | Int32Array
+type RawData = Data | Uint16Array
 
 const F32: readonly DType[] = ['f32']
 const I32: readonly DType[] = ['i32']
-const FLOATS: readonly DType[] = ['f32', 'bf16']
+export const FLOATS: readonly DType[] = ['f32', 'bf16']
 
 export const shapeText = (shape: readonly (number | string)[]): string => `[${shape.join(', ')}]`
 
@@ -78,7 +80,11 @@ function expectShape(op: string, shape: readonly number[]): void {
   throw misfit(op, 'a shape of non-negative integers', shapeText(shape))
 }
 
-const dtypeOf = (data: Data): DType => (data instanceof Int32Array ? 'i32' : 'f32')
+/** The type that an array's elements have as they are: the 16 bits of a Uint16Array are bf16. */
+export function dtypeOf(data: RawData): DType {
+  if (data instanceof Uint16Array) return 'bf16'
+  return data instanceof Int32Array ? 'i32' : 'f32'
+}
 
 export function checkZeros(shape: readonly number[], dtype: DType = 'f32'): void {
   expectShape('zeros', shape)
@@ -114,14 +120,15 @@ export function checkReshape(t: Tensor, shape: readonly number[]): void {
   )
 }
 
-/** f32 and bf16 take a Float32Array, i32 an Int32Array. */
-export function checkWrite(t: Tensor, data: Data): void {
-  expectData('write', data)
+/** f32 takes a Float32Array, bf16 one too or its bits as a Uint16Array, i32 an Int32Array. */
+export function checkWrite(t: Tensor, data: RawData): void {
+  if (!(data instanceof Uint16Array)) expectData('write', data)
   const count = elementCount(t.shape)
   if (data.length !== count)
     throw misfit('write', `${count} values for ${shapeText(t.shape)}`, `${data.length}`)
-  if ((dtypeOf(data) === 'i32') !== (t.dtype === 'i32'))
-    throw misfit('write', `data for ${t.dtype}`, dtypeOf(data))
+  const given = dtypeOf(data)
+  if (given !== t.dtype && !(given === 'f32' && t.dtype === 'bf16'))
+    throw misfit('write', `data for ${t.dtype}`, given)
 }
 
 export function checkReadF32(t: Tensor): void {
@@ -145,9 +152,32 @@ export function checkCopy(dst: Tensor, src: Tensor): void {
     throw misfit('copy', `src that fits ${dst.dtype}`, src.dtype)
 }
 
+/** f32 and bf16 in any combination. */
+export function checkTranspose(out: Tensor, x: Tensor): void {
+  const [r, c] = expectTensor('transpose', 'x', x, ['R', 'C'], FLOATS)
+  expectTensor('transpose', 'out', out, [c, r], FLOATS)
+}
+
 export function checkAddInPlace(y: Tensor, x: Tensor): void {
   expectTensor('addInPlace', 'y', y, y.shape)
   expectTensor('addInPlace', 'x', x, y.shape)
+}
+
+/** Requires an f32 tensor with as many elements as another, whatever their shapes. */
+export function expectSameCount(op: string, name: string, t: Tensor, otherName: string, other: Tensor): void {
+  if (elementCount(t.shape) !== elementCount(other.shape))
+    throw misfit(
+      op,
+      `${name} with as many elements as ${otherName} ${shapeText(other.shape)}`,
+      shapeText(t.shape),
+    )
+  expectTensor(op, name, t, t.shape)
+}
+
+export function checkAdd(out: Tensor, a: Tensor, b: Tensor): void {
+  expectTensor('add', 'out', out, out.shape)
+  expectSameCount('add', 'a', a, 'out', out)
+  expectSameCount('add', 'b', b, 'out', out)
 }
 
 export function checkScaleInPlace(y: Tensor, factor: number): void {
@@ -209,202 +239,4 @@ export function checkAdam(
   expectTensor('adam', 'v', v, p.shape)
   if (gradScale !== null) expectTensor('adam', 'gradScale', gradScale, [2])
   checkAdamOptions('adam', options)
-}
-
-// ---- transformer layers ----
-
-export function checkLinearForward(out: Tensor, x: Tensor, w: Tensor, b: Tensor | null): void {
-  const [n, i] = expectTensor('linearForward', 'x', x, ['N', 'I'])
-  const [, o] = expectTensor('linearForward', 'out', out, [n, 'O'])
-  expectTensor('linearForward', 'w', w, [i, o])
-  if (b !== null) expectTensor('linearForward', 'b', b, [o])
-}
-
-export function checkLinearBackward(
-  dx: Tensor | null,
-  dW: Tensor | null,
-  db: Tensor | null,
-  dout: Tensor,
-  x: Tensor,
-  w: Tensor,
-): void {
-  const [n, i] = expectTensor('linearBackward', 'x', x, ['N', 'I'])
-  const [, o] = expectTensor('linearBackward', 'dout', dout, [n, 'O'])
-  expectTensor('linearBackward', 'w', w, [i, o])
-  if (dx !== null) expectTensor('linearBackward', 'dx', dx, [n, i])
-  if (dW !== null) expectTensor('linearBackward', 'dW', dW, [i, o])
-  if (db !== null) expectTensor('linearBackward', 'db', db, [o])
-}
-
-export function checkEmbedForward(
-  out: Tensor,
-  tokens: Tensor,
-  wE: Tensor,
-  wPos: Tensor | null,
-  t: number,
-): void {
-  const [n, d] = expectTensor('embedForward', 'out', out, ['N', 'D'])
-  expectInts('embedForward', 'tokens', tokens, [n])
-  expectTensor('embedForward', 'wE', wE, ['V', d])
-  expectPositions('embedForward', 'wPos', wPos, t, d)
-}
-
-export function checkEmbedBackward(
-  dWE: Tensor,
-  dWPos: Tensor | null,
-  dout: Tensor,
-  tokens: Tensor,
-  t: number,
-): void {
-  const [n, d] = expectTensor('embedBackward', 'dout', dout, ['N', 'D'])
-  expectInts('embedBackward', 'tokens', tokens, [n])
-  expectTensor('embedBackward', 'dWE', dWE, ['V', d])
-  expectPositions('embedBackward', 'dWPos', dWPos, t, d)
-}
-
-function expectPositions(op: string, name: string, wPos: Tensor | null, t: number, d: number): void {
-  expectInteger(op, 't', t, 1)
-  if (wPos === null) return
-  const [rows] = expectTensor(op, name, wPos, ['T', d])
-  if (rows < t) throw misfit(op, `${name} with at least ${t} rows`, shapeText(wPos.shape))
-}
-
-export function checkLayerNormForward(
-  out: Tensor,
-  mean: Tensor,
-  rstd: Tensor,
-  x: Tensor,
-  w: Tensor,
-  b: Tensor,
-  epsilon: number,
-): void {
-  const [n, d] = expectTensor('layerNormForward', 'x', x, ['N', 'D'])
-  expectTensor('layerNormForward', 'out', out, [n, d])
-  expectTensor('layerNormForward', 'mean', mean, [n])
-  expectTensor('layerNormForward', 'rstd', rstd, [n])
-  expectTensor('layerNormForward', 'w', w, [d])
-  expectTensor('layerNormForward', 'b', b, [d])
-  expectNumber('layerNormForward', 'epsilon', epsilon, 0)
-}
-
-export function checkLayerNormBackward(
-  dx: Tensor,
-  dW: Tensor | null,
-  db: Tensor | null,
-  dout: Tensor,
-  x: Tensor,
-  w: Tensor,
-  mean: Tensor,
-  rstd: Tensor,
-): void {
-  const [n, d] = expectTensor('layerNormBackward', 'x', x, ['N', 'D'])
-  expectTensor('layerNormBackward', 'dx', dx, [n, d])
-  expectTensor('layerNormBackward', 'dout', dout, [n, d])
-  expectTensor('layerNormBackward', 'w', w, [d])
-  expectTensor('layerNormBackward', 'mean', mean, [n])
-  expectTensor('layerNormBackward', 'rstd', rstd, [n])
-  if (dW !== null) expectTensor('layerNormBackward', 'dW', dW, [d])
-  if (db !== null) expectTensor('layerNormBackward', 'db', db, [d])
-}
-
-function expectGelu(op: string, kind: GeluKind): void {
-  if (kind !== 'tanh' && kind !== 'erf') throw misfit(op, 'kind tanh or erf', String(kind))
-}
-
-export function checkGeluForward(out: Tensor, x: Tensor, kind: GeluKind): void {
-  expectTensor('geluForward', 'x', x, x.shape)
-  expectTensor('geluForward', 'out', out, x.shape)
-  expectGelu('geluForward', kind)
-}
-
-export function checkGeluBackward(dx: Tensor, dout: Tensor, x: Tensor, kind: GeluKind): void {
-  expectTensor('geluBackward', 'x', x, x.shape)
-  expectTensor('geluBackward', 'dx', dx, x.shape)
-  expectTensor('geluBackward', 'dout', dout, x.shape)
-  expectGelu('geluBackward', kind)
-}
-
-/** Every tensor of attention: pattern gives B, H and T, the others are [B*T, H*head width]. */
-function expectAttention(
-  op: string,
-  pattern: Tensor,
-  wide: Record<string, Tensor>,
-  starts: Tensor | null,
-): void {
-  const [b, h, t] = expectTensor(op, 'pattern', pattern, ['B', 'H', 'T', 'T'])
-  expectTensor(op, 'pattern', pattern, [b, h, t, t])
-  const [, width] = expectTensor(op, 'q', wide.q, [b * t, 'H*width'])
-  if (h < 1 || width % h !== 0) throw misfit(op, `a width of q that ${h} heads divide`, String(width))
-  for (const [name, tensor] of Object.entries(wide)) expectTensor(op, name, tensor, [b * t, width])
-  if (starts !== null) expectInts(op, 'starts', starts, [b * t])
-}
-
-export function checkAttentionForward(
-  z: Tensor,
-  pattern: Tensor,
-  q: Tensor,
-  k: Tensor,
-  v: Tensor,
-  starts: Tensor | null,
-): void {
-  expectAttention('attentionForward', pattern, { q, k, v, z }, starts)
-}
-
-export function checkAttentionBackward(
-  dq: Tensor,
-  dk: Tensor,
-  dv: Tensor,
-  dz: Tensor,
-  pattern: Tensor,
-  q: Tensor,
-  k: Tensor,
-  v: Tensor,
-  starts: Tensor | null,
-): void {
-  expectAttention('attentionBackward', pattern, { q, k, v, dz, dq, dk, dv }, starts)
-}
-
-export function checkAttentionCachedForward(
-  z: Tensor,
-  pattern: Tensor,
-  q: Tensor,
-  keys: Tensor,
-  values: Tensor,
-  sequences: Tensor,
-  lengths: Tensor,
-): void {
-  const op = 'attentionCachedForward'
-  const [n, heads, s] = expectTensor(op, 'pattern', pattern, ['N', 'H', 'S'])
-  const [, width] = expectTensor(op, 'q', q, [n, 'H*width'])
-  if (heads < 1 || width % heads !== 0)
-    throw misfit(op, `a width of q that ${heads} heads divide`, String(width))
-  expectTensor(op, 'z', z, [n, width])
-  const [b] = expectTensor(op, 'keys', keys, ['B', s, width])
-  expectTensor(op, 'values', values, [b, s, width])
-  expectInts(op, 'sequences', sequences, [n])
-  expectInts(op, 'lengths', lengths, [n])
-}
-
-export function checkCrossEntropyForward(losses: Tensor, logits: Tensor, targets: Tensor): void {
-  const [n] = expectTensor('crossEntropyForward', 'logits', logits, ['N', 'V'])
-  expectTensor('crossEntropyForward', 'losses', losses, [n])
-  expectInts('crossEntropyForward', 'targets', targets, [n])
-}
-
-export function checkCrossEntropyBackward(
-  dlogits: Tensor,
-  logits: Tensor,
-  targets: Tensor,
-  scale: number,
-): void {
-  const [n, v] = expectTensor('crossEntropyBackward', 'logits', logits, ['N', 'V'])
-  expectTensor('crossEntropyBackward', 'dlogits', dlogits, [n, v])
-  expectInts('crossEntropyBackward', 'targets', targets, [n])
-  expectNumber('crossEntropyBackward', 'scale', scale)
-}
-
-export function checkKlDivergence(out: Tensor, p: Tensor, q: Tensor): void {
-  const [n, v] = expectTensor('klDivergence', 'p', p, ['N', 'V'])
-  expectTensor('klDivergence', 'q', q, [n, v])
-  expectTensor('klDivergence', 'out', out, [n])
 }

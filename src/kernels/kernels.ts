@@ -25,7 +25,22 @@ export interface Tensor {
   readonly dtype: DType
 }
 
-export type GeluKind = 'tanh' | 'erf'
+/** GELU exact (`gelu`) and approximated by tanh (`gelu_tanh`: GPT-2's gelu_new), SiLU x sigmoid(x), ReLU. Names of Hugging Face's configurations. */
+export type ActivationKind = 'gelu' | 'gelu_tanh' | 'silu' | 'relu'
+
+/** How positions look at one another. H query heads share H/G key and value heads in groups of G (grouped-query attention). */
+export interface AttentionOptions {
+  /** H, heads of the queries */
+  heads: number
+  /** G <= H, heads of keys and values; a divisor of H. Query head h reads key head floor(h G / H) */
+  keyValueHeads: number
+  /** scores are this times q k^T */
+  scale: number
+  /** scores become softCap tanh(scores / softCap) before the softmax (Gemma 2); null for none */
+  softCap: number | null
+  /** a position attends to itself and the window - 1 positions before it; null for all */
+  window: number | null
+}
 
 export interface AdamOptions {
   learningRate: number
@@ -57,8 +72,8 @@ export interface Kernels extends SaeKernels {
   rows(t: Tensor, start: number, count: number): Tensor
   /** The same memory under another shape with as many elements. */
   reshape(t: Tensor, shape: readonly number[]): Tensor
-  /** Replaces the whole content. The data is copied before the call returns. */
-  write(t: Tensor, data: Float32Array | Int32Array): void
+  /** Replaces the whole content. The data is copied before the call returns. f32 is rounded for a bf16 tensor; a Uint16Array is its bits. */
+  write(t: Tensor, data: Float32Array | Int32Array | Uint16Array): void
   /** A copy of the content once all earlier operations are done. bf16 is widened to f32. */
   read(t: Tensor): Promise<Float32Array | Int32Array>
   readF32(t: Tensor): Promise<Float32Array>
@@ -71,6 +86,8 @@ export interface Kernels extends SaeKernels {
   fill(t: Tensor, value: number): void
   /** dst = src, same number of elements; converts between f32 and bf16. */
   copy(dst: Tensor, src: Tensor): void
+  /** out [C, R] = x [R, C] transposed; converts between f32 and bf16 */
+  transpose(out: Tensor, x: Tensor): void
   /** y += x */
   addInPlace(y: Tensor, x: Tensor): void
   /** y *= factor */
@@ -89,7 +106,9 @@ export interface Kernels extends SaeKernels {
   adam(p: Tensor, g: Tensor, m: Tensor, v: Tensor, options: AdamOptions, gradScale: Tensor | null): void
 
   // ---- transformer layers, in forward / backward pairs ----
-  /** out = x W + b. out [N, O], x [N, I], w [I, O], b [O] or null */
+  // Weights may be bf16 in the forward pass and as the `w` that a backward pass reads: they are widened, all sums are f32.
+
+  /** out = x W + b. out [N, O], x [N, I], w [I, O] f32 or bf16, b [O] or null */
   linearForward(out: Tensor, x: Tensor, w: Tensor, b: Tensor | null): void
   /** dx = dout W^T (overwritten), dW += x^T dout, db += column sums of dout; each may be null */
   linearBackward(
@@ -100,7 +119,13 @@ export interface Kernels extends SaeKernels {
     x: Tensor,
     w: Tensor,
   ): void
-  /** out[n] = wE[tokens[n]] (+ wPos[n mod T] when given). out [N, D], tokens [N] i32, wE [V, D], wPos [>= T, D] */
+  /** out = x W^T: a linear layer whose weights are stored by output, as an embedding used once more to unembed. out [N, O], x [N, I], w [O, I] f32 or bf16 */
+  linearTransposedForward(out: Tensor, x: Tensor, w: Tensor): void
+  /** dx = dout W (overwritten), dW += dout^T x; each may be null. dW, w [O, I] */
+  linearTransposedBackward(dx: Tensor | null, dW: Tensor | null, dout: Tensor, x: Tensor, w: Tensor): void
+  /** out = a + b; out may be a or b. Same number of f32 elements */
+  add(out: Tensor, a: Tensor, b: Tensor): void
+  /** out[n] = wE[tokens[n]] (+ wPos[n mod T] when given). out [N, D], tokens [N] i32, wE [V, D], wPos [>= T, D]; tables f32 or bf16 */
   embedForward(out: Tensor, tokens: Tensor, wE: Tensor, wPos: Tensor | null, t: number): void
   embedBackward(dWE: Tensor, dWPos: Tensor | null, dout: Tensor, tokens: Tensor, t: number): void
   /** out = (x - mean) * rstd * w + b over the last axis. out, x [N, D], mean, rstd [N], w, b [D] */
@@ -123,15 +148,52 @@ export interface Kernels extends SaeKernels {
     mean: Tensor,
     rstd: Tensor,
   ): void
-  geluForward(out: Tensor, x: Tensor, kind: GeluKind): void
-  geluBackward(dx: Tensor, dout: Tensor, x: Tensor, kind: GeluKind): void
+  /** Zhang & Sennrich 2019: out = x * rstd * w, rstd = 1/sqrt(mean of x^2 + epsilon). out, x [N, D], rstd [N], w [D] */
+  rmsNormForward(out: Tensor, rstd: Tensor, x: Tensor, w: Tensor, epsilon: number): void
+  rmsNormBackward(dx: Tensor, dW: Tensor | null, dout: Tensor, x: Tensor, w: Tensor, rstd: Tensor): void
+  /** out = act(x); same number of elements. out may be x */
+  activationForward(out: Tensor, x: Tensor, kind: ActivationKind): void
+  /** dx = dout act'(x) */
+  activationBackward(dx: Tensor, dout: Tensor, x: Tensor, kind: ActivationKind): void
+  /** Shazeer 2020: out = act(gate) * up; same number of elements */
+  gatedForward(out: Tensor, gate: Tensor, up: Tensor, kind: ActivationKind): void
+  /** dgate = dout up act'(gate), dup = dout act(gate); both overwritten */
+  gatedBackward(
+    dgate: Tensor,
+    dup: Tensor,
+    dout: Tensor,
+    gate: Tensor,
+    up: Tensor,
+    kind: ActivationKind,
+  ): void
+  /** out = cap tanh(x / cap); out may be x */
+  softCapForward(out: Tensor, x: Tensor, cap: number): void
+  /** dx = dout (1 - (out / cap)^2), out being the result of the forward pass; dx may be dout */
+  softCapBackward(dx: Tensor, dout: Tensor, out: Tensor, cap: number): void
   /**
-   * Causal multi-head attention, scores scaled by 1/sqrt(head width).
-   * z, q, k, v [B*T, H*head width]; pattern [B, H, T, T] keeps the softmax for the backward pass (and for reading),
-   * zero where nothing may be attended to. starts [B*T] i32 (or null: all 0) is the first position of its own sequence that a position
-   * may attend to: that is how documents packed into one sequence are kept apart.
+   * Su et al. 2021, in the order of GPT-NeoX: of each head's W dimensions the first R turn in pairs (i, i + R/2) by the angle of row positions[n];
+   * the others stay. out, x [N, heads * W], positions [N] i32, cos, sin [S, R/2], S > every position. out may be x
    */
-  attentionForward(z: Tensor, pattern: Tensor, q: Tensor, k: Tensor, v: Tensor, starts: Tensor | null): void
+  rotaryForward(out: Tensor, x: Tensor, positions: Tensor, cos: Tensor, sin: Tensor, heads: number): void
+  /** The gradient: the same rotation backwards. dx may be dout */
+  rotaryBackward(dx: Tensor, dout: Tensor, positions: Tensor, cos: Tensor, sin: Tensor, heads: number): void
+  /**
+   * Causal attention over B sequences of T positions: z = pattern v, pattern = softmax(soft cap of scale q k^T).
+   * z, q [B*T, H*W], k, v [B*T, G*W]; pattern [B, H, T, T] keeps the softmax for the backward pass (and for reading), zero where nothing may be
+   * attended to; null where nobody wants it: then no T x T matrix is kept. starts [B*T] i32 (or null: all 0) is the first position of its own
+   * sequence that a position may attend to: that is how documents packed into one sequence are kept apart.
+   * @param t T, which divides the rows of q
+   */
+  attentionForward(
+    z: Tensor,
+    pattern: Tensor | null,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    starts: Tensor | null,
+    t: number,
+    options: AttentionOptions,
+  ): void
   attentionBackward(
     dq: Tensor,
     dk: Tensor,
@@ -142,20 +204,22 @@ export interface Kernels extends SaeKernels {
     k: Tensor,
     v: Tensor,
     starts: Tensor | null,
+    options: AttentionOptions,
   ): void
   /**
    * Attention of N single positions against cached keys and values, for writing token by token. Row n belongs to sequence sequences[n] and attends
-   * to the first lengths[n] positions of that sequence's cache (its own among them, so the cache is written first).
-   * z, q [N, H*head width]; keys, values [B, S, H*head width]; sequences, lengths [N] i32; pattern [N, H, S] is the softmax, zero from lengths[n] on.
+   * to the last `window` of the first lengths[n] positions of that sequence's cache (its own among them, so the cache is written first).
+   * z, q [N, H*W]; keys, values [B, S, G*W]; sequences, lengths [N] i32; pattern [N, H, S] is the softmax, zero where nothing is attended to, or null.
    */
   attentionCachedForward(
     z: Tensor,
-    pattern: Tensor,
+    pattern: Tensor | null,
     q: Tensor,
     keys: Tensor,
     values: Tensor,
     sequences: Tensor,
     lengths: Tensor,
+    options: AttentionOptions,
   ): void
   /** losses[n] = -log softmax(logits[n])[targets[n]] in nats; target -1 gives 0. losses [N], logits [N, V], targets [N] i32 */
   crossEntropyForward(losses: Tensor, logits: Tensor, targets: Tensor): void

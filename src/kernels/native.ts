@@ -17,6 +17,7 @@ import {
   native,
 } from './native-boundary.js'
 import { sae } from './native-sae.js'
+import { transformer } from './native-transformer.js'
 
 /** Instruction sets the addon is compiled for, best first; `baseline` is SSE2 or NEON. */
 export type InstructionSet = 'avx512bf16' | 'avx512' | 'avx2' | 'baseline'
@@ -80,7 +81,7 @@ async function measurePeak({ promise }: Boundary): Promise<number> {
 }
 
 function memory({ call, promise, allocate }: Boundary) {
-  const write = (t: Tensor, data: Float32Array | Int32Array): void => {
+  const write = (t: Tensor, data: Float32Array | Int32Array | Uint16Array): void => {
     check.checkWrite(t, data)
     call('write', t, data)
   }
@@ -136,6 +137,8 @@ function elementwise(b: Boundary) {
   return {
     fill: enqueued(b, 'fill', check.checkFill, (t, value) => [t, value]),
     copy: enqueued(b, 'copy', check.checkCopy, (dst, src) => [dst, src]),
+    transpose: enqueued(b, 'transpose', check.checkTranspose, (out, x) => [out, x, ...x.shape]),
+    add: enqueued(b, 'add', check.checkAdd, (out, left, right) => [out, left, right]),
     addInPlace: enqueued(b, 'addInPlace', check.checkAddInPlace, (y, x) => [y, x]),
     scaleInPlace: enqueued(b, 'scaleInPlace', check.checkScaleInPlace, (y, factor) => [y, factor]),
     broadcastRow: enqueued(b, 'broadcastRow', check.checkBroadcastRow, (out, row) => [
@@ -158,109 +161,6 @@ function elementwise(b: Boundary) {
       v,
       gradScale,
       ...adamNumbers(options),
-    ]),
-  }
-}
-
-/** [B, T, H, head width] from the pattern [B, H, T, T] and a tensor [B*T, H*head width]. */
-function attentionSizes(pattern: Tensor, q: Tensor): number[] {
-  const [sequences, heads, positions] = pattern.shape
-  return [sequences, positions, heads, q.shape[1] / heads]
-}
-
-function transformer(b: Boundary) {
-  return {
-    linearForward: enqueued(b, 'linearForward', check.checkLinearForward, (out, x, w, bias) => [
-      ...[out, x, w, bias],
-      ...[x.shape[0], ...w.shape],
-    ]),
-    linearBackward: enqueued(b, 'linearBackward', check.checkLinearBackward, (dx, dW, db, dout, x, w) => [
-      ...[dx, dW, db, dout, x, w],
-      ...[x.shape[0], ...w.shape],
-    ]),
-    embedForward: enqueued(b, 'embedForward', check.checkEmbedForward, (out, tokens, wE, wPos, t) => [
-      ...[out, tokens, wE, wPos],
-      ...[...out.shape, t],
-    ]),
-    embedBackward: enqueued(b, 'embedBackward', check.checkEmbedBackward, (dWE, dWPos, dout, tokens, t) => [
-      ...[dWE, dWPos, dout, tokens],
-      ...[...dout.shape, t],
-    ]),
-    layerNormForward: enqueued(
-      b,
-      'layerNormForward',
-      check.checkLayerNormForward,
-      (out, mean, rstd, x, w, bias, epsilon) => [out, mean, rstd, x, w, bias, ...x.shape, epsilon],
-    ),
-    layerNormBackward: enqueued(
-      b,
-      'layerNormBackward',
-      check.checkLayerNormBackward,
-      (dx, dW, db, dout, x, w, mean, rstd) => [dx, dW, db, dout, x, w, mean, rstd, ...x.shape],
-    ),
-    geluForward: enqueued(b, 'geluForward', check.checkGeluForward, (out, x, kind) => [
-      out,
-      x,
-      kind === 'tanh',
-    ]),
-    geluBackward: enqueued(b, 'geluBackward', check.checkGeluBackward, (dx, dout, x, kind) => [
-      ...[dx, dout, x],
-      kind === 'tanh',
-    ]),
-    attentionForward: enqueued(
-      b,
-      'attentionForward',
-      check.checkAttentionForward,
-      (z, pattern, q, k, v, starts) => [z, pattern, q, k, v, starts, ...attentionSizes(pattern, q)],
-    ),
-    attentionBackward: enqueued(
-      b,
-      'attentionBackward',
-      check.checkAttentionBackward,
-      (dq, dk, dv, dz, pattern, q, k, v, starts) => [
-        ...[dq, dk, dv, dz, pattern, q, k, v, starts],
-        ...attentionSizes(pattern, q),
-      ],
-    ),
-    attentionCachedForward: enqueued(
-      b,
-      'attentionCachedForward',
-      check.checkAttentionCachedForward,
-      (z, pattern, q, keys, values, sequences, lengths) => {
-        const [n, heads, s] = pattern.shape
-        return [
-          z,
-          pattern,
-          q,
-          keys,
-          values,
-          sequences,
-          lengths,
-          n,
-          heads,
-          s,
-          keys.shape[0],
-          q.shape[1] / heads,
-        ]
-      },
-    ),
-    crossEntropyForward: enqueued(
-      b,
-      'crossEntropyForward',
-      check.checkCrossEntropyForward,
-      (losses, logits, targets) => [losses, logits, targets, ...logits.shape],
-    ),
-    crossEntropyBackward: enqueued(
-      b,
-      'crossEntropyBackward',
-      check.checkCrossEntropyBackward,
-      (dlogits, logits, targets, scale) => [dlogits, logits, targets, ...logits.shape, scale],
-    ),
-    klDivergence: enqueued(b, 'klDivergence', check.checkKlDivergence, (out, p, q) => [
-      out,
-      p,
-      q,
-      ...p.shape,
     ]),
   }
 }

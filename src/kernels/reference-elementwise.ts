@@ -13,6 +13,18 @@ export function copy(dst: Tensor, src: Tensor): void {
   convert(dst, 0, src, 0, elementCount(src.shape))
 }
 
+/** out [C, R] = x [R, C] transposed */
+export function transpose(out: Tensor, x: Tensor): void {
+  const [r, c] = x.shape
+  for (let i = 0; i < r; i++) for (let j = 0; j < c; j++) convert(out, j * r + i, x, i * c + j, 1)
+}
+
+/** out = a + b */
+export function add(out: Tensor, a: Tensor, b: Tensor): void {
+  const [outs, as, bs] = [f32(out), f32(a), f32(b)]
+  for (let i = 0; i < outs.length; i++) outs[i] = as[i] + bs[i]
+}
+
 /** y += x */
 export function addInPlace(y: Tensor, x: Tensor): void {
   const ys = f32(y)

@@ -84,6 +84,14 @@ export function expectLive(value: unknown): void {
 /** The values of an f32 tensor, to read and to write. */
 export const f32 = (t: Tensor): Float32Array => live(t).data as Float32Array
 
+/** The values of an f32 or bf16 tensor, to read: bf16 widened into a copy. */
+export function floats(t: Tensor): Float32Array {
+  if (t.dtype === 'f32') return f32(t)
+  const wide = allocate(t.shape, 'f32')
+  convert(wide, 0, t, 0, elementCount(t.shape))
+  return wide.data as Float32Array
+}
+
 /** The values of an i32 tensor. */
 export const i32 = (t: Tensor): Int32Array => live(t).data as Int32Array
 
@@ -102,4 +110,16 @@ export function indices(op: string, name: string, t: Tensor, count: number, mini
   const wrong = ids.findIndex((id) => id < minimum || id >= count)
   if (wrong < 0) return ids
   throw misfit(op, `${name}[${wrong}] in ${minimum} .. ${count - 1}`, String(ids[wrong]))
+}
+
+/** target[offset + i] += values[i] */
+export function accumulate(target: Float32Array, offset: number, values: Float64Array): void {
+  for (let i = 0; i < values.length; i++) target[offset + i] += values[i]
+}
+
+/** Sum of `count` products, from two starts. */
+export function dot(a: Float32Array, aStart: number, b: Float32Array, bStart: number, count: number): number {
+  let sum = 0
+  for (let i = 0; i < count; i++) sum += a[aStart + i] * b[bStart + i]
+  return sum
 }

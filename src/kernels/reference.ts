@@ -1,5 +1,6 @@
 import * as check from './check.js'
 import * as checkSae from './check-sae.js'
+import * as checkLayer from './check-transformer.js'
 import type {
   DType,
   Kernels,
@@ -12,7 +13,11 @@ import type {
   SaeTraining,
   Tensor,
 } from './kernels.js'
+import * as activation from './reference-activation.js'
+import * as attention from './reference-attention.js'
 import * as elementwise from './reference-elementwise.js'
+import * as norm from './reference-norm.js'
+import * as rotary from './reference-rotary.js'
 import * as sae from './reference-sae.js'
 import * as normalize from './reference-sae-normalize.js'
 import * as statistics from './reference-sae-statistics.js'
@@ -87,9 +92,9 @@ function settle<R>(queue: Queue, result: R): Promise<R> {
 }
 
 function memory(queue: Queue) {
-  const write = (t: Tensor, data: Float32Array | Int32Array): void => {
+  const write = (t: Tensor, data: Float32Array | Int32Array | Uint16Array): void => {
     check.checkWrite(t, data)
-    elementwise.copy(t, new ReferenceTensor(t.shape, data instanceof Int32Array ? 'i32' : 'f32', { data }))
+    elementwise.copy(t, new ReferenceTensor(t.shape, check.dtypeOf(data), { data }))
   }
   return {
     zeros(shape: readonly number[], dtype: DType = 'f32'): Tensor {
@@ -98,7 +103,7 @@ function memory(queue: Queue) {
     },
     tensor(data: Float32Array | Int32Array, shape: readonly number[]): Tensor {
       check.checkTensor(data, shape)
-      return new ReferenceTensor([...shape], data instanceof Int32Array ? 'i32' : 'f32', {
+      return new ReferenceTensor([...shape], check.dtypeOf(data), {
         data: data.slice(),
       })
     },
@@ -135,6 +140,8 @@ function elementwiseOperations(queue: Queue) {
   return {
     fill: enqueued(queue, check.checkFill, elementwise.fill),
     copy: enqueued(queue, check.checkCopy, elementwise.copy),
+    transpose: enqueued(queue, check.checkTranspose, elementwise.transpose),
+    add: enqueued(queue, check.checkAdd, elementwise.add),
     addInPlace: enqueued(queue, check.checkAddInPlace, elementwise.addInPlace),
     scaleInPlace: enqueued(queue, check.checkScaleInPlace, elementwise.scaleInPlace),
     broadcastRow: enqueued(queue, check.checkBroadcastRow, elementwise.broadcastRow),
@@ -148,24 +155,50 @@ function elementwiseOperations(queue: Queue) {
 
 function transformerOperations(queue: Queue) {
   return {
-    linearForward: enqueued(queue, check.checkLinearForward, transformer.linearForward),
-    linearBackward: enqueued(queue, check.checkLinearBackward, transformer.linearBackward),
-    embedForward: enqueued(queue, check.checkEmbedForward, transformer.embedForward),
-    embedBackward: enqueued(queue, check.checkEmbedBackward, transformer.embedBackward),
-    layerNormForward: enqueued(queue, check.checkLayerNormForward, transformer.layerNormForward),
-    layerNormBackward: enqueued(queue, check.checkLayerNormBackward, transformer.layerNormBackward),
-    geluForward: enqueued(queue, check.checkGeluForward, transformer.geluForward),
-    geluBackward: enqueued(queue, check.checkGeluBackward, transformer.geluBackward),
-    attentionForward: enqueued(queue, check.checkAttentionForward, transformer.attentionForward),
-    attentionBackward: enqueued(queue, check.checkAttentionBackward, transformer.attentionBackward),
+    linearForward: enqueued(queue, checkLayer.checkLinearForward, transformer.linearForward),
+    linearBackward: enqueued(queue, checkLayer.checkLinearBackward, transformer.linearBackward),
+    linearTransposedForward: enqueued(
+      queue,
+      checkLayer.checkLinearTransposedForward,
+      transformer.linearTransposedForward,
+    ),
+    linearTransposedBackward: enqueued(
+      queue,
+      checkLayer.checkLinearTransposedBackward,
+      transformer.linearTransposedBackward,
+    ),
+    embedForward: enqueued(queue, checkLayer.checkEmbedForward, transformer.embedForward),
+    embedBackward: enqueued(queue, checkLayer.checkEmbedBackward, transformer.embedBackward),
+    layerNormForward: enqueued(queue, checkLayer.checkLayerNormForward, norm.layerNormForward),
+    layerNormBackward: enqueued(queue, checkLayer.checkLayerNormBackward, norm.layerNormBackward),
+    rmsNormForward: enqueued(queue, checkLayer.checkRmsNormForward, norm.rmsNormForward),
+    rmsNormBackward: enqueued(queue, checkLayer.checkRmsNormBackward, norm.rmsNormBackward),
+    activationForward: enqueued(queue, checkLayer.checkActivationForward, activation.activationForward),
+    activationBackward: enqueued(queue, checkLayer.checkActivationBackward, activation.activationBackward),
+    gatedForward: enqueued(queue, checkLayer.checkGatedForward, activation.gatedForward),
+    gatedBackward: enqueued(queue, checkLayer.checkGatedBackward, activation.gatedBackward),
+    softCapForward: enqueued(queue, checkLayer.checkSoftCapForward, activation.softCapForward),
+    softCapBackward: enqueued(queue, checkLayer.checkSoftCapBackward, activation.softCapBackward),
+    rotaryForward: enqueued(queue, checkLayer.checkRotaryForward, rotary.rotaryForward),
+    rotaryBackward: enqueued(queue, checkLayer.checkRotaryBackward, rotary.rotaryBackward),
+    attentionForward: enqueued(queue, checkLayer.checkAttentionForward, attention.attentionForward),
+    attentionBackward: enqueued(queue, checkLayer.checkAttentionBackward, attention.attentionBackward),
     attentionCachedForward: enqueued(
       queue,
-      check.checkAttentionCachedForward,
-      transformer.attentionCachedForward,
+      checkLayer.checkAttentionCachedForward,
+      attention.attentionCachedForward,
     ),
-    crossEntropyForward: enqueued(queue, check.checkCrossEntropyForward, transformer.crossEntropyForward),
-    crossEntropyBackward: enqueued(queue, check.checkCrossEntropyBackward, transformer.crossEntropyBackward),
-    klDivergence: enqueued(queue, check.checkKlDivergence, transformer.klDivergence),
+    crossEntropyForward: enqueued(
+      queue,
+      checkLayer.checkCrossEntropyForward,
+      transformer.crossEntropyForward,
+    ),
+    crossEntropyBackward: enqueued(
+      queue,
+      checkLayer.checkCrossEntropyBackward,
+      transformer.crossEntropyBackward,
+    ),
+    klDivergence: enqueued(queue, checkLayer.checkKlDivergence, transformer.klDivergence),
   }
 }
 

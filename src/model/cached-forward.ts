@@ -1,33 +1,49 @@
 import { MonosemError } from '../errors/monosem-error.js'
-import type { Kernels, Tensor } from '../kernels/kernels.js'
+import type { Tensor } from '../kernels/kernels.js'
+import { keyHead } from './attention-pattern.js'
 import {
   type Attention,
+  attentionOptions,
   createWorkspace,
   type ForwardOptions,
   freeWorkspace,
   runForward,
   type Transformer,
+  unembed,
   type Workspace,
+  type WorkspaceOptions,
 } from './transformer.js'
+import { createRotaryTensors, type RotaryTensors } from './workspace.js'
 
 /*
  * A forward pass over new positions only. What attention needs of earlier ones, their keys and values, is kept.
  *
- * Shapes: N new positions, B sequences, S = context positions of each in the cache, D = dModel, H heads. Hook points have the names
+ * Shapes: N new positions, B sequences, S positions of each in the cache, H query heads, G key heads, W head width. Hook points have the names
  * and widths of `forward` with N rows, whatever sequence they belong to; a pattern is [N, H, S].
  */
 
-/** Keys and values of every layer, [B, S, D] each. Owned by the kernels; `freeKeyValueCache` gives them back. */
+/** Keys and values of every layer, [B, S, G*W] each. Owned by the kernels; `freeKeyValueCache` gives them back. */
 export interface KeyValueCache {
   /** B */
   sequences: number
-  /** by block */
-  keys: Record<string, Tensor>
-  values: Record<string, Tensor>
+  /** S */
+  positions: number
+  /** by layer; keys as they are after they turned */
+  keys: Tensor[]
+  values: Tensor[]
+  /** for all S positions */
+  rotary: RotaryTensors | null
+  /** what the workspaces keep */
+  keep: WorkspaceOptions['keep']
   /** buffers by number of rows, for passes with at most one row a sequence */
   workspaces: Map<number, Workspace>
   /** buffers of the last pass when it had more rows than that */
   temporary: Workspace | null
+}
+
+export interface KeyValueCacheOptions extends WorkspaceOptions {
+  /** S, positions that each sequence can reach, at most the model's context. Default: the context, which may be very long */
+  positions?: number
 }
 
 /** New positions, in any order, several of one sequence or none. [N] each */
@@ -42,14 +58,33 @@ export interface NewPositions {
   positions: Int32Array
 }
 
-/** An empty cache for this many sequences. */
-export function createKeyValueCache({ kernels, config }: Transformer, sequences: number): KeyValueCache {
-  const blocks = Array.from({ length: config.layers }, (_, layer) => `blocks.${layer}`)
-  const room = () =>
-    Object.fromEntries(
-      blocks.map((block) => [block, kernels.zeros([sequences, config.context, config.dModel])]),
+/**
+ * An empty cache for this many sequences.
+ * @throws MonosemError config (more positions than the model's context)
+ */
+export function createKeyValueCache(
+  model: Transformer,
+  sequences: number,
+  { positions = model.config.context, keep = 'all' }: KeyValueCacheOptions = {},
+): KeyValueCache {
+  const { kernels, config } = model
+  if (!(positions >= 1 && positions <= config.context))
+    throw new MonosemError(
+      'config',
+      `model/cached-forward: expected 1 to ${config.context} positions, got ${positions}`,
     )
-  return { sequences, keys: room(), values: room(), workspaces: new Map(), temporary: null }
+  const shape = [sequences, positions, config.keyValueHeads * config.headWidth]
+  const room = () => Array.from({ length: config.layers }, () => kernels.zeros(shape))
+  return {
+    sequences,
+    positions,
+    keys: room(),
+    values: room(),
+    rotary: createRotaryTensors(model, positions),
+    keep,
+    workspaces: new Map(),
+    temporary: null,
+  }
 }
 
 /** Gives the memory back; using the cache later is an error. */
@@ -57,7 +92,7 @@ export function freeKeyValueCache(model: Transformer, cache: KeyValueCache): voi
   for (const workspace of cache.workspaces.values()) freeWorkspace(model, workspace)
   cache.workspaces.clear()
   freeTemporary(model, cache)
-  for (const tensor of [...Object.values(cache.keys), ...Object.values(cache.values)])
+  for (const tensor of [...cache.keys, ...cache.values, ...Object.values(cache.rotary ?? {})])
     model.kernels.free(tensor)
 }
 
@@ -73,7 +108,7 @@ export function cachedForward(
   options: ForwardOptions = {},
 ): Workspace {
   requireRows(model, cache, rows)
-  const { kernels, config } = model
+  const { kernels } = model
   const N = rows.tokens.length
   const workspace = workspaceFor(model, cache, N)
   kernels.write(workspace.tokens, rows.tokens)
@@ -81,9 +116,9 @@ export function cachedForward(
   const ints = (data: Int32Array): Tensor => kernels.tensor(data, [N])
   const sequences = ints(rows.sequences)
   const lengths = ints(rows.positions.map((position) => position + 1))
-  const places = ints(rows.positions.map((position, n) => rows.sequences[n] * config.context + position))
+  const places = ints(rows.positions.map((position, n) => rows.sequences[n] * cache.positions + position))
   const on = { sequences, lengths, places }
-  runForward(model, workspace, (kernels) => cachedAttention(kernels, cache, rows, on), options)
+  runForward(model, workspace, (kernels) => cachedAttention({ ...model, kernels }, cache, rows, on), options)
   for (const tensor of Object.values(on)) kernels.free(tensor)
   return workspace
 }
@@ -92,63 +127,63 @@ export function cachedForward(
  * Logits [n, V] of what follows some rows of a pass that ran to its last hook point. Enqueues only; the caller frees the result.
  * @param which [n] rows of the pass
  */
-export function rowLogits(
-  { kernels, config, params }: Transformer,
-  pass: Workspace,
-  which: Int32Array,
-): Tensor {
+export function rowLogits(model: Transformer, pass: Workspace, which: Int32Array): Tensor {
+  const { kernels, config } = model
   const normalized = pass.activations['ln_final.hook_normalized']
   const ids = kernels.tensor(which, [which.length])
   const chosen = kernels.zeros([which.length, config.dModel])
   const logits = kernels.zeros([which.length, config.vocabularySize])
   kernels.gatherRows(chosen, normalized, ids)
-  kernels.linearForward(logits, chosen, params['unembed.W_U'], null)
+  unembed(model, logits, chosen)
   for (const tensor of [ids, chosen]) kernels.free(tensor)
   return logits
 }
 
 /** Rows write their keys and values into the cache, then attend to what is there. */
 function cachedAttention(
-  kernels: Kernels,
+  { kernels, config }: Transformer,
   cache: KeyValueCache,
   rows: NewPositions,
   on: { sequences: Tensor; lengths: Tensor; places: Tensor },
 ): Attention {
   const flat = (t: Tensor): Tensor => kernels.reshape(t, [t.shape[0] * t.shape[1], t.shape[2]])
   return {
-    attend(block, z, pattern, q, k, v) {
-      const [keys, values] = [cache.keys[block], cache.values[block]]
+    patternShape: [rows.tokens.length, config.heads, cache.positions],
+    attend(layer, z, pattern, q, k, v) {
+      const [keys, values] = [cache.keys[layer], cache.values[layer]]
       kernels.scatterRows(flat(keys), k, on.places)
       kernels.scatterRows(flat(values), v, on.places)
-      kernels.attentionCachedForward(z, pattern, q, keys, values, on.sequences, on.lengths)
+      const options = attentionOptions(config, layer)
+      kernels.attentionCachedForward(z, pattern, q, keys, values, on.sequences, on.lengths, options)
     },
-    mix: (block, z, pattern) => mixCachedValues(kernels, z, pattern, cache.values[block], rows.sequences),
+    mix: (layer, z, pattern) =>
+      mixCachedValues({ kernels, config }, z, pattern, cache.values[layer], rows.sequences),
   }
 }
 
 /**
- * z [N, D] = pattern [N, H, S] applied to cached values [B, S, D], after a hook: each head's weights give a sum of whole rows, of which
- * its own columns are kept. Only runs with such a hook pay for it.
+ * z [N, H*W] = pattern [N, H, S] applied to cached values [B, S, G*W], after a hook: each head's weights give a sum of whole rows, of which
+ * the columns of its key head are kept. Only runs with such a hook pay for it.
  */
 function mixCachedValues(
-  kernels: Kernels,
+  { kernels, config }: Pick<Transformer, 'kernels' | 'config'>,
   z: Tensor,
   pattern: Tensor,
   values: Tensor,
   sequences: Int32Array,
 ): void {
+  const { headWidth: W, keyValueHeads: G } = config
   const [N, H, S] = pattern.shape
-  const D = values.shape[2]
-  const flatValues = kernels.reshape(values, [values.shape[0] * S, D])
+  const flatValues = kernels.reshape(values, [values.shape[0] * S, G * W])
   const flatPattern = kernels.reshape(pattern, [N * H, S])
-  const mixed = kernels.zeros([H, D])
-  const columns = D / H
+  const mixed = kernels.zeros([H, G * W])
+  const parts = kernels.reshape(mixed, [H * G, W])
   for (let n = 0; n < N; n++) {
     const own = kernels.rows(flatValues, sequences[n] * S, S)
     kernels.linearForward(mixed, kernels.rows(flatPattern, n * H, H), own, null)
-    const parts = kernels.reshape(mixed, [H * H, columns])
-    const target = kernels.reshape(kernels.rows(z, n, 1), [H, columns])
-    for (let h = 0; h < H; h++) kernels.copy(kernels.rows(target, h, 1), kernels.rows(parts, h * H + h, 1))
+    const target = kernels.reshape(kernels.rows(z, n, 1), [H, W])
+    for (let h = 0; h < H; h++)
+      kernels.copy(kernels.rows(target, h, 1), kernels.rows(parts, h * G + keyHead(h, config), 1))
   }
   kernels.free(mixed)
 }
@@ -158,13 +193,8 @@ function workspaceFor(model: Transformer, cache: KeyValueCache, N: number): Work
   freeTemporary(model, cache)
   const kept = cache.workspaces.get(N)
   if (kept) return kept
-  const workspace = createWorkspace(model, N, 1)
-  const { kernels, config } = model
-  for (let layer = 0; layer < config.layers; layer++) {
-    const pattern = kernels.zeros([N, config.heads, config.context])
-    workspace.buffers[`blocks.${layer}.attn.hook_pattern`] = pattern
-    workspace.owned.push(pattern)
-  }
+  const workspace = createWorkspace(model, N, 1, { keep: cache.keep })
+  workspace.rotary = cache.rotary
   if (N <= cache.sequences) cache.workspaces.set(N, workspace)
   else cache.temporary = workspace
   return workspace
@@ -179,7 +209,7 @@ function requireRows({ config }: Transformer, cache: KeyValueCache, rows: NewPos
   const limits = {
     tokens: config.vocabularySize,
     sequences: cache.sequences,
-    positions: config.context,
+    positions: cache.positions,
   }
   for (const [name, limit] of Object.entries(limits)) {
     const values = rows[name as keyof NewPositions]

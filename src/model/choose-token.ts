@@ -2,13 +2,13 @@ import type { Random } from '../random/random.js'
 import type { SampleConfig } from './sample-config.js'
 
 /**
- * Draws from softmax(logits / temperature), cut to the most likely tokens whose probabilities reach topP
- * (nucleus sampling, Holtzman et al. 2020). Temperature 0 takes the largest logit. Equal logits: the lower id
+ * Draws from softmax(logits / temperature), cut to the topK most likely tokens (0: all), and of these to the most likely whose share of their
+ * probability reaches topP (nucleus sampling, Holtzman et al. 2020). Temperature 0 takes the largest logit. Equal logits: the lower id
  * comes first.
  */
 export function chooseToken(
   logits: Float32Array,
-  { temperature, topP }: Pick<SampleConfig, 'temperature' | 'topP'>,
+  { temperature, topP, topK = 0 }: Pick<SampleConfig, 'temperature' | 'topP'> & { topK?: number },
   random: Random,
 ): number {
   let best = 0
@@ -18,8 +18,14 @@ export function chooseToken(
   let total = 0
   for (let id = 0; id < logits.length; id++)
     total += weights[id] = Math.exp((logits[id] - logits[best]) / temperature)
-  const ids = candidates(weights, ((1 - topP) * total) / weights.length)
-  ids.sort((a, b) => weights[b] - weights[a] || a - b)
+  const few = topK > 0 && topK < weights.length
+  const likely = candidates(
+    weights,
+    few ? weights.slice().sort()[weights.length - topK] : ((1 - topP) * total) / weights.length,
+  )
+  likely.sort((a, b) => weights[b] - weights[a] || a - b)
+  const ids = few ? likely.subarray(0, topK) : likely
+  if (few) total = ids.reduce((sum, id) => sum + weights[id], 0)
   let nucleus = 0
   let mass = 0
   while (nucleus < ids.length && mass < topP * total) mass += weights[ids[nucleus++]]

@@ -42,7 +42,7 @@ export async function evaluateModel(
   const T = model.config.context
   const windows = spreadWindows(windowCount(split, T), T, options.evalTokens)
   const batchSize = Math.min(options.batchSize, windows.length)
-  const workspace = createWorkspace(model, batchSize, T)
+  const workspace = createWorkspace(model, batchSize, T, { keep: [] })
   const task = context.progress.start('validation', windows.length * T, 'tokens')
   const byteLengths = tokenByteLengths(tokenizer)
   const totals = { model: 0, bigram: 0, unigram: 0, tokens: 0, bytes: 0 }

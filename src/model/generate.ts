@@ -62,7 +62,7 @@ interface Writer {
 }
 
 /**
- * Continues several prompts at once, a token each at a time, with a cache of keys and values. Every text starts after <|endoftext|>. When
+ * Continues several prompts at once, a token each at a time, with a cache of keys and values. Every text starts after the tokenizer's startOfText. When
  * it has filled the model's context, the window moves on to its last three quarters, which are computed again. Yields tokens as they
  * are chosen, those of one step in the order of the prompts; a text ends at `maxTokens` or when the model ends the document (that
  * token is not yielded). The same options give the same texts, and the first is the one that its prompt gives alone.
@@ -70,7 +70,7 @@ interface Writer {
  */
 export async function* generate(
   model: Transformer,
-  tokenizer: Pick<Tokenizer, 'encode' | 'endOfText'>,
+  tokenizer: Pick<Tokenizer, 'encode' | 'startOfText' | 'endOfText'>,
   prompts: readonly string[],
   options: Partial<GenerateConfig> = {},
   context: GenerateContext = {},
@@ -80,7 +80,11 @@ export async function* generate(
     createWriter(model, tokenizer, prompt, sequence, config.seed),
   )
   if (writers.length === 0) return
-  const cache = createKeyValueCache(model, writers.length)
+  const longest = Math.max(...writers.map(({ tokens }) => tokens.length)) + config.maxTokens
+  const cache = createKeyValueCache(model, writers.length, {
+    positions: Math.min(longest, model.config.context),
+    keep: ['ln_final.hook_normalized'],
+  })
   try {
     for (let i = 0; i < config.maxTokens && writers.length > 0; i++) {
       throwIfInterrupted(context.signal)
@@ -88,7 +92,7 @@ export async function* generate(
       const ended = new Set<Writer>()
       for (const [at, writer] of writers.entries()) {
         const token = chooseToken(logits[at], config, writer.random)
-        if (token === tokenizer.endOfText) {
+        if (token === tokenizer.endOfText || token === tokenizer.startOfText) {
           ended.add(writer)
           continue
         }
@@ -118,12 +122,12 @@ export async function continueTexts(
 
 function createWriter(
   { config }: Transformer,
-  tokenizer: Pick<Tokenizer, 'encode' | 'endOfText'>,
+  tokenizer: Pick<Tokenizer, 'encode' | 'startOfText'>,
   prompt: string,
   sequence: number,
   seed: number,
 ): Writer {
-  const tokens = [tokenizer.endOfText, ...tokenizer.encode(prompt)]
+  const tokens = [tokenizer.startOfText, ...tokenizer.encode(prompt)]
   return {
     sequence,
     tokens,

@@ -1,22 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { z } from 'zod'
 import { MonosemError } from '../errors/monosem-error.js'
 import { readSafetensors, type SafeTensor, writeSafetensors } from '../formats/safetensors.js'
 import type { Kernels, Tensor } from '../kernels/kernels.js'
 import { storageError, writeFileAtomic } from '../storage/atomic-file.js'
 import { openStage } from '../storage/stage.js'
-import { parameterSpecs, type Transformer, type TransformerConfig } from './transformer.js'
-
-const size = z.int().min(1)
-const transformerConfigSchema = z.object({
-  layers: size,
-  dModel: size,
-  heads: size,
-  dMlp: size,
-  context: size,
-  vocabularySize: size,
-})
+import { parameterSpecs, type Transformer, type TransformerConfig, transformerConfig } from './transformer.js'
 
 /**
  * Reads named tensors back from the kernels. Names are kept, with a prefix in front.
@@ -91,9 +80,9 @@ export async function readTransformerConfig(path: string): Promise<TransformerCo
     throw storageError('read', path, cause)
   }
   try {
-    return transformerConfigSchema.parse(JSON.parse(text))
+    return transformerConfig(JSON.parse(text), path)
   } catch (cause) {
-    throw new MonosemError('format', `${path}: expected the sizes of a transformer as JSON`, {
+    throw new MonosemError('format', `${path}: expected the configuration of a transformer as JSON`, {
       cause,
       hint: 'was the model made by another version?',
     })

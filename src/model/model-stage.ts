@@ -10,7 +10,13 @@ import type { ModelConfig } from './model-config.js'
 import { saveTransformer } from './model-files.js'
 import { trainNgram } from './ngram.js'
 import { trainModel } from './train-model.js'
-import { createTransformer, freeTransformer, parameterCount, type TransformerConfig } from './transformer.js'
+import {
+  createTransformer,
+  freeTransformer,
+  parameterCount,
+  type TransformerConfig,
+  transformerConfig,
+} from './transformer.js'
 
 export { loadTransformer } from './model-files.js'
 
@@ -45,10 +51,10 @@ export async function runModelStage(
   }
   return runStage(request, async (partial) => {
     const corpus = await openCorpus(directory)
-    const sizes = transformerConfig(config, corpus.tokenizer.vocabularySize)
+    const sizes = sizesOf(config, corpus.tokenizer.vocabularySize)
     const model = createTransformer(context.kernels, sizes, config.seed)
     const training = await trainModel(model, corpus.train, config, partial, context)
-    const ngram = trainNgram(corpus.train.tokens, sizes.vocabularySize, corpus.tokenizer.endOfText)
+    const ngram = trainNgram(corpus.train.tokens, sizes.vocabularySize, corpus.tokenizer.startOfText)
     const evaluation = await evaluateModel(model, ngram, corpus.validation, corpus.tokenizer, config, context)
     await saveTransformer(model, partial)
     freeTransformer(model)
@@ -66,9 +72,9 @@ export async function runModelStage(
 }
 
 /** The sizes among a stage's options. */
-function transformerConfig(config: ModelConfig, vocabularySize: number): TransformerConfig {
+function sizesOf(config: ModelConfig, vocabularySize: number): TransformerConfig {
   const { layers, dModel, heads, dMlp, context } = config
-  return { layers, dModel, heads, dMlp, context, vocabularySize }
+  return transformerConfig({ layers, dModel, heads, dMlp, context, vocabularySize }, 'model')
 }
 
 async function copyTokenizer(from: string, to: string): Promise<void> {

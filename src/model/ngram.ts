@@ -28,11 +28,11 @@ type Discounts = [one: number, two: number, more: number]
 /**
  * Counts the training split once and returns both baselines: the unigram with add-one smoothing, and the
  * bigram with interpolated modified Kneser-Ney smoothing (Chen & Goodman 1999, section 4), the strongest of
- * the usual ones. Transitions into `endOfText` are not counted, as no measured target is one.
+ * the usual ones. Transitions into `startOfText` are not counted, as no measured target is one.
  * @param tokens ids of the training split, each below vocabularySize
  */
-export function trainNgram(tokens: Tokens, vocabularySize: number, endOfText: number): NgramModel {
-  const table = countSuccessors(tokens, vocabularySize, endOfText)
+export function trainNgram(tokens: Tokens, vocabularySize: number, startOfText: number): NgramModel {
+  const table = countSuccessors(tokens, vocabularySize, startOfText)
   const unigram = unigramLogs(table, vocabularySize)
   const discounts = estimateDiscounts(table.counts)
   const continuation = continuationProbabilities(table, vocabularySize)
@@ -49,14 +49,14 @@ export function trainNgram(tokens: Tokens, vocabularySize: number, endOfText: nu
 }
 
 /** Sorts the successors of each token by counting, so that memory grows with the text and not with V * V. */
-function countSuccessors(tokens: Tokens, V: number, endOfText: number): SuccessorCounts {
+function countSuccessors(tokens: Tokens, V: number, startOfText: number): SuccessorCounts {
   const starts = new Int32Array(V + 1)
-  for (let i = 0; i + 1 < tokens.length; i++) if (tokens[i + 1] !== endOfText) starts[tokens[i] + 1]++
+  for (let i = 0; i + 1 < tokens.length; i++) if (tokens[i + 1] !== startOfText) starts[tokens[i] + 1]++
   for (let u = 0; u < V; u++) starts[u + 1] += starts[u]
   const bucketed = new Int32Array(starts[V])
   const next = starts.slice()
   for (let i = 0; i + 1 < tokens.length; i++)
-    if (tokens[i + 1] !== endOfText) bucketed[next[tokens[i]]++] = tokens[i + 1]
+    if (tokens[i + 1] !== startOfText) bucketed[next[tokens[i]]++] = tokens[i + 1]
 
   const rowOffsets = new Int32Array(V + 1)
   const counts = new Int32Array(bucketed.length)

@@ -8,10 +8,10 @@ import type { Transformer } from './transformer.js'
  */
 export function promptTokens(
   { config }: Pick<Transformer, 'config'>,
-  tokenizer: Pick<Tokenizer, 'encode' | 'endOfText'>,
+  tokenizer: Pick<Tokenizer, 'encode' | 'startOfText'>,
   prompt: string,
 ): Int32Array {
-  const tokens = Int32Array.of(tokenizer.endOfText, ...tokenizer.encode(prompt))
+  const tokens = Int32Array.of(tokenizer.startOfText, ...tokenizer.encode(prompt))
   if (tokens.length <= config.context) return tokens
   throw new MonosemError(
     'config',

@@ -10,6 +10,7 @@ export const sampleConfigSchema = z.object({
     .max(100)
     .default(0.8)
     .describe('divides the logits; below 1 is safer, 0 takes the most likely token'),
+  topK: z.int().min(0).default(0).describe('choose among this many of the most likely tokens; 0 for all'),
   topP: z
     .number()
     .gt(0)

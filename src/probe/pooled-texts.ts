@@ -38,7 +38,7 @@ export async function poolTexts(
   const encoded = texts.map((text) => tokenizer.encode(text))
   const windowsOf = encoded.map((tokens) => Math.ceil((tokens.length + 1) / size))
   const textOf = Int32Array.from(windowsOf.flatMap((windows, text) => Array<number>(windows).fill(text)))
-  const split = textsAsSplit(encoded, windowsOf, size, tokenizer.endOfText)
+  const split = textsAsSplit(encoded, windowsOf, size, tokenizer.startOfText)
   const pools = {
     features: createPool(sae.features, config.pool),
     raw: new Float32Array(texts.length * sae.d).fill(config.pool === 'mean' ? 0 : -Infinity),
@@ -56,7 +56,7 @@ export async function poolTexts(
     model,
     sae,
     split,
-    endOfText: tokenizer.endOfText,
+    startOfText: tokenizer.startOfText,
     windows,
     batchWindows: config.batchWindows,
   }
@@ -88,13 +88,13 @@ function textsAsSplit(
   texts: readonly Int32Array[],
   windowsOf: readonly number[],
   size: number,
-  endOfText: number,
+  startOfText: number,
 ): TokenSplit {
   const starts = new Int32Array(texts.length)
   for (let i = 1; i < texts.length; i++) starts[i] = starts[i - 1] + windowsOf[i - 1] * size
   const total = windowsOf.reduce((sum, windows) => sum + windows * size, 0)
   // The last token of a split is only ever a target.
-  const tokens = new Uint32Array(total + 1).fill(endOfText)
+  const tokens = new Uint32Array(total + 1).fill(startOfText)
   texts.forEach((text, i) => {
     tokens.set(text, starts[i] + 1)
   })

@@ -72,7 +72,7 @@ export async function tryFeatures(
     throwIfInterrupted(context.signal)
     const edits = await featureEdits(inputs.store, [feature], options)
     const { model, sae, tokenizer } = inputs
-    const steering = createSteering(model, sae, tokenizer.endOfText, edits, {
+    const steering = createSteering(model, sae, tokenizer.startOfText, edits, {
       scope,
       keepError: mode !== 'replace',
     })

@@ -64,7 +64,7 @@ export async function measureInfluence(
   const { model, sae, tokenizer } = inputs
   const { edits, concept, scope, keepError } = options
   const prompts = options.prompts.flatMap((prompt) => Array.from({ length: options.samples }, () => prompt))
-  const steering = createSteering(model, sae, tokenizer.endOfText, edits, { scope, keepError })
+  const steering = createSteering(model, sae, tokenizer.startOfText, edits, { scope, keepError })
   try {
     const task = context.progress.start('influence', 2 * prompts.length, 'texts')
     const write = (done: number, hooks?: Steering['hooks']) =>

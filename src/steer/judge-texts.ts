@@ -63,10 +63,11 @@ async function comparePasses(
   const n = layout.predicting.length
   // The logits outlive the pass that computed them.
   const logitsOf = (pass: Workspace) => rowLogits(model, pass, layout.predicting)
-  const [plain, active] = await readTexts(model, layout, null, async (pass) => {
+  const unsteered = async (pass: Workspace) => {
     const logits = logitsOf(pass)
     return [logits, await countActive(sae, pass, layout, steering)] as const
-  })
+  }
+  const [plain, active] = await readTexts(model, layout, null, unsteered, [sae.hookName])
   const steered = await readTexts(model, layout, steering.hooks, async (pass) => logitsOf(pass))
   const targets = kernels.tensor(layout.targets, [n])
   const [losses, divergences] = [kernels.zeros([n]), kernels.zeros([n])]

@@ -66,7 +66,7 @@ const largestValue = 1e6
 export function createSteering(
   model: Transformer,
   sae: Sae,
-  endOfText: number,
+  startOfText: number,
   edits: readonly FeatureEdit[],
   { scope = { tokens: 'all' }, keepError = true }: SteeringOptions = {},
 ): Steering {
@@ -81,7 +81,7 @@ export function createSteering(
     return y
   }
   const hooks: HooksFor = (rows) => {
-    const chosen = rowsInScope(rows, scope, endOfText)
+    const chosen = rowsInScope(rows, scope, startOfText)
     if (chosen.length === 0) return {}
     const all = chosen.length === rows.tokens.length
     return steeringHooks(sae, all ? null : chosen, change.of, keepError ? null : base)
@@ -131,11 +131,11 @@ function steeringHooks(
 }
 
 /** Rows of a pass that are steered, ascending. */
-function rowsInScope(rows: PassRows, scope: TokenScope, endOfText: number): Int32Array {
+function rowsInScope(rows: PassRows, scope: TokenScope, startOfText: number): Int32Array {
   const { skipBos = true } = scope
   const positions = new Set(scope.positions)
   const wanted = (n: number): boolean => {
-    if (skipBos && rows.tokens[n] === endOfText) return false
+    if (skipBos && rows.tokens[n] === startOfText) return false
     if (scope.tokens === 'generated') return rows.writes[n] === 1
     return scope.tokens === 'all' || positions.has(rows.indices[n])
   }

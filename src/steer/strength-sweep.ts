@@ -71,7 +71,7 @@ async function sweepPoint(
 ): Promise<SweepPoint> {
   const { features, mode, unit, concept } = options
   const edits = await featureEdits(store, features, { mode, unit, strength })
-  const steering = createSteering(model, sae, tokenizer.endOfText, edits, {
+  const steering = createSteering(model, sae, tokenizer.startOfText, edits, {
     scope: options.scope,
     keepError: mode !== 'replace',
   })

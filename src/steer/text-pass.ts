@@ -82,17 +82,23 @@ function windowsOf(length: number, context: number): { first: number; end: numbe
   return windows
 }
 
-/** Runs the model over laid out texts, lets `use` enqueue and read what it wants of the activations, and frees the buffers. */
+/**
+ * Runs the model over laid out texts, lets `use` enqueue and read what it wants of the activations, and frees the buffers.
+ * @param keep hook points that `use` reads besides what logits are made of
+ */
 export async function readTexts<T>(
   model: Transformer,
   { rows, positions, windows }: TextWindows,
   hooks: HooksFor | null,
   use: (pass: Workspace) => Promise<T>,
+  keep: readonly string[] = [],
 ): Promise<T> {
-  const cache = createKeyValueCache(model, windows)
+  const beforeLogits = 'ln_final.hook_normalized'
+  const longest = positions.reduce((longest, position) => Math.max(longest, position + 1), 1)
+  const cache = createKeyValueCache(model, windows, { positions: longest, keep: [beforeLogits, ...keep] })
   try {
     const { tokens, sequences } = rows
-    const options = { ...(hooks && { hooks: hooks(rows) }), stopAfter: 'ln_final.hook_normalized' }
+    const options = { ...(hooks && { hooks: hooks(rows) }), stopAfter: beforeLogits }
     return await use(cachedForward(model, cache, { tokens, sequences, positions }, options))
   } finally {
     freeKeyValueCache(model, cache)

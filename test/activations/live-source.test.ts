@@ -11,7 +11,7 @@ import type { ActivationSource } from '../../src/sae/activation-source.js'
 
 const hookName = 'blocks.0.mlp.hook_post'
 const context = 6
-const endOfText = 0
+const startOfText = 0
 const shape = { layers: 1, dModel: 4, heads: 2, dMlp: 7, context, vocabularySize: 30 }
 
 let kernels: Kernels
@@ -28,7 +28,7 @@ function split(lengths: number[]): TokenSplit {
   const starts: number[] = []
   for (const length of lengths) {
     starts.push(tokens.length)
-    tokens.push(endOfText)
+    tokens.push(startOfText)
     for (let i = 0; i < length; i++) tokens.push(1 + random.int(29))
   }
   return {
@@ -41,7 +41,7 @@ function split(lengths: number[]): TokenSplit {
 }
 
 const corpusOf = (train: TokenSplit) =>
-  ({ directory: '', tokenizer: { endOfText }, train, validation: train }) as unknown as TokenCorpus
+  ({ directory: '', tokenizer: { startOfText }, train, validation: train }) as unknown as TokenCorpus
 
 // 67 tokens: 11 windows; document starts fall inside windows, on their borders, and two in one window
 const train = split([20, 2, 1, 17, 10, 11])
@@ -86,7 +86,7 @@ async function everyRow(): Promise<string[]> {
     forward(model, workspace, batch, { stopAfter: hookName })
     const values = await kernels.readF32(workspace.activations[hookName])
     for (let t = 0; t < context; t++)
-      if (batch.tokens[t] !== endOfText)
+      if (batch.tokens[t] !== startOfText)
         rows.push(String(values.subarray(t * shape.dMlp, (t + 1) * shape.dMlp)))
   }
   return rows
@@ -205,7 +205,7 @@ async function everyPlace(): Promise<Map<string, string>> {
   const starts = [...train.documentStarts]
   let next = 0
   for (let token = 0; token < windowCount(train, context) * context; token++) {
-    if (train.tokens[token] === endOfText) continue
+    if (train.tokens[token] === startOfText) continue
     const document = starts.findLastIndex((start) => start <= token)
     places.set(rows[next++], `token ${token - starts[document]} of document ${document}, train split`)
   }

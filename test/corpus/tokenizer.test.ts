@@ -138,20 +138,32 @@ test('loadTokenizer names what it does not support', async (t) => {
   }
   await refuse('{', /expected JSON/)
   await refuse(
-    changed((d) => (d.model.type = 'Unigram')),
+    changed((d) => (d.model.type = 'WordPiece')),
     /model\.type/,
   )
   await refuse(
-    changed((d) => (d.normalizer = { type: 'NFC' })),
-    /normalizer/,
+    changed((d) => (d.model.end_of_word_suffix = '</w>')),
+    /model\.end_of_word_suffix/,
   )
   await refuse(
-    changed((d) => (d.pre_tokenizer = { type: 'Metaspace' })),
+    changed((d) => (d.normalizer = { type: 'Nmt' })),
+    /Unknown Normalizer type: Nmt/,
+  )
+  await refuse(
+    changed((d) => (d.pre_tokenizer = { type: 'BertPreTokenizer' })),
     /pre_tokenizer/,
   )
   await refuse(
-    changed((d) => d.added_tokens.push({ id: 1200, content: '<pad>', special: true })),
-    /<pad>/,
+    changed((d) => d.pre_tokenizer.pretokenizers.reverse()),
+    /ByteLevel as the last step/,
+  )
+  await refuse(
+    changed((d) => (d.pre_tokenizer.pretokenizers[0].pattern.Regex = '(unclosed')),
+    /unclosed/,
+  )
+  await refuse(
+    changed((d) => (d.added_tokens = [])),
+    /bos_token or eos_token/,
   )
   await refuse(
     changed((d) => d.model.merges.push(['nothing', 'here'])),

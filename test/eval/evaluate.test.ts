@@ -67,7 +67,7 @@ function meanLoss(logits: Float32Array, targets: Int32Array, v: number): number 
 test('an autoencoder that reconstructs exactly changes nothing', async () => {
   const model = await tinyModel(kernels)
   const sae = saeOf(kernels, identityArrays(TINY.dMlp), TINY.dMlp, hook)
-  const report = await evaluate(config, { model, sae, split, endOfText: 0 })
+  const report = await evaluate(config, { model, sae, split, startOfText: 0 })
   near(report.explainedVariance, 1)
   near(report.cosine, 1)
   near(report.losses.spliced, report.losses.clean)
@@ -89,7 +89,7 @@ function counting(): Transformer {
 test('loss recovered is 1 for an exact reconstruction, and 0 for the ablation itself', async () => {
   const model = counting()
   const run = (arrays: SaeArrays) =>
-    evaluate(config, { model, sae: saeOf(kernels, arrays, 11, 'hook_embed'), split, endOfText: 0 })
+    evaluate(config, { model, sae: saeOf(kernels, arrays, 11, 'hook_embed'), split, startOfText: 0 })
   const exact = await run(identityArrays(11))
   near(exact.lossRecovered, 1)
   near(exact.lossRecoveredMean, 1)
@@ -111,7 +111,7 @@ test('loss recovered is 1 for an exact reconstruction, and 0 for the ablation it
 test('losses, explained variance and counts agree with a slow version that edits activations by hand', async () => {
   const model = await tinyModel(kernels)
   const sae = saeOf(kernels, randomArrays(20, TINY.dMlp), TINY.dMlp, hook)
-  const report = await evaluate(config, { model, sae, split, endOfText: 0 })
+  const report = await evaluate(config, { model, sae, split, startOfText: 0 })
   const slow = await slowly(model, split)
   const xHatTensor = kernels.zeros([slow.text.length, slow.d])
   const x = kernels.tensor(slow.clean, [slow.text.length, slow.d])
@@ -159,7 +159,7 @@ test('a transcoder that computes the MLP exactly is spliced in without a change,
   }
   const form = { activation: { kind: 'relu' }, subtractDecoderBias: false } as const
   const sae = saeOf(kernels, arrays, dMlp, hook, form, 'blocks.1.hook_mlp_out')
-  const report = await evaluate(config, { model, sae, split, endOfText: 0 })
+  const report = await evaluate(config, { model, sae, split, startOfText: 0 })
   near(report.explainedVariance, 1)
   near(report.losses.spliced, report.losses.clean)
   near(report.mse, 0)
@@ -170,7 +170,7 @@ test('the report does not depend on how windows are batched', async () => {
   const model = await tinyModel(kernels)
   const form = { activation: { kind: 'topk', k: 4 }, subtractDecoderBias: true } as const
   const sae = saeOf(kernels, randomArrays(20, TINY.dMlp), TINY.dMlp, hook, form)
-  const inputs = { model, sae, split, endOfText: 0 }
+  const inputs = { model, sae, split, startOfText: 0 }
   const one = await evaluate({ ...config, batchWindows: 1 }, inputs)
   const many = await evaluate({ ...config, batchWindows: 7 }, inputs)
   assert.ok(one.l0 > 1 && one.l0 <= 4)
@@ -184,7 +184,7 @@ test('the report does not depend on how windows are batched', async () => {
 test('fewer tokens are evaluated when fewer are asked for', async () => {
   const model = await tinyModel(kernels)
   const sae = saeOf(kernels, randomArrays(20, TINY.dMlp), TINY.dMlp, hook)
-  const report = await evaluate({ ...config, tokens: 60 }, { model, sae, split, endOfText: 0 })
+  const report = await evaluate({ ...config, tokens: 60 }, { model, sae, split, startOfText: 0 })
   assert.equal(report.windows, 10)
 })
 
@@ -195,7 +195,7 @@ test('an autoencoder of another width, of an unknown hook point, and a split wit
       model,
       sae: saeOf(kernels, randomArrays(4, d), d, hookName),
       split: text,
-      endOfText: 0,
+      startOfText: 0,
     })
   await assert.rejects(run(5, hook), { code: 'shape', message: /width 12, got width 5/ })
   await assert.rejects(run(12, 'blocks.7.mlp.hook_post'), { code: 'missing', message: /blocks\.7/ })

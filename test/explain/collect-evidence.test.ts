@@ -103,7 +103,14 @@ async function activationsAround(first: number, length: number, feature: number)
   const { train } = request.corpus
   const window = Math.floor(first / 24)
   const values = new Array<number>(24).fill(0)
-  const options = { model, sae, split: train, endOfText: 0, windows: Int32Array.of(window), batchWindows: 1 }
+  const options = {
+    model,
+    sae,
+    split: train,
+    startOfText: 0,
+    windows: Int32Array.of(window),
+    batchWindows: 1,
+  }
   for await (const { rows, codes } of encodedWindows(options))
     rows.forEach((row, i) => {
       for (let e = codes.rowOffsets[i]; e < codes.rowOffsets[i + 1]; e++)

@@ -150,7 +150,7 @@ for (const [name, hook, target, form, more] of cases)
     for (const where of ['context', 'token'] as const) {
       const results = await ablateExamples(
         { ...options, where },
-        { model, sae, split, endOfText: 0 },
+        { model, sae, split, startOfText: 0 },
         examples,
       )
       let changed = 0
@@ -181,7 +181,7 @@ test('effects depend neither on how examples are packed nor on the number of thr
     const sae = saeOf(own, randomArrays(features, TINY.dMlp), TINY.dMlp, 'blocks.0.mlp.hook_post')
     return ablateExamples(
       { ...options, ...packing },
-      { model, sae, split, endOfText: 0 },
+      { model, sae, split, startOfText: 0 },
       everyExample().slice(0, 100),
     )
   }
@@ -216,7 +216,7 @@ test('rows that stand alone are packed side by side, and rows without a target l
 
 test('no examples, no effects; and an autoencoder of another model is refused', async () => {
   const model = await tinyModel(kernels)
-  const inputs = { model, split, endOfText: 0 }
+  const inputs = { model, split, startOfText: 0 }
   const fitting = saeOf(kernels, randomArrays(3, 8), 8, 'blocks.0.hook_mlp_out')
   assert.deepEqual(await ablateExamples(options, { ...inputs, sae: fitting }, []), [])
   const wide = saeOf(kernels, randomArrays(3, 9), 9, 'blocks.0.hook_mlp_out')

@@ -14,7 +14,7 @@ import { tinySplit } from '../model/tiny-corpus.js'
 
 const contextSize = 8
 const features = 5
-const shape = { contextSize, before: 2, after: 1, endOfText: 0 }
+const shape = { contextSize, before: 2, after: 1, startOfText: 0 }
 const config = featuresConfigSchema.parse({ topExamples: 4, examplesPerInterval: 3, intervals: 6 })
 
 /** Activations [tokens, features], long-tailed so that ranges double; a function of the token's index. */

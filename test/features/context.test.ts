@@ -11,7 +11,7 @@ const split = {
   documentIds: Int32Array.of(0, 1, 2),
   bytes: 0,
 }
-const shape = { contextSize: 7, before: 2, after: 3, endOfText: 0 }
+const shape = { contextSize: 7, before: 2, after: 3, startOfText: 0 }
 
 test('a context ends at its document, at its window, and at its size', () => {
   const range = (token: number) => {

@@ -44,12 +44,20 @@ test('logit weights of an MLP feature are its decoder row through W_out, LayerNo
 })
 
 test('hook points map to what carries them to the residual stream, and others have no logit weights', async () => {
-  assert.equal(outputProjection('blocks.3.mlp.hook_post'), 'blocks.3.mlp.W_out')
-  assert.equal(outputProjection('blocks.0.attn.hook_z'), 'blocks.0.attn.W_O')
+  const ours = { postNorms: false }
+  const through = (matrix: string | null, postNorm: string | null = null) => ({ matrix, postNorm })
+  assert.deepEqual(outputProjection(ours, 'blocks.3.mlp.hook_post'), through('blocks.3.mlp.W_out'))
+  assert.deepEqual(outputProjection(ours, 'blocks.0.attn.hook_z'), through('blocks.0.attn.W_O'))
+  const gemma = { postNorms: true }
+  assert.deepEqual(
+    outputProjection(gemma, 'blocks.3.mlp.hook_post'),
+    through('blocks.3.mlp.W_out', 'blocks.3.ln2_post'),
+  )
+  assert.deepEqual(outputProjection(gemma, 'blocks.3.attn.hook_out'), through(null, 'blocks.3.ln1_post'))
   for (const name of ['hook_embed', 'blocks.0.hook_resid_mid', 'blocks.1.hook_mlp_out'])
-    assert.equal(outputProjection(name), null)
+    for (const config of [ours, gemma]) assert.deepEqual(outputProjection(config, name), through(null))
   for (const name of ['blocks.0.attn.hook_q', 'blocks.0.mlp.hook_pre', 'blocks.0.ln1.hook_normalized'])
-    assert.equal(outputProjection(name), undefined)
+    assert.equal(outputProjection(ours, name), null)
   const model = await tinyModel(kernels)
   const sae = saeOf(kernels, randomArrays(3, dMlp), dMlp, 'blocks.0.mlp.hook_pre')
   assert.equal(await logitEnds(model, sae, 4), null)

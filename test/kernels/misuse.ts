@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MonosemError } from '../../src/errors/monosem-error.js'
-import type { AdamOptions, Kernels, Tensor } from '../../src/kernels/kernels.js'
+import type { AdamOptions, AttentionOptions, Kernels, Tensor } from '../../src/kernels/kernels.js'
 import { SAE_MISUSES, saeUsesAfterFree } from './misuse-sae.js'
 
 export type Misuse = [message: RegExp, call: (k: Kernels) => unknown]
@@ -27,6 +27,7 @@ const MEMORY: Misuse[] = [
   [/rows: .*start/, (k) => k.rows(zeros(k, 4, 2), -1, 2)],
   [/reshape: .*6 elements.*got \[4\]/, (k) => k.reshape(zeros(k, 2, 3), [4])],
   [/write: .*got 5/, (k) => k.write(zeros(k, 2, 3), new Float32Array(5))],
+  [/write: .*f32, got bf16/, (k) => k.write(zeros(k, 2), new Uint16Array(2))],
   [/write: .*got i32/, (k) => k.write(zeros(k, 2), new Int32Array(2))],
   [/write: .*got f32/, (k) => k.write(ints(k, 2), new Float32Array(2))],
   [/readF32: .*got i32/, (k) => k.readF32(ints(k, 2))],
@@ -129,24 +130,48 @@ const LAYERS: Misuse[] = [
       k.layerNormBackward(zeros(k, 2, 3), zeros(k, 2), null, x, x, zeros(k, 3), zeros(k, 2), zeros(k, 2))
     },
   ],
-  [/geluForward: .*out \[3\]/, (k) => k.geluForward(zeros(k, 2), zeros(k, 3), 'tanh')],
-  [/geluForward: .*kind/, (k) => k.geluForward(zeros(k, 3), zeros(k, 3), 'relu' as 'erf')],
-  [/geluBackward: .*dout \[3\]/, (k) => k.geluBackward(zeros(k, 3), zeros(k, 2), zeros(k, 3), 'erf')],
-  [/attentionForward: .*pattern \[2, 1, 3, 3\]/, (k) => attention(k, [2, 1, 3, 4], 6, 4)],
-  [/attentionForward: .*q \[6, /, (k) => attention(k, [2, 1, 3, 3], 5, 4)],
-  [/attentionForward: .*3 heads/, (k) => attention(k, [2, 3, 3, 3], 6, 4)],
-  [/attentionForward: .*starts \[6\]/, (k) => attention(k, [2, 1, 3, 3], 6, 4, ints(k, 2))],
-  [/attentionForward: .*starts of type i32/, (k) => attention(k, [2, 1, 3, 3], 6, 4, zeros(k, 6))],
   [
-    /attentionBackward: .*dk \[3, 4\]/,
+    /activationForward: .*out .*x \[3\], got \[2\]/,
+    (k) => k.activationForward(zeros(k, 2), zeros(k, 3), 'relu'),
+  ],
+  [
+    /activationForward: .*kind gelu, .*got tanh/,
+    (k) => k.activationForward(zeros(k, 3), zeros(k, 3), 'tanh' as 'gelu'),
+  ],
+  [
+    /activationBackward: .*dout .*x \[3\]/,
+    (k) => k.activationBackward(zeros(k, 3), zeros(k, 2), zeros(k, 3), 'silu'),
+  ],
+  [/attentionForward: .*pattern \[2, 1, 3, 3\]/, (k) => attention(k, { pattern: zeros(k, 2, 1, 3, 4) })],
+  [/attentionForward: .*t that divides 6 rows/, (k) => attention(k, { t: 4 })],
+  [/attentionForward: .*integer t/, (k) => attention(k, { t: 0 })],
+  [/attentionForward: .*3 heads/, (k) => attention(k, {}, { heads: 3 })],
+  [/attentionForward: .*k \[6, 2\], got \[6, 4\]/, (k) => attention(k, {}, { heads: 2 })],
+  [/attentionForward: .*keyValueHeads in \[1, 1\]/, (k) => attention(k, {}, { keyValueHeads: 2 })],
+  [
+    /attentionForward: .*keyValueHeads that divide 4 heads/,
+    (k) => attention(k, {}, { heads: 4, keyValueHeads: 3 }),
+  ],
+  [/attentionForward: .*scale/, (k) => attention(k, {}, { scale: NaN })],
+  [/attentionForward: .*softCap/, (k) => attention(k, {}, { softCap: 0 })],
+  [/attentionForward: .*window/, (k) => attention(k, {}, { window: 0 })],
+  [/attentionForward: .*starts \[6\]/, (k) => attention(k, { starts: ints(k, 2) })],
+  [/attentionForward: .*starts of type i32/, (k) => attention(k, { starts: zeros(k, 6) })],
+  [
+    /attentionBackward: .*dk \[3, 2\]/,
     (k) => {
-      const [x, pattern] = [zeros(k, 3, 4), zeros(k, 1, 2, 3, 3)]
-      k.attentionBackward(zeros(k, 3, 4), zeros(k, 4, 3), zeros(k, 3, 4), x, pattern, x, x, x, null)
+      const [x, keys, pattern] = [zeros(k, 3, 4), zeros(k, 3, 2), zeros(k, 1, 2, 3, 3)]
+      const options = { ...PLAIN_ATTENTION, heads: 2 }
+      k.attentionBackward(zeros(k, 3, 4), zeros(k, 3, 4), keys, x, pattern, x, keys, keys, null, options)
     },
   ],
-  [/attentionCachedForward: .*keys \[B, 5, 4\]/, (k) => cachedAttention(k, { keys: zeros(k, 2, 4, 4) })],
+  [/attentionCachedForward: .*keys \[B, S, 4\]/, (k) => cachedAttention(k, { keys: zeros(k, 2, 5, 3) })],
   [/attentionCachedForward: .*values \[2, 5, 4\]/, (k) => cachedAttention(k, { values: zeros(k, 3, 5, 4) })],
-  [/attentionCachedForward: .*3 heads/, (k) => cachedAttention(k, { pattern: zeros(k, 3, 3, 5) })],
+  [/attentionCachedForward: .*3 heads/, (k) => cachedAttention(k, {}, { heads: 3 })],
+  [
+    /attentionCachedForward: .*pattern \[3, 2, 5\]/,
+    (k) => cachedAttention(k, { pattern: zeros(k, 3, 2, 4) }),
+  ],
   [/attentionCachedForward: .*z \[3, 4\]/, (k) => cachedAttention(k, { z: zeros(k, 2, 4) })],
   [/attentionCachedForward: .*lengths of type i32/, (k) => cachedAttention(k, { lengths: zeros(k, 3) })],
   [
@@ -168,26 +193,38 @@ const LAYERS: Misuse[] = [
   [/klDivergence: .*q \[2, 5\]/, (k) => k.klDivergence(zeros(k, 2), zeros(k, 2, 5), zeros(k, 2, 4))],
 ]
 
+const PLAIN_ATTENTION: AttentionOptions = {
+  heads: 1,
+  keyValueHeads: 1,
+  scale: 1,
+  softCap: null,
+  window: null,
+}
+
+/** 2 sequences of 3 positions, width 4. */
 function attention(
   k: Kernels,
-  pattern: number[],
-  n: number,
-  width: number,
-  starts: Tensor | null = null,
+  { t = 3, pattern = null, starts = null }: { t?: number; pattern?: Tensor | null; starts?: Tensor | null },
+  options: Partial<AttentionOptions> = {},
 ): void {
-  const x = zeros(k, n, width)
-  k.attentionForward(zeros(k, n, width), k.zeros(pattern), x, x, x, starts)
+  const x = zeros(k, 6, 4)
+  k.attentionForward(zeros(k, 6, 4), pattern, x, x, x, starts, t, { ...PLAIN_ATTENTION, ...options })
 }
 
 /** 3 rows, 2 sequences of 5 cached positions, 2 heads of width 2. */
-function cachedAttention(k: Kernels, tensors: Record<string, Tensor>): void {
+function cachedAttention(
+  k: Kernels,
+  tensors: Record<string, Tensor>,
+  options: Partial<AttentionOptions> = {},
+): void {
   const ones = k.tensor(new Int32Array([1, 1, 1]), [3])
   const fitting = {
     ...{ z: zeros(k, 3, 4), pattern: zeros(k, 3, 2, 5), q: zeros(k, 3, 4) },
     ...{ keys: zeros(k, 2, 5, 4), values: zeros(k, 2, 5, 4), sequences: ones, lengths: ones },
   }
   const { z, pattern, q, keys, values, sequences, lengths } = { ...fitting, ...tensors }
-  k.attentionCachedForward(z, pattern, q, keys, values, sequences, lengths)
+  const heads = { ...PLAIN_ATTENTION, heads: 2, keyValueHeads: 2, ...options }
+  k.attentionCachedForward(z, pattern, q, keys, values, sequences, lengths, heads)
 }
 
 /** Wrong shapes, types, options and freed tensors: the same errors from every implementation. */
@@ -246,7 +283,7 @@ async function badIds(k: Kernels): Promise<void> {
     embedBackward: () => k.embedBackward(zeros(k, 9, 3), null, zeros(k, 2, 3), ids, 1),
     crossEntropyForward: () => k.crossEntropyForward(zeros(k, 2), zeros(k, 2, 9), ids),
     crossEntropyBackward: () => k.crossEntropyBackward(zeros(k, 2, 9), zeros(k, 2, 9), ids, 1),
-    attention: () => attention(k, [1, 1, 2, 2], 2, 3, ids),
+    attentionForward: () => attention(k, { starts: k.tensor(new Int32Array([0, 0, 9, 0, 0, 0]), [6]) }),
     attentionCachedForward: () => cachedAttention(k, { sequences: k.tensor(new Int32Array([0, 2, 1]), [3]) }),
     'attentionCachedForward: ': () =>
       cachedAttention(k, { lengths: k.tensor(new Int32Array([1, 6, 1]), [3]) }),

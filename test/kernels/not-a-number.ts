@@ -59,9 +59,17 @@ function outputsOf(k: Kernels): Record<string, Tensor> {
     k.zeros([D]),
     1e-5,
   )
-  k.geluForward(out('gelu tanh', [N, D]), bad, 'tanh')
-  k.geluForward(out('gelu erf', [N, D]), bad, 'erf')
-  k.attentionForward(out('attention', [N, D]), k.zeros([1, 1, N, N]), bad, bad, good, null)
+  for (const kind of ['gelu', 'gelu_tanh', 'silu', 'relu'] as const) {
+    k.activationForward(out(kind, [N, D]), bad, kind)
+    k.activationBackward(out(`${kind} backward`, [N, D]), good, bad, kind)
+    k.gatedForward(out(`gated ${kind}`, [N, D]), bad, good, kind)
+  }
+  k.softCapForward(out('softCap', [N, D]), bad, 30)
+  k.rmsNormForward(out('rmsNorm', [N, D]), k.zeros([N]), bad, k.zeros([D]), 1e-5)
+  const heads = { heads: 1, keyValueHeads: 1, scale: 1, softCap: null, window: null }
+  k.attentionForward(out('attention', [N, D]), k.zeros([1, 1, N, N]), bad, bad, good, null, N, heads)
+  k.attentionForward(out('attention without pattern', [N, D]), null, bad, bad, good, null, N, heads)
+  k.attentionForward(out('attention of a bad value', [N, D]), null, good, good, bad, null, N, heads)
   k.attentionCachedForward(
     out('cached attention', [N, D]),
     k.zeros([N, 1, N]),
@@ -70,6 +78,7 @@ function outputsOf(k: Kernels): Record<string, Tensor> {
     k.reshape(good, [1, N, D]),
     k.zeros([N], 'i32'),
     k.tensor(new Int32Array(N).fill(N), [N]),
+    heads,
   )
   k.crossEntropyForward(out('crossEntropy', [N]), logits, targets)
   k.crossEntropyBackward(out('dlogits', [N, V]), logits, targets, 1)

@@ -1,4 +1,4 @@
-import type { AdamOptions, DType } from '../../src/kernels/kernels.js'
+import type { AdamOptions, AttentionOptions, DType } from '../../src/kernels/kernels.js'
 import { type ParityCase, parityCase, readAll } from './parity-case.js'
 import { RandomTensors } from './random-tensors.js'
 
@@ -18,6 +18,8 @@ const ADAM: AdamOptions = {
   weightDecay: 0.1,
   step: 3,
 }
+
+const ATTENTION: AttentionOptions = { heads: 1, keyValueHeads: 1, scale: 1, softCap: null, window: null }
 
 /** Memory, elementwise operations, reductions and Adam. */
 export function elementwiseCases(): ParityCase[] {
@@ -112,12 +114,12 @@ function emptyCase(): ParityCase {
       k.linearBackward(none, w, null, logits, none, random.signed([d, v]))
       k.layerNormForward(none, k.zeros([0]), k.zeros([0]), none, row, row, 1e-5)
       k.layerNormBackward(none, row, null, none, none, sums, k.zeros([0]), k.zeros([0]))
-      k.geluForward(none, none, 'tanh')
+      k.activationForward(none, none, 'gelu_tanh')
       k.embedForward(none, ids, random.signed([v, d]), null, 1)
       k.gatherRows(none, random.signed([v, d]), ids)
       k.crossEntropyForward(k.zeros([0]), logits, ids)
       k.crossEntropyBackward(logits, logits, ids, 1)
-      k.attentionForward(none, k.zeros([0, 1, 3, 3]), none, none, none, null)
+      k.attentionForward(none, k.zeros([0, 1, 3, 3]), none, none, none, null, 3, ATTENTION)
       k.columnSums(sums, none)
       return readAll(k, { w, row, sums, none })
     },
@@ -182,9 +184,11 @@ function conversionCases(): ParityCase[] {
         k.copy(half, random.signed([999], 100))
         const written = k.zeros([3], 'bf16')
         k.write(written, new Float32Array([0.1, -0.2, 1e10]))
+        const bits = k.zeros([3], 'bf16')
+        k.write(bits, new Uint16Array([0x3f80, 0xbe4d, 0x0001]))
         const ints = k.zeros([5], 'i32')
         k.copy(ints, random.ints([5], -1000, 1000))
-        return { half, written, ints }
+        return { half, written, bits, ints }
       },
       exact,
     ),

@@ -6,8 +6,10 @@ import { createNativeKernels, type InstructionSet } from '../../src/kernels/nati
 import { createReferenceKernels } from '../../src/kernels/reference.js'
 import { misuseTests } from './misuse.js'
 import { notANumberTests } from './not-a-number.js'
+import { attentionCases } from './parity-attention.js'
 import { type Content, differences, firstBitDifference, type ParityCase } from './parity-case.js'
 import { elementwiseCases } from './parity-elementwise.js'
+import { layerCases } from './parity-layers.js'
 import { saeCases } from './parity-sae.js'
 import { saeStatisticsCases } from './parity-sae-statistics.js'
 import { transformerCases } from './parity-transformer.js'
@@ -15,6 +17,8 @@ import { transformerCases } from './parity-transformer.js'
 const FAMILIES = {
   'memory, elementwise and Adam': elementwiseCases(),
   'transformer layers': transformerCases(),
+  'layers of the transformer families': layerCases(),
+  attention: attentionCases(),
   'sparse autoencoder': saeCases(),
   'statistics of sparse codes': saeStatisticsCases(),
 }

@@ -3,7 +3,6 @@ import { test } from 'node:test'
 import { fromBf16, toBf16 } from '../../src/kernels/bf16.js'
 import type { Tensor } from '../../src/kernels/kernels.js'
 import { createReferenceKernels } from '../../src/kernels/reference.js'
-import { erf } from '../../src/kernels/reference-transformer.js'
 import { dotProduct, expectClose, expectGradient } from './gradient-check.js'
 import { RandomTensors } from './random-tensors.js'
 
@@ -136,96 +135,6 @@ test('layerNorm output has mean 0 and variance 1, and its gradients are those of
   await expectGradient(k, 'dx', x, dx, loss)
   await expectGradient(k, 'dW', w, dW, loss)
   await expectGradient(k, 'db', b, db, loss)
-})
-
-test('gelu matches published values, and its gradient is that of its forward pass', async () => {
-  expectClose(
-    'erf',
-    [erf(0.5), erf(-1), erf(3), erf(7)],
-    [0.5204998778, -0.8427007929, 0.9999779095, 1],
-    1e-9,
-  )
-  const out = k.zeros([3])
-  k.geluForward(out, vector(1, -1, 3), 'erf')
-  expectClose('erf gelu', await read(out), [0.8413447, -0.1586553, 2.9959503], 1e-6)
-  k.geluForward(out, vector(1, -1, 3), 'tanh')
-  expectClose('tanh gelu', await read(out), [0.841192, -0.158808, 2.9963627], 1e-6)
-  for (const kind of ['tanh', 'erf'] as const) {
-    const random = new RandomTensors(k, 4)
-    const [x, dout, y, dx] = [random.signed([40], 4), random.signed([40]), k.zeros([40]), k.zeros([40])]
-    k.geluBackward(dx, dout, x, kind)
-    const loss = weighted(() => k.geluForward(y, x, kind), y, dout)
-    await expectGradient(k, `dx ${kind}`, x, dx, loss)
-  }
-})
-
-test('attention looks only at its own document and the past, with weights that sum to 1', async () => {
-  const random = new RandomTensors(k, 5)
-  const [b, h, t, width] = [2, 2, 6, 3]
-  const shape = [b * t, h * width]
-  const starts = [0, 0, 2, 2, 2, 5, 0, 1, 1, 1, 1, 1]
-  const [z, pattern] = [k.zeros(shape), random.signed([b, h, t, t])]
-  k.attentionForward(
-    z,
-    pattern,
-    random.signed(shape),
-    random.signed(shape),
-    random.signed(shape),
-    ids(...starts),
-  )
-  const weights = await k.readF32(pattern)
-  for (let row = 0; row < b * h * t; row++) {
-    const [sequence, to] = [Math.floor(row / (h * t)), row % t]
-    let sum = 0
-    for (let from = 0; from < t; from++) {
-      const weight = weights[row * t + from]
-      const allowed = from <= to && from >= starts[sequence * t + to]
-      assert.equal(weight > 0, allowed, `pattern row ${row}, from ${from}: ${weight}`)
-      sum += weight
-    }
-    assert.ok(Math.abs(sum - 1) < 1e-6)
-  }
-})
-
-test('attention of equal scores averages the values it may see', async () => {
-  const [zero, v, z] = [k.zeros([4, 1]), k.tensor(new Float32Array([1, 2, 4, 8]), [4, 1]), k.zeros([4, 1])]
-  k.attentionForward(z, k.zeros([1, 1, 4, 4]), zero, zero, v, ids(0, 0, 1, 3))
-  expectClose('z', await read(z), [1, 1.5, 3, 8], 1e-6)
-})
-
-test('attention scales its scores by 1 / sqrt(head width)', async () => {
-  const q = k.tensor(new Float32Array([0, 0, 0, 0, 2, 0, 0, 0]), [2, 4])
-  const key = k.tensor(new Float32Array([3, 0, 0, 0, 0, 0, 0, 0]), [2, 4])
-  const pattern = k.zeros([1, 1, 2, 2])
-  k.attentionForward(k.zeros([2, 4]), pattern, q, key, key, null)
-  expectClose(
-    'pattern',
-    await read(pattern),
-    [1, 0, Math.exp(3) / (1 + Math.exp(3)), 1 / (1 + Math.exp(3))],
-    1e-6,
-  )
-})
-
-test('attention has the gradients of its forward pass', async () => {
-  const random = new RandomTensors(k, 6)
-  const shape = [8, 6]
-  const starts = ids(0, 0, 2, 2, 0, 1, 1, 1)
-  for (const first of [starts, null]) {
-    const [q, key, v, dz] = [
-      random.signed(shape),
-      random.signed(shape),
-      random.signed(shape),
-      random.signed(shape),
-    ]
-    const [z, pattern] = [k.zeros(shape), k.zeros([2, 2, 4, 4])]
-    const loss = weighted(() => k.attentionForward(z, pattern, q, key, v, first), z, dz)
-    await loss()
-    const [dq, dk, dv] = [random.signed(shape), random.signed(shape), random.signed(shape)]
-    k.attentionBackward(dq, dk, dv, dz, pattern, q, key, v, first)
-    await expectGradient(k, 'dq', q, dq, loss)
-    await expectGradient(k, 'dk', key, dk, loss)
-    await expectGradient(k, 'dv', v, dv, loss)
-  }
 })
 
 test('cross-entropy of even logits is ln V, targets of -1 count for nothing', async () => {

@@ -73,6 +73,20 @@ test('topP keeps the smallest set of tokens that reaches it', () => {
   assert.deepEqual(drawn(1), new Set([0, 1, 2]))
 })
 
+test('topK keeps the k most likely tokens, of equal ones the lower ids, and topP a share of them', () => {
+  const logits = Float32Array.from([0.1, 0.3, 0.2, 0.3, 0.1], Math.log)
+  const drawn = (topK: number, topP = 1) => {
+    const random = new Random(1)
+    const options = { temperature: 1, topK, topP }
+    return new Set(Array.from({ length: 300 }, () => chooseToken(logits, options, random)))
+  }
+  assert.deepEqual(drawn(1), new Set([1]))
+  assert.deepEqual(drawn(3), new Set([1, 3, 2]))
+  assert.deepEqual(drawn(4), new Set([0, 1, 2, 3]))
+  for (const all of [0, 5, 99]) assert.deepEqual(drawn(all), new Set([0, 1, 2, 3, 4]))
+  assert.deepEqual(drawn(3, 0.7), new Set([1, 3]), '0.6 of 0.8')
+})
+
 test('tokens are drawn as often as their probability says, sharpened by temperature', () => {
   const logits = Float32Array.from([0.2, 0.8], Math.log)
   const share = (temperature: number) => {

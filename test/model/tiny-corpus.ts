@@ -26,11 +26,15 @@ export function tinySplit(name: TokenSplit['name'], length: number, vocabularySi
 export function pieceTokenizer(pieces: readonly (readonly number[])[]): Tokenizer {
   const bytes = [[], ...pieces].map((piece) => Uint8Array.from(piece))
   const text = (ids: ArrayLike<number>) => Buffer.concat(Array.from(ids, (id) => bytes[id])).toString('utf8')
+  const encode = (s: string) =>
+    Int32Array.from(Buffer.from(s), (byte) => bytes.findIndex((b) => b.length === 1 && b[0] === byte))
   return {
     vocabularySize: bytes.length,
+    startOfText: 0,
     endOfText: 0,
-    encode: (s) =>
-      Int32Array.from(Buffer.from(s), (byte) => bytes.findIndex((b) => b.length === 1 && b[0] === byte)),
+    specialTokens: new Set([0]),
+    encode,
+    encodeWithSpecialTokens: encode,
     decode: text,
     tokenBytes: (id) => bytes[id],
     tokenText: (id) => text([id]),

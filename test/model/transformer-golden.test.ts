@@ -12,7 +12,7 @@ import {
   loss,
   parameterSpecs,
   type Transformer,
-  type TransformerConfig,
+  transformerConfig,
   zerosLikeParameters,
 } from '../../src/model/transformer.js'
 import { counted } from './tiny-model.js'
@@ -20,7 +20,7 @@ import { counted } from './tiny-model.js'
 // Made by scripts/golden/transformer_golden.py; this file runs from dist/test/model.
 const path = fileURLToPath(new URL('../../../test/golden/transformer/golden.safetensors', import.meta.url))
 const golden = await readSafetensors(path)
-const config = JSON.parse(golden.metadata.config) as TransformerConfig
+const config = transformerConfig(JSON.parse(golden.metadata.config))
 const ints = (name: string) => golden.tensors[name].data as Int32Array
 const batch = { tokens: ints('tokens'), targets: ints('targets'), starts: ints('starts') }
 

@@ -8,7 +8,7 @@ import { judgedScore } from './judged-score.js'
 import { noScore } from './score-of.js'
 
 export interface LogitTestOptions extends Omit<TextScorerOptions, 'tokenizer'> {
-  tokenizer: Pick<Tokenizer, 'tokenBytes' | 'tokenText' | 'vocabularySize' | 'endOfText'>
+  tokenizer: Pick<Tokenizer, 'tokenBytes' | 'tokenText' | 'vocabularySize' | 'startOfText'>
 }
 
 /** A token of the test and whether the feature raises its logit. */
@@ -57,13 +57,13 @@ export function createLogitScorer({ client, tokenizer, seed = 0, batch = 25 }: L
 /** The tokens of the test, shuffled. Random ones are not among the largest 60 weights, and none comes twice. */
 export function logitTokens(
   evidence: Pick<FeatureEvidence, 'feature' | 'topLogits'>,
-  tokenizer: Pick<Tokenizer, 'vocabularySize' | 'endOfText'>,
+  tokenizer: Pick<Tokenizer, 'vocabularySize' | 'startOfText'>,
   seed: number,
 ): LogitToken[] {
   const random = Random.named(seed, `logit test ${evidence.feature}`)
   const ranked = evidence.topLogits.slice(0, endRank).map(({ token }) => token)
   const raised = ranked.slice(firstRank)
-  const taken = new Set([...ranked, tokenizer.endOfText])
+  const taken = new Set([...ranked, tokenizer.startOfText])
   const others: number[] = []
   const wanted = Math.min(raised.length, tokenizer.vocabularySize - taken.size)
   while (others.length < wanted) {

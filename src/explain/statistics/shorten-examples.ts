@@ -18,7 +18,7 @@ export async function shortenExamples(
   const requests = [...requestsOf('feature', features), ...(neurons ? requestsOf('neuron', neurons) : [])]
   const lengths = await shortestContexts(
     requests,
-    { model, sae, endOfText: corpus.tokenizer.endOfText },
+    { model, sae, startOfText: corpus.tokenizer.startOfText },
     context,
   )
   const shortened = {

@@ -26,11 +26,11 @@ export interface ContextRequest {
  */
 export async function shortestContexts(
   requests: readonly ContextRequest[],
-  { model, sae, endOfText }: { model: Transformer; sae: Sae; endOfText: number },
+  { model, sae, startOfText }: { model: Transformer; sae: Sae; startOfText: number },
   context: StageContext,
   batchWindows = 16,
 ): Promise<(number | null)[]> {
-  const { split, ends } = packContexts(requests, model.config.context, endOfText)
+  const { split, ends } = packContexts(requests, model.config.context, startOfText)
   const shortest: (number | null)[] = requests.map(() => null)
   const windows = Int32Array.from({ length: (split.tokens.length - 1) / model.config.context }, (_, i) => i)
   const task = context.progress.start('shorten contexts', windows.length * model.config.context, 'tokens')
@@ -40,7 +40,7 @@ export async function shortestContexts(
     model,
     sae,
     split,
-    endOfText,
+    startOfText,
     windows,
     batchWindows,
     withActivations,
@@ -73,13 +73,13 @@ export async function shortestContexts(
 function packContexts(
   requests: readonly ContextRequest[],
   windowLength: number,
-  endOfText: number,
+  startOfText: number,
 ): { split: TokenSplit; ends: Map<number, { request: number; length: number }> } {
   const tokens: number[] = []
   const starts: number[] = []
   const ends = new Map<number, { request: number; length: number }>()
   const fill = (): void => {
-    for (; tokens.length % windowLength !== 0; tokens.push(endOfText)) starts.push(tokens.length)
+    for (; tokens.length % windowLength !== 0; tokens.push(startOfText)) starts.push(tokens.length)
   }
   requests.forEach(({ example }, request) => {
     for (const length of contextLengths) {
@@ -92,7 +92,7 @@ function packContexts(
   })
   fill()
   starts.push(tokens.length)
-  tokens.push(endOfText)
+  tokens.push(startOfText)
   return {
     split: {
       name: 'train',

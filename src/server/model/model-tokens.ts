@@ -11,7 +11,7 @@ export interface ModelTokens {
 
 type Parts = {
   model: { config: Pick<LoadedModel['model']['config'], 'context'> }
-  tokenizer: Pick<Tokenizer, 'encode' | 'endOfText'>
+  tokenizer: Pick<Tokenizer, 'encode' | 'startOfText'>
 }
 
 /** The beginning of a text. */
@@ -30,5 +30,5 @@ function cut(
   const room = model.config.context - 1
   const all = tokenizer.encode(text)
   const truncated = all.length > room
-  return { tokens: Int32Array.of(tokenizer.endOfText, ...(truncated ? keep(all, room) : all)), truncated }
+  return { tokens: Int32Array.of(tokenizer.startOfText, ...(truncated ? keep(all, room) : all)), truncated }
 }

@@ -56,7 +56,7 @@ export async function runSteering(
   const { tokens: prompt, truncated } = lastTokens(loaded, request.prompt)
   emit({ type: 'start', truncated })
   const scope = { tokens: request.scope }
-  const steering = createSteering(model, sae, tokenizer.endOfText, edits, { scope })
+  const steering = createSteering(model, sae, tokenizer.startOfText, edits, { scope })
   try {
     const { klDivergence, up, down } = await nextTokenChange(model, tokenizer, prompt, steering, moverCount)
     emit({ type: 'next', klDivergence: shorter(klDivergence), up: up.map(moverOf), down: down.map(moverOf) })
@@ -94,9 +94,9 @@ function startSide(
   { maxTokens, temperature, topP, seed }: SteerOptions,
   hooks?: HooksFor,
 ): SideWriter {
-  const { endOfText } = tokenizer
+  const { startOfText, endOfText } = tokenizer
   // The prompt is tokens already, and those that fit the context.
-  const given = { endOfText, encode: () => prompt.subarray(1) }
+  const given = { startOfText, endOfText, encode: () => prompt.subarray(1) }
   const options = { maxTokens, temperature, topP, seed }
   const tokens = generate(model, given, [''], options, { hooks })
   return { tokens, written: [], text: createWrittenText(tokenizer), ended: false }

@@ -34,7 +34,7 @@ export async function passOver(loaded: LoadedModel, text: string): Promise<TextP
   const { kernels } = model
   const { tokens, truncated } = firstTokens(loaded, text)
   const T = tokens.length
-  const workspace = createWorkspace(model, 1, T)
+  const workspace = createWorkspace(model, 1, T, { keep: [sae.hookName] })
   try {
     const targets = Int32Array.from({ length: T }, (_, t) => tokens[t + 1] ?? -1)
     forward(model, workspace, { tokens, targets, starts: new Int32Array(T) })

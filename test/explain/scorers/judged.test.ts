@@ -201,7 +201,7 @@ test('the logit test asks about 50 tokens ranked 10th to 60th and 50 random ones
   assert.deepEqual(new Set(raised), new Set(ranked.slice(10, 60)))
   const others = tokens.filter((one) => !one.raised).map(({ token }) => token)
   assert.equal(new Set(others).size, 50)
-  assert.ok(others.every((token) => !ranked.includes(token) && token !== toyTokenizer.endOfText))
+  assert.ok(others.every((token) => !ranked.includes(token) && token !== toyTokenizer.startOfText))
   assert.notDeepEqual(tokens.slice(0, 50).filter((one) => one.raised).length, 50)
 
   const names = new Set(raised.map((token) => JSON.stringify(toyTokenizer.tokenText(token))))

@@ -55,7 +55,7 @@ async function activationAlone(
   tokens.set(example.tokens.slice(example.tokenIndex + 1 - length, example.tokenIndex + 1), at)
   const starts = Int32Array.from(tokens, (_, i) => i).filter((i) => i <= at || i >= at + length)
   const split: TokenSplit = { name: 'train', tokens, documentStarts: starts, documentIds: starts, bytes: 0 }
-  const source = { model, sae, split, endOfText: 0, windows: Int32Array.of(0), batchWindows: 1 }
+  const source = { model, sae, split, startOfText: 0, windows: Int32Array.of(0), batchWindows: 1 }
   for await (const batch of encodedWindows({ ...source, withActivations: true })) {
     const row = batch.rows.indexOf(at + length - 1)
     return kind === 'feature'
@@ -78,16 +78,16 @@ test('the shortest context is the first that reaches half of the activation when
     }
     expected.push(shortest)
   }
-  const found = await shortestContexts(requests, { model, sae, endOfText: 0 }, progress)
+  const found = await shortestContexts(requests, { model, sae, startOfText: 0 }, progress)
   assert.deepEqual(found, expected)
   // The examples are such that all cases come up.
   assert.ok(found.includes(null) && found.includes(1) && found.some((length) => (length ?? 0) > 1))
-  assert.deepEqual(await shortestContexts(requests, { model, sae, endOfText: 0 }, progress, 3), found)
+  assert.deepEqual(await shortestContexts(requests, { model, sae, startOfText: 0 }, progress, 3), found)
 })
 
 test('of an example near the beginning of its text no more is tried than there is', async () => {
   const example = { tokens: [1, 2], tokenIndex: 1, activations: [0, 1e6] } as unknown as Example
   const request = { kind: 'feature', unit: 0, example } as const
-  assert.deepEqual(await shortestContexts([request], { model, sae, endOfText: 0 }, progress), [null])
-  assert.deepEqual(await shortestContexts([], { model, sae, endOfText: 0 }, progress), [])
+  assert.deepEqual(await shortestContexts([request], { model, sae, startOfText: 0 }, progress), [null])
+  assert.deepEqual(await shortestContexts([], { model, sae, startOfText: 0 }, progress), [])
 })

@@ -37,7 +37,7 @@ const close = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-3 * Math.
 
 test('activations and losses of a text are those of a forward pass and encode', async () => {
   const { model, sae, tokenizer } = await app.run.model!.load()
-  const tokens = Int32Array.of(tokenizer.endOfText, ...tokenizer.encode(text))
+  const tokens = Int32Array.of(tokenizer.startOfText, ...tokenizer.encode(text))
   const T = tokens.length
   const workspace = createWorkspace(model, 1, T)
   const targets = new Int32Array(T).fill(-1)
