@@ -24,10 +24,25 @@ export interface SafetensorsHeader {
 
 /** Types whose size is known, so that shape and offsets can be compared. Others (of less than a byte) are listed unchecked. */
 const bytesPerElement: Record<string, number> = {
-  ...{ F64: 8, I64: 8, U64: 8, C64: 8 },
-  ...{ F32: 4, I32: 4, U32: 4 },
-  ...{ BF16: 2, F16: 2, I16: 2, U16: 2 },
-  ...{ I8: 1, U8: 1, BOOL: 1, F8_E5M2: 1, F8_E4M3: 1, F8_E8M0: 1, F8_E5M2FNUZ: 1, F8_E4M3FNUZ: 1 },
+  F64: 8,
+  I64: 8,
+  U64: 8,
+  C64: 8,
+  F32: 4,
+  I32: 4,
+  U32: 4,
+  BF16: 2,
+  F16: 2,
+  I16: 2,
+  U16: 2,
+  I8: 1,
+  U8: 1,
+  BOOL: 1,
+  F8_E5M2: 1,
+  F8_E4M3: 1,
+  F8_E8M0: 1,
+  F8_E5M2FNUZ: 1,
+  F8_E4M3FNUZ: 1,
 }
 
 /** The same bound as the official library: no real header is larger. */
