@@ -12,6 +12,9 @@ import { renderTable } from '../terminal/table.js'
 import { addCommand } from './command.js'
 import { madeOrReused, renderJson } from './outcome.js'
 import { addPaths, readPaths } from './run-paths.js'
+import { addSaeConvert } from './sae-convert.js'
+import { addSaeEncode } from './sae-encode.js'
+import { addSaeInfo } from './sae-info.js'
 import {
   addActivationsPath,
   defaultsFor,
@@ -22,9 +25,11 @@ import {
 import type { Outcome, Session } from './session.js'
 import { readStageJson } from './stage-json.js'
 
-/** `monosem sae train` and `monosem sae sweep` */
+/** `monosem sae train`, `sweep`, `info`, `convert` and `encode` */
 export function addSae(program: Command): void {
-  const sae = program.command('sae').description('sparse autoencoders on the activations of a transformer')
+  const sae = program
+    .command('sae')
+    .description('sparse autoencoders: train them, read those of others, run them')
   const train = addCommand(
     sae,
     'train',
@@ -43,6 +48,9 @@ export function addSae(program: Command): void {
   )
   addFlags(addActivationsPath(addPaths(train, ['corpus', 'model'], 'sae')), saeConfigSchema)
   addSweep(sae)
+  addSaeInfo(sae)
+  addSaeConvert(sae)
+  addSaeEncode(sae)
 }
 
 function addSweep(sae: Command): void {

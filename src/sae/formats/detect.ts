@@ -183,12 +183,17 @@ async function noWeights(path: string, names: readonly string[]): Promise<Monose
   })
 }
 
+/**
+ * The autoencoders in a folder of several, as paths in it; none where it is one itself, or is no directory of this disk.
+ */
+export async function listSaes(path: string): Promise<string[]> {
+  const info = await stat(path).catch(() => null)
+  if (!info?.isDirectory() || usualNames.some((name) => existsSync(join(path, name)))) return []
+  return foldersWithWeights(path)
+}
+
 /** Folders of a directory, with those below them, that hold an autoencoder each: as sparsify saves several hook points. */
-export async function foldersWithWeights(
-  path: string,
-  names?: readonly string[],
-  depth = 3,
-): Promise<string[]> {
+async function foldersWithWeights(path: string, names?: readonly string[], depth = 3): Promise<string[]> {
   const found: string[] = []
   for (const name of names ?? (await readdir(path)).sort()) {
     const folder = join(path, name)
