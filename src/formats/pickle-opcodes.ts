@@ -1,3 +1,4 @@
+import { shown } from '../errors/shown.js'
 import {
   build,
   damaged,
@@ -23,7 +24,6 @@ import {
   takeText,
   top,
 } from './pickle-machine.js'
-import { quoted } from './read-bytes.js'
 
 const u1 = (m: Machine): number => m.bytes[take(m, 1)]
 const u2 = (m: Machine): number => m.view.getUint16(take(m, 2), true)
@@ -175,7 +175,7 @@ const handlers: Record<string, (m: Machine) => void> = {
   BUILD: build,
   BINPERSID: loadPersistent,
   INST: (m) => {
-    throw refused(m, `it makes an object of ${quoted(`${takeLine(m)}.${takeLine(m)}`)}`)
+    throw refused(m, `it makes an object of ${shown(`${takeLine(m)}.${takeLine(m)}`)}`)
   },
 }
 

@@ -127,7 +127,7 @@ test('every other name is refused by its name, whichever opcode brings it', () =
   ])
     fails('format', new RegExp(`names "${module}.${name}"`.replaceAll('.', '\\.')), global(module, name))
   fails('format', /names "os\.\\n\\u001b\[31mevil…?"/, text('os'), text('\n\x1b[31mevil'), '\x93')
-  fails('format', /names "os\.x{97}…"/, global('os', 'x'.repeat(100_000)))
+  fails('format', /names "os\.x{90,}…/, global('os', 'x'.repeat(100_000)))
 })
 
 test('opcodes that make objects of classes are refused by their names', () => {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { shown } from '../../errors/shown.js'
 import { type TransformerConfig, type TransformerOptions, transformerConfig } from '../transformer-config.js'
 import { parseFields, unsupported } from './fields.js'
 import { readRotary } from './rotary.js'
@@ -8,7 +9,12 @@ import { readRotary } from './rotary.js'
  * granted where the file says nothing.
  */
 
-const size = z.int().min(1)
+/** Sizes of tensors. The bounds are far above every model, and keep a broken file from filling the memory. */
+const size = z
+  .int()
+  .min(1)
+  .max(2 ** 31 - 1)
+const layerCount = z.int().min(1).max(10_000)
 const positive = z.number().positive()
 const off = z.literal([false, null], { error: 'expected false: Monosem does not compute this variant' })
 
@@ -27,8 +33,7 @@ const activations: Record<string, NonNullable<TransformerOptions['activation']>>
 }
 
 const activation = z.string().transform((name, context) => {
-  const kind = activations[name]
-  if (kind) return kind
+  if (Object.hasOwn(activations, name)) return activations[name]
   const known = Object.keys(activations).join(', ')
   context.addIssue({ code: 'custom', message: `expected one of ${known}` })
   return z.NEVER
@@ -40,7 +45,7 @@ const gpt2Schema = z.object({
   vocab_size: size.default(50257),
   n_positions: size.default(1024),
   n_embd: size.default(768),
-  n_layer: size.default(12),
+  n_layer: layerCount.default(12),
   n_head: size.default(12),
   n_inner: size.nullable().default(null),
   activation_function: activation.default('gelu_tanh'),
@@ -73,7 +78,7 @@ const gptNeoxSchema = z.object({
   vocab_size: size.default(50432),
   max_position_embeddings: size.default(2048),
   hidden_size: size.default(6144),
-  num_hidden_layers: size.default(44),
+  num_hidden_layers: layerCount.default(44),
   num_attention_heads: size.default(64),
   intermediate_size: size.default(24576),
   hidden_act: activation.default('gelu'),
@@ -116,7 +121,7 @@ const llamaSchema = z.object({
   vocab_size: size.default(32000),
   max_position_embeddings: size.default(2048),
   hidden_size: size.default(4096),
-  num_hidden_layers: size.default(32),
+  num_hidden_layers: layerCount.default(32),
   num_attention_heads: size.default(32),
   num_key_value_heads: size.nullable().default(null),
   head_dim: size.nullable().default(null),
@@ -158,7 +163,7 @@ const gemma2Schema = llamaSchema.omit({ hidden_act: true }).extend({
   vocab_size: size.default(256_000),
   max_position_embeddings: size.default(8192),
   hidden_size: size.default(2304),
-  num_hidden_layers: size.default(26),
+  num_hidden_layers: layerCount.default(26),
   num_attention_heads: size.default(8),
   num_key_value_heads: size.default(4),
   head_dim: size.default(256),
@@ -323,7 +328,7 @@ export function readHuggingFaceConfig(value: unknown, path: string): Transformer
   if (!isHuggingFaceFamily(family))
     throw unsupported(
       path,
-      `model_type: expected one of ${Object.keys(families).join(', ')}, got ${JSON.stringify(family)}`,
+      `model_type: expected one of ${Object.keys(families).join(', ')}, got ${shown(family)}`,
     )
   if (quantization !== undefined && quantization !== null)
     throw unsupported(path, 'quantization_config: expected none, quantised weights are not read')

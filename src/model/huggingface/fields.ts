@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { z } from 'zod'
 import { MonosemError } from '../../errors/monosem-error.js'
+import { shown } from '../../errors/shown.js'
 import { storageError } from '../../storage/atomic-file.js'
 
 /**
@@ -17,7 +18,7 @@ export function parseFields<S extends z.ZodType>(
   const [issue] = result.error.issues
   const came = issue.path.reduce<unknown>((part, key) => (part as Record<PropertyKey, unknown>)?.[key], value)
   const expected = issue.message.replace(/^[\w ]+: expected/, 'expected').replace(/, received .*$/, '')
-  throw unsupported(path, `${issue.path.join('.')}: ${expected}, got ${JSON.stringify(came) ?? 'nothing'}`)
+  throw unsupported(path, `${issue.path.join('.')}: ${expected}, got ${shown(came)}`)
 }
 
 /** A configuration that Monosem does not load. */

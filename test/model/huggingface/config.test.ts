@@ -204,7 +204,7 @@ test('a configuration that makes no sense names its file, field and value', asyn
   refuses({ ...llama, num_hidden_layers: '3' }, /num_hidden_layers: expected .*, got "3"/)
   refuses({ ...llama, num_key_value_heads: 3 }, /keyValueHeads to divide heads 4, got 3/, 'config')
   refuses({ ...llama, model_type: 'mamba' }, /model_type: expected one of gpt2, gpt_neox, llama.*got "mamba"/)
-  refuses({}, /model_type: expected one of .*got undefined/)
+  refuses({}, /model_type: expected one of .*got nothing/)
   for (const value of [null, [], 'text', 3]) refuses(value, /expected a JSON object/)
 })
 
