@@ -1,7 +1,6 @@
 import { z } from 'zod'
-import { shown } from '../../errors/shown.js'
 import { type TransformerConfig, type TransformerOptions, transformerConfig } from '../transformer-config.js'
-import { parseFields, unsupported } from './fields.js'
+import { parseFields, shown, unsupported } from './fields.js'
 import { readRotary } from './rotary.js'
 
 /*
@@ -9,12 +8,9 @@ import { readRotary } from './rotary.js'
  * granted where the file says nothing.
  */
 
-/** Sizes of tensors. The bounds are far above every model, and keep a broken file from filling the memory. */
-const size = z
-  .int()
-  .min(1)
-  .max(2 ** 31 - 1)
-const layerCount = z.int().min(1).max(10_000)
+const size = z.int().min(1)
+/** layers and heads: far above every model, so that lists of them stay small whatever a file says */
+const count = size.max(4096)
 const positive = z.number().positive()
 const off = z.literal([false, null], { error: 'expected false: Monosem does not compute this variant' })
 
@@ -33,7 +29,8 @@ const activations: Record<string, NonNullable<TransformerOptions['activation']>>
 }
 
 const activation = z.string().transform((name, context) => {
-  if (Object.hasOwn(activations, name)) return activations[name]
+  const kind = activations[name]
+  if (kind) return kind
   const known = Object.keys(activations).join(', ')
   context.addIssue({ code: 'custom', message: `expected one of ${known}` })
   return z.NEVER
@@ -45,8 +42,8 @@ const gpt2Schema = z.object({
   vocab_size: size.default(50257),
   n_positions: size.default(1024),
   n_embd: size.default(768),
-  n_layer: layerCount.default(12),
-  n_head: size.default(12),
+  n_layer: count.default(12),
+  n_head: count.default(12),
   n_inner: size.nullable().default(null),
   activation_function: activation.default('gelu_tanh'),
   layer_norm_epsilon: positive.default(1e-5),
@@ -78,8 +75,8 @@ const gptNeoxSchema = z.object({
   vocab_size: size.default(50432),
   max_position_embeddings: size.default(2048),
   hidden_size: size.default(6144),
-  num_hidden_layers: layerCount.default(44),
-  num_attention_heads: size.default(64),
+  num_hidden_layers: count.default(44),
+  num_attention_heads: count.default(64),
   intermediate_size: size.default(24576),
   hidden_act: activation.default('gelu'),
   layer_norm_eps: positive.default(1e-5),
@@ -121,9 +118,9 @@ const llamaSchema = z.object({
   vocab_size: size.default(32000),
   max_position_embeddings: size.default(2048),
   hidden_size: size.default(4096),
-  num_hidden_layers: layerCount.default(32),
-  num_attention_heads: size.default(32),
-  num_key_value_heads: size.nullable().default(null),
+  num_hidden_layers: count.default(32),
+  num_attention_heads: count.default(32),
+  num_key_value_heads: count.nullable().default(null),
   head_dim: size.nullable().default(null),
   intermediate_size: size.default(11008),
   hidden_act: activation.default('silu'),
@@ -135,7 +132,7 @@ const llamaSchema = z.object({
 
 const mistralSchema = llamaSchema.extend({
   max_position_embeddings: size.default(131_072),
-  num_key_value_heads: size.nullable().default(8),
+  num_key_value_heads: count.nullable().default(8),
   intermediate_size: size.default(14336),
   sliding_window: size.nullable().default(4096),
   layer_types: z.null({ error: 'expected none: in Mistral all layers have the same window' }).default(null),
@@ -149,7 +146,7 @@ const layerTypes = z
 const qwenSchema = llamaSchema.extend({
   vocab_size: size.default(151_936),
   max_position_embeddings: size.default(32768),
-  num_key_value_heads: size.nullable().default(32),
+  num_key_value_heads: count.nullable().default(32),
   intermediate_size: size.default(22016),
   use_sliding_window: z.boolean().default(false),
   sliding_window: size.nullable().default(4096),
@@ -163,9 +160,9 @@ const gemma2Schema = llamaSchema.omit({ hidden_act: true }).extend({
   vocab_size: size.default(256_000),
   max_position_embeddings: size.default(8192),
   hidden_size: size.default(2304),
-  num_hidden_layers: layerCount.default(26),
-  num_attention_heads: size.default(8),
-  num_key_value_heads: size.default(4),
+  num_hidden_layers: count.default(26),
+  num_attention_heads: count.default(8),
+  num_key_value_heads: count.default(4),
   head_dim: size.default(256),
   intermediate_size: size.default(9216),
   hidden_activation: activation.default('gelu_tanh'),

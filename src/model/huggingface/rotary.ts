@@ -1,7 +1,6 @@
 import { z } from 'zod'
-import { shown } from '../../errors/shown.js'
 import type { TransformerOptions } from '../transformer-config.js'
-import { parseFields, unsupported } from './fields.js'
+import { parseFields, shown, unsupported } from './fields.js'
 
 type Rotary = NonNullable<TransformerOptions['rotary']>
 
@@ -42,7 +41,7 @@ export function readRotary(value: Record<string, unknown>, path: string, default
   const [key, rope] = ropeFields(value, path)
   const at = `${path}: ${key}`
   const fields = parseFields(ropeSchema, rope, at)
-  const fraction = fields.partial_rotary_factor ?? value.partial_rotary_factor ?? defaults.fraction ?? 1
+  const fraction = fields.partial_rotary_factor ?? defaults.fraction ?? value.partial_rotary_factor ?? 1
   if (typeof fraction !== 'number' || (defaults.fraction === undefined && fraction !== 1))
     throw unsupported(path, `partial_rotary_factor: expected 1 in this family, got ${shown(fraction)}`)
   return {
@@ -75,11 +74,14 @@ function readScaling(
       top === undefined ? rope : { ...rope, original_max_position_embeddings: top },
       at,
     )
+    const { low_freq_factor: low, high_freq_factor: high } = fields
+    if (high <= low)
+      throw unsupported(at, `high_freq_factor: expected more than low_freq_factor ${low}, got ${high}`)
     return {
       kind: 'llama3',
       factor: fields.factor,
-      lowFrequencyFactor: fields.low_freq_factor,
-      highFrequencyFactor: fields.high_freq_factor,
+      lowFrequencyFactor: low,
+      highFrequencyFactor: high,
       originalContext: fields.original_max_position_embeddings ?? context,
     }
   }
