@@ -44,10 +44,15 @@ export {
 export * from './model/transformer.js'
 
 // activations and sae: the autoencoder and what it is trained on
+export { type ActivationStore, openActivations } from './activations/activation-store.js'
+export { type HarvestConfig, harvestConfigSchema } from './activations/harvest-config.js'
+export { runHarvestStage } from './activations/harvest-stage.js'
 export { createLiveSource, type LiveSourceOptions } from './activations/live-source.js'
 export { requireSaeFits } from './activations/sae-on-model.js'
 export { reconstruction, type Splice, spliceHooks } from './activations/splice.js'
 export { type SplicedRows, type WithSaeOptions, withSae } from './activations/with-sae.js'
+export { type StoreInfo, shardFile, shardTensors } from './activations/store-info.js'
+export { createStoredSource, type StoredSourceOptions } from './activations/stored-source.js'
 export type { ActivationPair, ActivationSource } from './sae/activation-source.js'
 export { setFeature } from './sae/edit-codes.js'
 export { resolveSaeConfig } from './sae/resolve-config.js'

@@ -38,8 +38,8 @@ export function createBlockReader(
     const rows = Math.ceil(readBytes / (store.width(hookName) * bytesPerValue[store.info.dtype]))
     for (let at = 0; at < count && !closed; at += rows) {
       const part = Math.min(rows, count - at)
-      const { data } = await reader.readRows(shardTensors.activations, first + at, part)
-      if (!closed) kernels.write(kernels.rows(target, at, part), data as Float32Array)
+      const { data } = await reader.readRows(shardTensors.activations, first + at, part, { bits: true })
+      if (!closed) kernels.write(kernels.rows(target, at, part), data as Float32Array | Uint16Array)
     }
     if (first + count < store.info.shardRows[shard]) return
     readers.delete(key)

@@ -1,7 +1,28 @@
 import type { TokenSplit } from '../corpus/corpus.js'
 import { locate } from '../corpus/windows.js'
 import { MonosemError } from '../errors/monosem-error.js'
-import { type RowLayout, rowPositions } from './row-layout.js'
+import { hookWidth, type Transformer } from '../model/transformer.js'
+import type { HarvestConfig } from './harvest-config.js'
+import { createRowLayout, type RowLayout, rowPositions } from './row-layout.js'
+import { bytesPerValue, type StoreInfo } from './store-info.js'
+
+export interface HarvestInputs {
+  model: Transformer
+  /** how `model_name` calls it */
+  modelName: string
+  split: TokenSplit
+  /** token that stands before every document */
+  startOfText: number
+}
+
+/** What will be computed and written, known before any of it is. */
+export interface HarvestPlan {
+  layout: RowLayout
+  shards: ShardPlan[]
+  info: StoreInfo
+  /** sequences per forward pass: no more than a shard has */
+  modelBatch: number
+}
 
 /** Which windows of the text fill one shard. Only the last one of a store may use a part of its last window. */
 export interface ShardPlan {
@@ -15,6 +36,39 @@ export interface RowIds {
   tokenIds: Int32Array
   positions: Int32Array
   documentIds: Int32Array
+}
+
+/** Bytes of a row's token, position and document. */
+const idBytes = 12
+
+/** @throws MonosemError config (no such hook point; no text; more tokens than the text has) */
+export function planHarvest(config: HarvestConfig, inputs: HarvestInputs): HarvestPlan {
+  const { model, modelName, split, startOfText } = inputs
+  const { contextSize = model.config.context, keepBos, dtype } = config
+  const leftOutToken = keepBos ? null : startOfText
+  const hooks = [...new Set(config.hook)].map((name) => ({ name, width: hookWidth(model.config, name) }))
+  const layout = createRowLayout(split, contextSize, leftOutToken, config.seed)
+  const shardWindows = windowsPerShard(config, Math.max(...hooks.map(({ width }) => width)), contextSize)
+  const shards = planShards(layout, shardWindows, config.tokens)
+  const shardRows = shards.map(({ rows }) => rows)
+  const rows = shardRows.reduce((a, b) => a + b, 0)
+  const text = { split: config.split, contextSize, prependBos: false, leftOutToken }
+  const info = { modelName, hooks, dtype, ...text, rows, shardRows }
+  return { layout, shards, info, modelBatch: Math.min(config.modelBatch, shardWindows) }
+}
+
+/** Whole passes fill a shard, where it is larger than one. @param widest D of the widest hook point */
+function windowsPerShard(config: HarvestConfig, widest: number, contextSize: number): number {
+  const { modelBatch, shardMb, dtype, shardTokens } = config
+  const rows = shardTokens ?? (shardMb * 1e6) / (widest * bytesPerValue[dtype] + idBytes)
+  const windows = Math.max(1, Math.floor(rows / contextSize))
+  return windows < modelBatch ? windows : windows - (windows % modelBatch)
+}
+
+/** Size of shards with these numbers of rows, all hook points together, without the headers. */
+export function bytesOf({ hooks, dtype }: StoreInfo, shardRows: readonly number[]): number {
+  const perRow = hooks.reduce((sum, { width }) => sum + width * bytesPerValue[dtype] + idBytes, 0)
+  return shardRows.reduce((sum, rows) => sum + rows * perRow, 0)
 }
 
 /**

@@ -1,46 +1,48 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { TokenSplit } from '../corpus/corpus.js'
-import { bf16Bits } from '../formats/half-floats.js'
-import { createSafetensorsStream, type SafetensorsStream } from '../formats/safetensors-stream.js'
+import { narrowToBf16 } from '../formats/half-floats.js'
+import { createSafetensorsWriter, type SafetensorsWriter } from '../formats/safetensors-writer.js'
 import type { Tensor } from '../kernels/kernels.js'
-import { hookWidth, type Transformer } from '../model/transformer.js'
 import { type ProgressTask, type StageContext, throwIfInterrupted } from '../progress/progress.js'
 import { writeFileAtomic } from '../storage/atomic-file.js'
 import { formatBytes, requireFreeSpace } from '../storage/free-space.js'
 import type { FileEntry } from '../storage/stage.js'
 import { type ActivationPass, createActivationPass } from './activation-pass.js'
 import type { HarvestConfig } from './harvest-config.js'
-import { planShards, rowIds, type ShardPlan } from './harvest-plan.js'
-import { createRowLayout, type RowLayout } from './row-layout.js'
-import { bytesPerValue, STORE_FILE, type StoreInfo, shardFile, shardTensors } from './store-info.js'
+import {
+  bytesOf,
+  type HarvestInputs,
+  type HarvestPlan,
+  planHarvest,
+  type RowIds,
+  rowIds,
+  type ShardPlan,
+} from './harvest-plan.js'
+import { STORE_FILE, type StoreInfo, shardFile, shardTensors } from './store-info.js'
 import { createWriteQueue, type WriteQueue } from './write-queue.js'
-
-export interface HarvestInputs {
-  model: Transformer
-  /** how `model_name` calls it */
-  modelName: string
-  split: TokenSplit
-  /** token that stands before every document */
-  startOfText: number
-}
 
 /** Files that are whole, by name: what the checkpoint holds. */
 type Finished = Record<string, FileEntry>
 
+/** Room for the rows of one pass at one hook point. */
+interface HookRows {
+  /** [B*T, D] in the type of the store */
+  gathered: Tensor
+  /** arrays of as many numbers that are not in use */
+  spare: Float32Array[]
+}
+
 /** Everything that stays the same from shard to shard. */
 interface Harvest {
   directory: string
-  config: HarvestConfig
   inputs: HarvestInputs
-  layout: RowLayout
-  info: StoreInfo
+  plan: HarvestPlan
   pass: ActivationPass
-  /** where the rows of one pass are gathered, by hook point: [B*T, D] in the type of the store */
-  gathered: Map<string, Tensor>
+  /** by hook point, in the order of the store */
+  rows: Map<string, HookRows>
   queue: WriteQueue
-  /** files that are being written, one for each hook point */
-  streams: SafetensorsStream[]
+  /** of the shard that is being written, one for each hook point */
+  writers: SafetensorsWriter[]
   finished: Finished
   signal: AbortSignal | undefined
   report(rows: number, bytes: number): void
@@ -53,9 +55,6 @@ const CHECKPOINT = 'checkpoint.json'
  * at the end of a file when the disk is waited for.
  */
 const passesAhead = 4
-
-/** Bytes of a row's token, position and document. */
-const idBytes = 12
 
 /**
  * Writes the activations of a model on text into a directory: shards of safetensors for each hook point, and activations.json.
@@ -71,83 +70,51 @@ export async function harvest(
   hashed: Map<string, FileEntry>,
   { progress, signal }: StageContext,
 ): Promise<void> {
-  const { model, split } = inputs
-  const { kernels } = model
-  const contextSize = config.contextSize ?? model.config.context
-  const layout = createRowLayout(split, contextSize, config.keepBos ? null : inputs.startOfText, config.seed)
-  const shardWindows = windowsPerShard(config, model, contextSize)
-  const shards = planShards(layout, shardWindows, config.tokens)
-  const info = describe(config, inputs, layout, shards)
+  const plan = planHarvest(config, inputs)
+  const { info, shards } = plan
   const finished = await readFinished(directory, info)
   const first = Object.keys(finished).length / info.hooks.length
   const needed = bytesOf(info, info.shardRows.slice(first))
   await requireFreeSpace(directory, needed, 'lower --tokens, name fewer hook points, or use --dtype bf16')
   progress.note(`activations: ${info.rows} tokens, ${formatBytes(bytesOf(info, info.shardRows))}`)
-
-  const names = info.hooks.map(({ name }) => name)
-  const modelBatch = Math.min(config.modelBatch, shardWindows)
-  const pass = createActivationPass(model, split, { hookNames: names, layout, modelBatch })
-  const gathered = new Map(
-    info.hooks.map(({ name, width }) => [
-      name,
-      kernels.zeros([modelBatch * contextSize, width], config.dtype),
-    ]),
-  )
   const task = progress.start('harvest activations', info.rows, 'tokens')
-  const queue = createWriteQueue(passesAhead)
-  const report = startReport(
-    task,
-    info.shardRows.slice(0, first).reduce((a, b) => a + b, 0),
-  )
-  const parts = { directory, config: { ...config, modelBatch }, inputs, layout, info, pass, gathered, queue }
-  const run: Harvest = { ...parts, streams: [], finished, signal, report }
+  const already = info.shardRows.slice(0, first).reduce((a, b) => a + b, 0)
+  const run: Harvest = {
+    ...{ directory, inputs, plan, finished, signal, writers: [] },
+    ...openPass(inputs, plan),
+    queue: createWriteQueue(passesAhead),
+    report: startReport(task, already),
+  }
   try {
     for (let shard = first; shard < shards.length; shard++) await harvestShard(run, shards[shard], shard)
-    await queue.drain()
+    await run.queue.drain()
   } finally {
-    await queue.drain().catch(() => {})
-    for (const stream of run.streams) await stream.discard()
-    pass.free()
-    for (const tensor of gathered.values()) kernels.free(tensor)
+    await close(run)
     task.end()
   }
   await writeFileAtomic(join(directory, STORE_FILE), `${JSON.stringify(info, null, 2)}\n`)
-  for (const [name, entry] of Object.entries(run.finished)) hashed.set(name, entry)
+  for (const [name, entry] of Object.entries(finished)) hashed.set(name, entry)
 }
 
-/** Whole passes fill a shard, where it is larger than one. */
-function windowsPerShard(config: HarvestConfig, { config: sizes }: Transformer, contextSize: number): number {
-  const { modelBatch, shardMb, dtype, shardTokens } = config
-  const widest = Math.max(...config.hook.map((name) => hookWidth(sizes, name)))
-  const rows = shardTokens ?? (shardMb * 1e6) / (widest * bytesPerValue[dtype] + idBytes)
-  const windows = Math.max(1, Math.floor(rows / contextSize))
-  return windows < modelBatch ? windows : windows - (windows % modelBatch)
+function openPass(
+  { model, split }: HarvestInputs,
+  { info, layout, modelBatch }: HarvestPlan,
+): Pick<Harvest, 'pass' | 'rows'> {
+  const hookNames = info.hooks.map(({ name }) => name)
+  const pass = createActivationPass(model, split, { hookNames, layout, modelBatch })
+  const rows = info.hooks.map(({ name, width }): [string, HookRows] => {
+    const shape = [modelBatch * info.contextSize, width]
+    return [name, { gathered: model.kernels.zeros(shape, info.dtype), spare: [] }]
+  })
+  return { pass, rows: new Map(rows) }
 }
 
-function describe(
-  config: HarvestConfig,
-  { model, modelName }: HarvestInputs,
-  { contextSize, leftOut }: RowLayout,
-  shards: readonly ShardPlan[],
-): StoreInfo {
-  const shardRows = shards.map(({ rows }) => rows)
-  return {
-    modelName,
-    hooks: [...new Set(config.hook)].map((name) => ({ name, width: hookWidth(model.config, name) })),
-    dtype: config.dtype,
-    split: config.split,
-    contextSize,
-    prependBos: false,
-    leftOutToken: leftOut,
-    rows: shardRows.reduce((a, b) => a + b, 0),
-    shardRows,
-  }
-}
-
-/** Size of shards with these numbers of rows, all hook points together, without the headers. */
-function bytesOf({ hooks, dtype }: StoreInfo, shardRows: readonly number[]): number {
-  const perRow = hooks.reduce((sum, { width }) => sum + width * bytesPerValue[dtype] + idBytes, 0)
-  return shardRows.reduce((sum, rows) => sum + rows * perRow, 0)
+/** Waits for what is being written, removes files that are not whole, and gives the memory back. */
+async function close({ queue, writers, pass, rows, inputs }: Harvest): Promise<void> {
+  await queue.drain().catch(() => {})
+  for (const writer of writers) await writer.discard()
+  pass.free()
+  for (const { gathered } of rows.values()) inputs.model.kernels.free(gathered)
 }
 
 /** The files of the shards that an earlier run completed, as far as they are still there. */
@@ -170,66 +137,81 @@ async function readFinished(directory: string, info: StoreInfo): Promise<Finishe
 }
 
 /** Enqueues the forward passes of one shard, and what is to be written when they are done. */
-async function harvestShard(run: Harvest, plan: ShardPlan, shard: number): Promise<void> {
-  const { config, inputs, pass, gathered, info, queue } = run
-  const { kernels } = inputs.model
-  await queue.push(() => openShard(run, plan, shard))
-  let left = plan.rows
-  for (let at = 0; at < plan.windows.length; at += config.modelBatch) {
+async function harvestShard(run: Harvest, shard: ShardPlan, index: number): Promise<void> {
+  const { pass, queue } = run
+  const { modelBatch } = run.plan
+  await queue.push(() => openShard(run, shard, index))
+  let done = 0
+  for (let at = 0; at < shard.windows.length; at += modelBatch) {
     throwIfInterrupted(run.signal)
-    const windows = plan.windows.subarray(at, at + config.modelBatch)
-    const positions = pass.run(windows).subarray(0, left)
+    const positions = pass.run(shard.windows.subarray(at, at + modelBatch)).subarray(0, shard.rows - done)
     if (positions.length === 0) continue
-    left -= positions.length
-    const rowsOf = (name: string): Tensor => kernels.rows(gathered.get(name) as Tensor, 0, positions.length)
-    pass.copyRows(positions, rowsOf)
-    const values = Promise.all(info.hooks.map(({ name }) => kernels.readF32(rowsOf(name))))
+    const first = done
+    done += positions.length
+    const values = readRows(run, positions)
     // the job that waits for it may come much later
     values.catch(() => {})
-    await queue.push(() => appendRows(run, values, positions.length))
+    await queue.push(async () => writeRows(run, await values, first, positions.length))
   }
-  await queue.push(() => closeShard(run, shard))
+  await queue.push(() => closeShard(run, index))
 }
 
-async function openShard(run: Harvest, plan: ShardPlan, shard: number): Promise<void> {
-  const { directory, inputs, layout, info } = run
-  const ids = rowIds(inputs.split, layout, plan)
-  const shape = [plan.rows]
-  const known = {
-    [shardTensors.tokenIds]: { shape, data: ids.tokenIds },
-    [shardTensors.positions]: { shape, data: ids.positions },
-    [shardTensors.documentIds]: { shape, data: ids.documentIds },
-  }
+/** The rows of the last pass at each hook point, in arrays that `writeRows` takes back. */
+function readRows({ inputs, pass, rows }: Harvest, positions: Int32Array): Promise<Float32Array[]> {
+  const { kernels } = inputs.model
+  const part = ({ gathered }: HookRows): Tensor => kernels.rows(gathered, 0, positions.length)
+  pass.copyRows(positions, (name) => part(rows.get(name) as HookRows))
+  const reads = [...rows.values()].map((hook) => {
+    const [length, width] = hook.gathered.shape
+    const array = hook.spare.pop() ?? new Float32Array(length * width)
+    return kernels.readF32(part(hook), array.subarray(0, positions.length * width))
+  })
+  return Promise.all(reads)
+}
+
+async function openShard({ directory, inputs, plan, writers }: Harvest, shard: ShardPlan, index: number) {
+  const { info, layout } = plan
+  const ids = Object.entries(rowIds(inputs.split, layout, shard)) as [keyof RowIds, Int32Array][]
+  const column = { dtype: 'I32', shape: [shard.rows] } as const
+  const dtype = info.dtype === 'f32' ? 'F32' : 'BF16'
   for (const { name, width } of info.hooks) {
-    const stream = await createSafetensorsStream(join(directory, shardFile(name, shard)), {
-      known,
-      streamed: {
-        name: shardTensors.activations,
-        dtype: info.dtype === 'f32' ? 'F32' : 'BF16',
-        shape: [plan.rows, width],
+    const writer = await createSafetensorsWriter(
+      join(directory, shardFile(name, index)),
+      {
+        ...Object.fromEntries(ids.map(([id]) => [shardTensors[id], column])),
+        [shardTensors.activations]: { dtype, shape: [shard.rows, width] },
       },
-      metadata: { model_name: info.modelName, hook_name: name, context_size: String(info.contextSize) },
-    })
-    run.streams.push(stream)
+      { model_name: info.modelName, hook_name: name, context_size: String(info.contextSize) },
+    )
+    writers.push(writer)
+    for (const [id, data] of ids) await writer.write(shardTensors[id], data)
   }
 }
 
-async function appendRows(run: Harvest, values: Promise<Float32Array[]>, rows: number): Promise<void> {
+/** @param first row of the shard */
+async function writeRows(
+  { plan, rows, writers, report }: Harvest,
+  values: Float32Array[],
+  first: number,
+  count: number,
+): Promise<void> {
+  const { hooks, dtype } = plan.info
   let bytes = 0
-  for (const [i, data] of (await values).entries()) {
-    const stored = run.info.dtype === 'f32' ? data : bf16Bits(data)
-    await run.streams[i].append(new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength))
+  for (const [i, { name, width }] of hooks.entries()) {
+    const stored = dtype === 'f32' ? values[i] : narrowToBf16(values[i])
+    await writers[i].write(shardTensors.activations, stored, first * width)
     bytes += stored.byteLength
+    rows.get(name)?.spare.push(new Float32Array(values[i].buffer))
   }
-  run.report(rows, bytes)
+  report(count, bytes)
 }
 
 /** Finishes the files of a shard, then notes that they are whole. */
-async function closeShard(run: Harvest, shard: number): Promise<void> {
-  const { directory, info, streams, finished } = run
-  const entries = await Promise.all(streams.map((stream) => stream.finish()))
-  run.streams = []
-  for (const [i, { name }] of info.hooks.entries()) finished[shardFile(name, shard)] = entries[i]
+async function closeShard({ directory, plan, writers, finished }: Harvest, index: number): Promise<void> {
+  const entries = await Promise.all(writers.map((writer) => writer.finish()))
+  writers.length = 0
+  for (const [i, { name }] of plan.info.hooks.entries())
+    finished[shardFile(name, index)] = entries[i] as FileEntry
   await writeFileAtomic(join(directory, CHECKPOINT), JSON.stringify(finished))
 }
 

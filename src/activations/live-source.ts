@@ -66,8 +66,7 @@ export function createLiveSource(
   options: LiveSourceOptions,
 ): ActivationSource {
   const { hookName, targetHookName = hookName, contextSize = model.config.context } = options
-  const { startOfText } = corpus.tokenizer
-  const layout = createRowLayout(corpus.train, contextSize, startOfText, options.seed)
+  const layout = createRowLayout(corpus.train, contextSize, corpus.tokenizer.startOfText, options.seed)
   const parts: Parts = { kernels, model, corpus, layout, options }
   const pairs = targetHookName !== hookName
   const dOut = hookWidth(model.config, targetHookName)
@@ -75,7 +74,7 @@ export function createLiveSource(
     d: hookWidth(model.config, hookName),
     ...(pairs && { dOut }),
     metadata: sourceMetadata({
-      modelName: 'monosem',
+      modelName: model.name ?? model.config.family,
       hookName,
       targetHookName,
       contextSize,

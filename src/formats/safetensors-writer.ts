@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { MonosemError } from '../errors/monosem-error.js'
 import { storageError, syncDirectory } from '../storage/atomic-file.js'
+import type { FileEntry } from '../storage/stage.js'
 import { bytesPerElement, naturalDtype, type SafetensorsData, type SafetensorsDtype } from './safetensors.js'
 import { elementCount, headerBytes } from './safetensors-header.js'
 
@@ -18,8 +20,12 @@ export interface SafetensorsWriter {
    * @throws MonosemError missing (no such tensor), shape (another type, or beyond its end), io
    */
   write(name: string, data: SafetensorsData, first?: number): Promise<void>
-  /** Syncs the file and gives it its name. @throws MonosemError shape (a tensor has not got all its elements), io */
-  finish(): Promise<void>
+  /**
+   * Syncs the file and gives it its name.
+   * @returns what a manifest says of it, where all was written in the order of the file; else null
+   * @throws MonosemError shape (a tensor has not got all its elements), io
+   */
+  finish(): Promise<FileEntry | null>
   /** Closes and removes the file, unless it is finished. */
   discard(): Promise<void>
 }
@@ -34,7 +40,7 @@ interface Place extends PlannedTensor {
 
 /**
  * Starts a safetensors file that never has to be in memory: all shapes are known, the data comes in pieces. A reader sees the whole file or
- * none. Larger element types come first, so that every tensor starts aligned.
+ * none. Larger element types come first, so that every tensor starts aligned; those of one size in the order of `tensors`.
  * @throws MonosemError io
  */
 export async function createSafetensorsWriter(
@@ -44,7 +50,8 @@ export async function createSafetensorsWriter(
 ): Promise<SafetensorsWriter> {
   const temporary = `${path}.tmp`
   const { header, places } = layOut(tensors, metadata)
-  let file: FileHandle | null = null
+  const hash = createHash('sha256')
+  let [hashed, file]: [number, FileHandle | null] = [0, null]
   const discard = async (): Promise<void> => {
     const opened = file
     file = null
@@ -62,6 +69,8 @@ export async function createSafetensorsWriter(
   }
   const put = async (bytes: Uint8Array, at: number): Promise<void> => {
     if (file === null) throw new MonosemError('io', `write ${path}: the file is closed`)
+    if (at === hashed) hash.update(bytes)
+    hashed = at === hashed ? at + bytes.length : Number.NaN
     for (let done = 0; done < bytes.length; )
       done += (await file.write(bytes, done, Math.min(bytes.length - done, maxWriteBytes), at + done))
         .bytesWritten
@@ -78,8 +87,8 @@ export async function createSafetensorsWriter(
         await put(bytes, place.begin + first * bytesPerElement[place.dtype])
         place.written += data.length
       }),
-    finish: () =>
-      attempt(async () => {
+    async finish() {
+      await attempt(async () => {
         for (const [name, { written, elements }] of places)
           if (written !== elements)
             throw new MonosemError(
@@ -91,7 +100,9 @@ export async function createSafetensorsWriter(
         file = null
         await rename(temporary, path)
         await syncDirectory(dirname(path))
-      }),
+      })
+      return Number.isNaN(hashed) ? null : { sha256: hash.digest('hex'), bytes: hashed }
+    },
     discard,
   }
 }
@@ -104,7 +115,7 @@ function layOut(
   metadata: Record<string, string>,
 ): { header: Uint8Array; places: Map<string, Place> } {
   const sorted = Object.entries(tensors).sort(
-    ([a, x], [b, y]) => bytesPerElement[y.dtype] - bytesPerElement[x.dtype] || (a < b ? -1 : 1),
+    ([, x], [, y]) => bytesPerElement[y.dtype] - bytesPerElement[x.dtype],
   )
   const header: [string, unknown][] = []
   if (Object.keys(metadata).length > 0) header.push(['__metadata__', metadata])

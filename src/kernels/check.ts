@@ -131,8 +131,15 @@ export function checkWrite(t: Tensor, data: RawData): void {
     throw misfit('write', `data for ${t.dtype}`, given)
 }
 
-export function checkReadF32(t: Tensor): void {
+export function checkReadF32(t: Tensor, into?: Float32Array): void {
   if (t.dtype === 'i32') throw misfit('readF32', 'a tensor of type f32 or bf16', t.dtype)
+  const count = elementCount(t.shape)
+  if (into !== undefined && !(into instanceof Float32Array && into.length === count))
+    throw misfit(
+      'readF32',
+      `a Float32Array of ${count} elements to fill`,
+      `${(into as Float32Array)?.length}`,
+    )
 }
 
 // ---- elementwise and reductions ----

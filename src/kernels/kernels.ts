@@ -76,7 +76,8 @@ export interface Kernels extends SaeKernels {
   write(t: Tensor, data: Float32Array | Int32Array | Uint16Array): void
   /** A copy of the content once all earlier operations are done. bf16 is widened to f32. */
   read(t: Tensor): Promise<Float32Array | Int32Array>
-  readF32(t: Tensor): Promise<Float32Array>
+  /** The same of f32 and bf16. @param into array of as many elements that is filled and returned, instead of a new one */
+  readF32(t: Tensor, into?: Float32Array): Promise<Float32Array>
   /** Gives the memory back before the garbage collector would. Using the tensor (or a window on it) later is an error. */
   free(t: Tensor): void
   /** Resolves when everything enqueued so far is done; rejects with the first error among it. */

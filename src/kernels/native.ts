@@ -85,9 +85,9 @@ function memory({ call, promise, allocate }: Boundary) {
     check.checkWrite(t, data)
     call('write', t, data)
   }
-  const read = (t: Tensor): Promise<Float32Array | Int32Array> => {
+  const read = (t: Tensor, into?: Float32Array): Promise<Float32Array | Int32Array> => {
     const count = check.elementCount(t.shape)
-    const data = t.dtype === 'i32' ? new Int32Array(count) : new Float32Array(count)
+    const data = into ?? (t.dtype === 'i32' ? new Int32Array(count) : new Float32Array(count))
     return promise<void>('read', t, data).then(() => data)
   }
   return {
@@ -119,10 +119,10 @@ function memory({ call, promise, allocate }: Boundary) {
       return new NativeTensor([...shape], dtype, handle, storage)
     },
     write,
-    read,
-    readF32(t: Tensor): Promise<Float32Array> {
-      check.checkReadF32(t)
-      return read(t) as Promise<Float32Array>
+    read: (t: Tensor) => read(t),
+    readF32(t: Tensor, into?: Float32Array): Promise<Float32Array> {
+      check.checkReadF32(t, into)
+      return read(t, into) as Promise<Float32Array>
     },
     free(t: Tensor): void {
       call('release', t)

@@ -120,7 +120,11 @@ function memory(queue: Queue) {
     },
     write,
     read: awaited(queue, (_t: Tensor) => {}, contentOf),
-    readF32: awaited(queue, check.checkReadF32, (t: Tensor) => contentOf(t) as Float32Array),
+    readF32: awaited(queue, check.checkReadF32, (t: Tensor, into?: Float32Array) => {
+      const content = contentOf(t) as Float32Array
+      into?.set(content)
+      return into ?? content
+    }),
     /** Frees the memory under the tensor: the tensor it is a window on and all other windows end with it. */
     free(t: Tensor): void {
       live(t).storage.data = null

@@ -73,7 +73,7 @@ async function expectedRows(contextSize: number, keepBos = false): Promise<Row[]
     forward(model, workspace, fillWindows(train, contextSize, [window]))
     const values = await Promise.all(hook.map((name) => kernels.readF32(workspace.activations[name])))
     for (const [position, token] of tokens.entries()) {
-      if (token === tokenizer.endOfText && !keepBos) continue
+      if (token === tokenizer.startOfText && !keepBos) continue
       const activations = values.map((data) => {
         const width = data.length / contextSize
         return String(data.subarray(position * width, (position + 1) * width))
@@ -95,7 +95,7 @@ test('every token of the text is stored once, with its ids and the activations o
   assert.ok(store.info.shardRows.length > 5)
   assert.deepEqual(sorted(await rowsOf(store)), sorted(expected))
   const { leftOutToken, contextSize, hooks } = store.info
-  assert.deepEqual([leftOutToken, contextSize], [corpus.tokenizer.endOfText, 16])
+  assert.deepEqual([leftOutToken, contextSize], [corpus.tokenizer.startOfText, 16])
   assert.deepEqual(hooks, [
     { name: hook[0], width: 12 },
     { name: hook[1], width: 8 },
@@ -210,7 +210,7 @@ test('a shard that got lost after the checkpoint is written again', async (t) =>
 test('what cannot be done is refused before anything is written', async (t) => {
   const out = join(await temporaryDirectory(t), 'a')
   const refused = (options: object, error: object) => assert.rejects(harvested(inputs, out, options), error)
-  await refused({ hook: ['blocks.7.hook_mlp_out'] }, { code: 'config', hint: /blocks\.0\.hook_mlp_out/ })
+  await refused({ hook: ['blocks.7.hook_mlp_out'] }, { code: 'config', hint: /hook_mlp_out/ })
   await refused({ hook: ['blocks.0.attn.hook_pattern'] }, { code: 'config', message: /has no width/ })
   await refused({ contextSize: 17 }, { code: 'config', message: /1 to 16 positions, got 17/ })
   await refused({ tokens: 1_000_000 }, { code: 'config', message: /at most \d+ tokens/, hint: /--tokens/ })

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { type HarvestConfig, harvestConfigSchema } from '../../src/activations/harvest-config.js'
 import { runHarvestStage } from '../../src/activations/harvest-stage.js'
 import { STORE_FILE, type StoreInfo, shardFile, shardTensors } from '../../src/activations/store-info.js'
-import { createSafetensorsStream } from '../../src/formats/safetensors-stream.js'
+import { writeSafetensors } from '../../src/formats/safetensors.js'
 import { writeFileAtomic } from '../../src/storage/atomic-file.js'
 import { runStage } from '../../src/storage/stage.js'
 import { context } from '../small-run.js'
@@ -43,18 +43,13 @@ export async function madeStore(t: Lifetime, shardRows: number[], window = 10): 
         Float32Array.from([...ids].flatMap((id) => [id, 1])),
         Float32Array.from(ids, (id) => -id),
       ]
-      const known = {
-        [shardTensors.tokenIds]: { shape: [rows], data: ids },
-        [shardTensors.positions]: { shape: [rows], data: ids.map((id) => id % window) },
-        [shardTensors.documentIds]: { shape: [rows], data: ids.map((id) => Math.floor(id / window)) },
-      }
-      for (const [i, { name, width }] of info.hooks.entries()) {
-        const streamed = { name: shardTensors.activations, dtype: 'F32' as const, shape: [rows, width] }
-        const path = join(partial, shardFile(name, shard))
-        const stream = await createSafetensorsStream(path, { known, streamed, metadata: {} })
-        await stream.append(new Uint8Array(values[i].buffer))
-        await stream.finish()
-      }
+      for (const [i, { name, width }] of info.hooks.entries())
+        await writeSafetensors(join(partial, shardFile(name, shard)), {
+          [shardTensors.activations]: { shape: [rows, width], data: values[i] },
+          [shardTensors.tokenIds]: { shape: [rows], data: ids },
+          [shardTensors.positions]: { shape: [rows], data: ids.map((id) => id % window) },
+          [shardTensors.documentIds]: { shape: [rows], data: ids.map((id) => Math.floor(id / window)) },
+        })
       first += rows
     }
     await writeFileAtomic(join(partial, STORE_FILE), JSON.stringify(info))

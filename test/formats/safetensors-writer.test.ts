@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { readSafetensors } from '../../src/formats/safetensors.js'
 import { createSafetensorsWriter } from '../../src/formats/safetensors-writer.js'
+import { sha256 } from '../../src/storage/atomic-file.js'
 import { temporaryDirectory } from '../temporary-directory.js'
 
 const planned = {
@@ -21,7 +22,7 @@ test('tensors are written in pieces and in any order, and read back', async (t) 
   await writer.write('halves', Uint16Array.of(0x3f80, 0x4000, 0xbf80, 0))
   assert.deepEqual(await readdir(directory), ['a.safetensors.tmp'])
   await writer.write('matrix', Float32Array.of(0, 1, 2, 3).subarray(1))
-  await writer.finish()
+  assert.equal(await writer.finish(), null, 'no hash of what was not written in order')
   await writer.discard()
   const { tensors, metadata } = await readSafetensors(path)
   assert.deepEqual(await readdir(directory), ['a.safetensors'])
@@ -30,6 +31,17 @@ test('tensors are written in pieces and in any order, and read back', async (t) 
   assert.deepEqual(tensors.matrix.shape, [2, 3])
   assert.deepEqual([...tensors.halves.data], [1, 2, -1, 0])
   assert.deepEqual([...tensors.small.data], [7, 8, 9])
+})
+
+test('what is written in the order of the file is hashed on the way', async (t) => {
+  const path = join(await temporaryDirectory(t), 'a.safetensors')
+  const writer = await createSafetensorsWriter(path, planned)
+  await writer.write('matrix', Float32Array.of(1, 2))
+  await writer.write('matrix', Float32Array.of(3, 4, 5, 6), 2)
+  await writer.write('halves', Uint16Array.of(0x3f80, 0x4000, 0xbf80, 0))
+  await writer.write('small', Uint8Array.of(7, 8, 9))
+  const bytes = await readFile(`${path}.tmp`)
+  assert.deepEqual(await writer.finish(), { sha256: sha256(bytes), bytes: bytes.length })
 })
 
 test('a file that is not whole never has its name', async (t) => {
