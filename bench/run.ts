@@ -4,6 +4,8 @@ import { benchFeatures } from './features.js'
 import { benchFirstView } from './first-view.js'
 import { benchGemm } from './gemm.js'
 import { benchHarvest } from './harvest.js'
+import { benchHuggingFace } from './huggingface.js'
+import { benchLoadModel } from './load-model.js'
 import { benchSae } from './sae.js'
 import { benchServer } from './server.js'
 import { benchTransformer } from './transformer.js'
@@ -12,6 +14,8 @@ import { benchTransformer } from './transformer.js'
 const benchmarks: Record<string, () => Promise<unknown>> = {
   gemm: () => benchGemm(),
   transformer: () => benchTransformer(),
+  'load-model': benchLoadModel,
+  huggingface: benchHuggingFace,
   sae: benchSae,
   harvest: benchHarvest,
   features: benchFeatures,

@@ -1,6 +1,6 @@
 """Golden numbers for test/model/huggingface: tiny checkpoints of Hugging Face families and what transformers computes with them.
 
-Run from the repository root:  python3 scripts/golden/huggingface.py
+Run from the repository root:  python3 scripts/golden/huggingface.py [variant ...]
 Writes test/golden/hf/<variant>/: config.json, config.older.json (the older dialect, where it differs), the weights, and golden.safetensors
 with input_ids, logits, loss, resid_pre.0, resid_post.N, mlp_out.N and a greedy continuation, in fp32 with eager attention.
 Each variant names changes of its configuration that must change the logits: so that no test passes when an option is ignored.
@@ -9,6 +9,7 @@ Made with transformers 5.18, PyTorch 2.13. (The directories gpt2, gpt-neox, llam
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import torch
@@ -64,6 +65,22 @@ VARIANTS = {
         [dict(use_parallel_residual=True), dict(hidden_act="gelu_new"),
          dict(rope_parameters=dict(rope_type="default", rope_theta=300.0, partial_rotary_factor=0.5)),
          dict(rope_parameters=dict(rope_type="default", rope_theta=1e4, partial_rotary_factor=1.0))],
+        torch.float32, None,
+    ),
+    "gpt-neox-partial": (  # 3 of a head's 8 dimensions: an odd number, which makes two pairs
+        "gpt_neox",
+        dict(NEOX, attention_bias=False, hidden_act="relu",
+             rope_parameters=dict(rope_type="default", rope_theta=50.0, partial_rotary_factor=0.4)),
+        [dict(use_parallel_residual=False), dict(hidden_act="gelu"),
+         dict(rope_parameters=dict(rope_type="default", rope_theta=50.0, partial_rotary_factor=0.5))],
+        torch.float32, None,
+    ),
+    "gemma2-small-caps": (
+        "gemma2",
+        dict(LLAMA, head_dim=6, query_pre_attn_scalar=3, attn_logit_softcapping=2.0, final_logit_softcapping=4.0, sliding_window=5),
+        [dict(query_pre_attn_scalar=6), dict(attn_logit_softcapping=None), dict(final_logit_softcapping=None),
+         dict(sliding_window=6), dict(layer_types=["full_attention", "sliding_attention"]),
+         dict(layer_types=["full_attention", "full_attention"]), dict(hidden_activation="gelu")],
         torch.float32, None,
     ),
     "llama-bf16-shards": ("llama", dict(LLAMA, rms_norm_eps=1e-2), [dict(rms_norm_eps=1e-6)], torch.bfloat16, 6_000),
@@ -205,7 +222,8 @@ def main():
     torch.set_num_threads(1)
     transformers.utils.logging.disable_progress_bar()
     for name, (family, options, changes, dtype, shard) in VARIANTS.items():
-        make(name, family, options, changes, dtype, shard)
+        if len(sys.argv) == 1 or name in sys.argv:
+            make(name, family, options, changes, dtype, shard)
 
 
 main()

@@ -28,8 +28,8 @@ export async function runHarvestStage(
   return runStage(request, async (partial, hashed) => {
     const corpus = await openCorpus(corpusPath)
     const model = await loadTransformer(context.kernels, modelPath)
-    const { startOfText } = corpus.tokenizer
-    const inputs = { model, modelName: model.config.family, split: corpus[config.split], startOfText }
+    const startOfText = corpus.tokenizer.startOfText
+    const inputs = { model, modelName: model.name ?? model.config.family, split: corpus[config.split], startOfText }
     try {
       await harvest(config, inputs, partial, hashed, context)
     } finally {

@@ -74,7 +74,7 @@ export function createLiveSource(
     d: hookWidth(model.config, hookName),
     ...(pairs && { dOut }),
     metadata: sourceMetadata({
-      modelName: model.config.family,
+      modelName: model.name ?? model.config.family,
       hookName,
       targetHookName,
       contextSize,

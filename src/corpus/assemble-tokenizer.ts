@@ -52,8 +52,8 @@ export interface TokenizerParts
     | 'json'
     | 'configJson'
   > {
-  /** bytes of each token, [tokens] */
-  bytes: readonly Uint8Array[]
+  /** bytes of a token; none for an id without one */
+  bytes(id: number): Uint8Array
   special: ReadonlySet<number>
   /** text of tokens, all of them shown */
   decode(ids: number[]): string
@@ -69,8 +69,7 @@ export function assembleTokenizer(parts: TokenizerParts): Tokenizer {
       `tokenizer: expected a token id from 0 to ${vocabularySize - 1}, got ${id}`,
     )
   }
-  const none = new Uint8Array(0)
-  const tokenBytes = (id: number) => bytes[check(id)] ?? none
+  const tokenBytes = (id: number) => bytes(check(id))
   /** Lists of features show the same few thousand tokens again and again. */
   const texts: (string | undefined)[] = []
   const tokenText = (id: number): string => {

@@ -31,7 +31,7 @@ export function createByteLevelTokenizer(
   const vocabularySize = Math.max(bytes.length, beside.vocabularySize ?? 0)
   const decodeUtf8 = new TextDecoder('utf-8', { ignoreBOM: true })
   return assembleTokenizer({
-    bytes,
+    bytes: (id) => bytes[id] ?? NOTHING,
     vocabularySize,
     special: new Set([endOfText]),
     startOfText: endOfText,

@@ -5,7 +5,9 @@ export const corpusConfigSchema = z.object({
   text: z
     .array(z.string().min(1))
     .default([])
-    .describe('files or globs (.txt .md .jsonl .json .csv .parquet) to use instead of the built-in corpus'),
+    .describe(
+      'files or globs (.txt .md .jsonl .json .csv .parquet) to use instead of the built-in corpus; of the hub as hf://datasets/owner/name/*.parquet',
+    ),
   field: z
     .string()
     .min(1)

@@ -17,7 +17,7 @@ import { chooseValidation, type SplitInput } from './split.js'
 import { createShardWriter } from './token-shards.js'
 import { createTokenizer, type Tokenizer } from './tokenizer.js'
 import { type FoundTokenizer, findTokenizer, writeTokenizer } from './tokenizer-source.js'
-import { findUserFiles, userCorpus } from './user-corpus.js'
+import { findUserFiles, type UserFiles, userCorpus } from './user-corpus.js'
 
 const MB = 1e6
 
@@ -34,7 +34,7 @@ export async function runCorpusStage(
 ): Promise<StageResult> {
   const resolved = corpusConfigSchema.parse(config)
   const { tokenizer: source, revision } = resolved
-  const files = resolved.text.length > 0 ? await findUserFiles(resolved.text) : null
+  const files = resolved.text.length > 0 ? await findUserFiles(resolved.text, context) : null
   const found = source === undefined ? null : await findTokenizer(source, { ...context, revision })
   const request = {
     stage: 'corpus',
@@ -47,7 +47,7 @@ export async function runCorpusStage(
   try {
     return await runStage(request, async (partial) => {
       try {
-        await buildCorpus(resolved, files?.paths ?? null, found?.tokenizer ?? null, partial, context)
+        await buildCorpus(resolved, files, found?.tokenizer ?? null, partial, context)
       } catch (error) {
         failed = true
         throw error
@@ -82,7 +82,7 @@ export async function readCorpusStatistics(directory: string): Promise<CorpusSta
 
 async function buildCorpus(
   config: CorpusConfig,
-  files: string[] | null,
+  files: UserFiles | null,
   given: Tokenizer | null,
   partial: string,
   context: StageContext,

@@ -2,10 +2,12 @@ import { stat } from 'node:fs/promises'
 import { relative, resolve } from 'node:path'
 import { glob } from 'tinyglobby'
 import { MonosemError } from '../errors/monosem-error.js'
+import type { SourceOptions } from '../hub/hub-source.js'
 import type { Progress } from '../progress/progress.js'
 import { sha256, storageError } from '../storage/atomic-file.js'
 import type { CorpusConfig } from './corpus-config.js'
 import { type CorpusDocument, type DocumentSource, splitLongText } from './document.js'
+import { findHubTexts, isHubText } from './hub-texts.js'
 import type { BadInput } from './reader.js'
 import { readerFor, supportedExtensions } from './readers.js'
 
@@ -19,17 +21,27 @@ const NAMED_SKIPS = 5
 export interface UserFiles {
   /** absolute, sorted, each once */
   paths: string[]
+  /** what people call those that came from the hub, by path */
+  names: ReadonlyMap<string, string>
   /** changes when a file comes, goes or changes its size */
   fingerprint: string
 }
 
 /**
- * Resolves paths, directories and globs.
- * @throws MonosemError missing (one of them matches no file)
+ * Resolves paths, directories and globs, and places on the hub such as `hf://datasets/owner/name/data/*.parquet`.
+ * @throws MonosemError missing (one of them matches no file); as `resolveSource`
  */
-export async function findUserFiles(patterns: readonly string[]): Promise<UserFiles> {
+export async function findUserFiles(
+  patterns: readonly string[],
+  options: SourceOptions = {},
+): Promise<UserFiles> {
   const paths = new Set<string>()
+  const names = new Map<string, string>()
   for (const pattern of patterns) {
+    if (isHubText(pattern)) {
+      for (const { path, name } of await findHubTexts(pattern, options)) names.set(path, name)
+      continue
+    }
     const found = (await isFile(pattern)) ? [resolve(pattern)] : await glob(pattern, { absolute: true })
     if (found.length === 0)
       throw new MonosemError('missing', `corpus: expected files for ${JSON.stringify(pattern)}, found none`, {
@@ -37,16 +49,16 @@ export async function findUserFiles(patterns: readonly string[]): Promise<UserFi
       })
     for (const path of found) paths.add(path)
   }
-  const sorted = [...paths].sort()
+  const sorted = [...paths, ...names.keys()].sort()
   let bytes = 0
   const lines: string[] = []
   for (const path of sorted) {
     const { size } = await stat(path).catch((cause) => Promise.reject(storageError('open', path, cause)))
     bytes += size
-    lines.push(`${relative(process.cwd(), path)} ${size}`)
+    lines.push(`${names.get(path) ?? relative(process.cwd(), path)} ${size}`)
   }
   const fingerprint = `${sorted.length} files, ${bytes} bytes, ${sha256(lines.join('\n')).slice(0, 12)}`
-  return { paths: sorted, fingerprint }
+  return { paths: sorted, names, fingerprint }
 }
 
 const isFile = (path: string): Promise<boolean> =>
@@ -60,7 +72,7 @@ const isFile = (path: string): Promise<boolean> =>
  * @throws MonosemError while reading: format, missing (field), config (extension), io
  */
 export function userCorpus(
-  paths: readonly string[],
+  { paths, names }: Pick<UserFiles, 'paths' | 'names'>,
   config: Pick<CorpusConfig, 'field' | 'skipBad'>,
   progress: Progress,
 ): { source: DocumentSource; skipped: () => Record<string, number> } {
@@ -75,7 +87,10 @@ export function userCorpus(
       const total = Object.values(skipped).reduce((a, b) => a + b, 0)
       if (total <= NAMED_SKIPS) progress.note(`skipped: ${error.message}`)
     }
-    for (const path of paths) yield* documentsOf(path, config.field, bad)
+    for (const path of paths) {
+      const name = names.get(path) ?? relative(process.cwd(), path)
+      yield* documentsOf(path, name, config.field, bad)
+    }
     if (first && Object.keys(skipped).length > 0)
       progress.note(
         `skipped in all: ${Object.entries(skipped)
@@ -86,8 +101,12 @@ export function userCorpus(
   return { source, skipped: () => skipped }
 }
 
-async function* documentsOf(path: string, field: string, bad: BadInput): AsyncGenerator<CorpusDocument> {
-  const name = relative(process.cwd(), path)
+async function* documentsOf(
+  path: string,
+  name: string,
+  field: string,
+  bad: BadInput,
+): AsyncGenerator<CorpusDocument> {
   const read = readerFor(path)
   if (!read) {
     bad(

@@ -101,7 +101,7 @@ async function* detailsOf(store: FeatureStore, features: readonly number[]): Asy
 
 async function modelConfig(directory: string): Promise<TransformerConfig> {
   const stage = await openStage(directory, 'model')
-  return readTransformerConfig(await stage.file('model.json'))
+  return (await readTransformerConfig(await stage.file('model.json'))).config
 }
 
 function layerOf({ layer }: ExportConfig, hookName: string): number {

@@ -80,7 +80,7 @@ export function tensorFromBytes(bytes: Uint8Array<ArrayBuffer>, layout: TensorLa
 /** A view on `bytes`, or on a copy where they are not aligned. */
 function elementsOf(bytes: Uint8Array<ArrayBuffer>, dtype: FileDtype): FileData {
   const size = bytesPerElement(dtype)
-  const { buffer, byteOffset, length } = bytes.byteOffset % size === 0 ? bytes : bytes.slice()
+  const { buffer, byteOffset, length } = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes)
   return new rawTypes[dtype](buffer, byteOffset, Math.floor(length / size))
 }
 

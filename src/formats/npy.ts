@@ -1,4 +1,5 @@
 import { MonosemError } from '../errors/monosem-error.js'
+import { shown } from '../errors/shown.js'
 import { storageError } from '../storage/atomic-file.js'
 import {
   bytesPerElement,
@@ -8,7 +9,7 @@ import {
   tensorFromBytes,
 } from './file-tensor.js'
 import { type Literal, parseLiteral } from './python-literal.js'
-import { allocate, openFile, quoted, readInto } from './read-bytes.js'
+import { allocate, openFile, readInto } from './read-bytes.js'
 
 /*
  * NumPy's layout of one array (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html): "\x93NUMPY", version, length of the
@@ -116,7 +117,7 @@ function parseDescr(what: string, descr: Literal | undefined): Pick<Header, 'dty
   if (typeof descr !== 'string') throw notNpy(what, 'the header has no descr')
   const [, order, type] = /^([<>|=]?)(.*)$/s.exec(descr)!
   if (type.startsWith('O')) throw refused(what, 'it holds Python objects, which only a pickle can restore')
-  if (!Object.hasOwn(dtypes, type)) throw refused(what, `it holds elements of type ${quoted(descr)}`)
+  if (!Object.hasOwn(dtypes, type)) throw refused(what, `it holds elements of type ${shown(descr)}`)
   return { dtype: dtypes[type], byteOrder: order === '>' ? 'big' : 'little' }
 }
 

@@ -45,7 +45,7 @@ function makeScalar([type, bytes, ...rest]: readonly PickleValue[]): PickleValue
     return undefined
   if (!(bytes instanceof Uint8Array) || rest.length > 0) return undefined
   const { dtype, byteOrder } = type as NumpyDtype
-  const { data } = tensorFromBytes(bytes.slice(), { dtype, shape: [], byteOrder })
+  const { data } = tensorFromBytes(new Uint8Array(bytes), { dtype, shape: [], byteOrder })
   if (data.length !== 1) return undefined
   const number = Number(data[0])
   if (dtype === 'BOOL') return number !== 0

@@ -1,5 +1,5 @@
 import { MonosemError } from '../errors/monosem-error.js'
-import { quoted } from './read-bytes.js'
+import { shown } from '../errors/shown.js'
 
 /** What a dict may be keyed by. */
 export type PickleKey = string | number | bigint | boolean | null
@@ -160,7 +160,7 @@ export const isGlobal = (value: PickleValue): value is PickleGlobal =>
 export function pushGlobal(m: Machine, module: string, name: string): void {
   const found = m.options.globals.get(`${module} ${name}`)
   if (!found)
-    throw refused(m, `it names ${quoted(`${module}.${name}`)}, which is none of the names that tensors need`)
+    throw refused(m, `it names ${shown(`${module}.${name}`)}, which is none of the names that tensors need`)
   push(m, found)
 }
 

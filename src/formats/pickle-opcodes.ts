@@ -1,3 +1,4 @@
+import { shown } from '../errors/shown.js'
 import {
   build,
   damaged,
@@ -23,7 +24,6 @@ import {
   takeText,
   top,
 } from './pickle-machine.js'
-import { quoted } from './read-bytes.js'
 
 const u1 = (m: Machine): number => m.bytes[take(m, 1)]
 const u2 = (m: Machine): number => m.view.getUint16(take(m, 2), true)
@@ -130,10 +130,10 @@ const handlers: Record<string, (m: Machine) => void> = {
   // texts of Python 2
   BINSTRING: (m) => push(m, takeText(m, u4(m))),
   SHORT_BINSTRING: (m) => push(m, takeText(m, u1(m))),
-  BINBYTES: (m) => push(m, takeBytes(m, u4(m)).slice()),
-  SHORT_BINBYTES: (m) => push(m, takeBytes(m, u1(m)).slice()),
-  BINBYTES8: (m) => push(m, takeBytes(m, takeLength8(m)).slice()),
-  BYTEARRAY8: (m) => push(m, takeBytes(m, takeLength8(m)).slice()),
+  BINBYTES: (m) => push(m, new Uint8Array(takeBytes(m, u4(m)))),
+  SHORT_BINBYTES: (m) => push(m, new Uint8Array(takeBytes(m, u1(m)))),
+  BINBYTES8: (m) => push(m, new Uint8Array(takeBytes(m, takeLength8(m)))),
+  BYTEARRAY8: (m) => push(m, new Uint8Array(takeBytes(m, takeLength8(m)))),
 
   MARK: (m) => {
     spend(m, 1)
@@ -175,7 +175,7 @@ const handlers: Record<string, (m: Machine) => void> = {
   BUILD: build,
   BINPERSID: loadPersistent,
   INST: (m) => {
-    throw refused(m, `it makes an object of ${quoted(`${takeLine(m)}.${takeLine(m)}`)}`)
+    throw refused(m, `it makes an object of ${shown(`${takeLine(m)}.${takeLine(m)}`)}`)
   },
 }
 

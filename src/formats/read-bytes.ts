@@ -48,7 +48,3 @@ export async function readInto(
     done += bytesRead
   }
 }
-
-/** How a name from a file stands in a message: quoted, without control characters, not too long. */
-export const quoted = (name: string): string =>
-  JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name)

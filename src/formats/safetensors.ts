@@ -40,6 +40,8 @@ export interface SafetensorsEntry {
 export interface ReadOptions {
   /** BF16 and F16 as they are stored, their bits in a Uint16Array, instead of widened to Float32Array */
   bits?: boolean
+  /** memory to read into where it is large enough, instead of new memory; what is read is gone with the next read into it */
+  buffer?: ArrayBuffer
 }
 
 /** Tensors that are read one at a time, or a few rows at a time. */
@@ -178,11 +180,15 @@ function fileReader(
     if (!entry) throw new MonosemError('missing', `${path}: expected a tensor ${name}, there is none`)
     return entry
   }
-  const readPart = async (entry: HeaderEntry, shape: number[], begin: number, end: number, bits = false) => {
+  const readPart = async (
+    entry: HeaderEntry,
+    shape: number[],
+    [begin, end]: [number, number],
+    { bits = false, buffer }: ReadOptions = {},
+  ) => {
     const convert = converterOf(path, entry, bits)
     try {
-      const { buffer } = await readBytes(handle, path, dataStart + begin, end - begin)
-      return convert(shape, buffer)
+      return convert(shape, await readBytes(handle, path, dataStart + begin, end - begin, buffer))
     } catch (cause) {
       throw storageError('read', path, cause)
     }
@@ -193,7 +199,7 @@ function fileReader(
     metadata,
     async read(name, options) {
       const entry = find(name)
-      return readPart(entry, entry.shape, entry.begin, entry.end, options?.bits)
+      return readPart(entry, entry.shape, [entry.begin, entry.end], options)
     },
     async readRows(name, first, count, options) {
       const entry = find(name)
@@ -211,7 +217,7 @@ function fileReader(
         )
       const rowBytes = rows === 0 ? 0 : (entry.end - entry.begin) / rows
       const begin = entry.begin + first * rowBytes
-      return readPart(entry, [count, ...rest], begin, begin + count * rowBytes, options?.bits)
+      return readPart(entry, [count, ...rest], [begin, begin + count * rowBytes], options)
     },
     close: () => handle.close(),
   }
@@ -222,8 +228,10 @@ async function readBytes(
   path: string,
   position: number,
   length: number,
+  buffer?: ArrayBuffer,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(length)
+  const bytes =
+    buffer && buffer.byteLength >= length ? new Uint8Array(buffer, 0, length) : new Uint8Array(length)
   let done = 0
   while (done < length) {
     const { bytesRead } = await handle.read(
@@ -238,36 +246,41 @@ async function readBytes(
   return bytes
 }
 
-type Converter = (shape: number[], buffer: ArrayBuffer) => SafeTensor
+type Converter = (shape: number[], bytes: Uint8Array<ArrayBuffer>) => SafeTensor
 
-/** What makes a tensor of the bytes of `entry`. @throws MonosemError format: a dtype that is not read */
+/** What makes a tensor of bytes of `entry`, which lie at the start of their buffer. @throws MonosemError format: a dtype that is not read */
 function converterOf(path: string, { name, dtype }: HeaderEntry, bits: boolean): Converter {
   switch (dtype) {
     case 'F32':
-      return (shape, buffer) => ({ shape, dtype, data: new Float32Array(buffer) })
+      return (shape, { buffer, length }) => ({ shape, dtype, data: new Float32Array(buffer, 0, length / 4) })
     case 'BF16':
     case 'F16': {
-      if (bits) return (shape, buffer) => ({ shape, dtype, data: new Uint16Array(buffer) })
+      const stored = ({ buffer, length }: Uint8Array<ArrayBuffer>) => new Uint16Array(buffer, 0, length / 2)
+      if (bits) return (shape, bytes) => ({ shape, dtype, data: stored(bytes) })
       const widen = dtype === 'BF16' ? bf16ToF32 : f16ToF32
-      return (shape, buffer) => ({ shape, dtype: 'F32', data: widen(new Uint16Array(buffer)) })
+      return (shape, bytes) => ({ shape, dtype: 'F32', data: widen(stored(bytes)) })
     }
     case 'F64':
-      return (shape, buffer) => ({ shape, dtype: 'F32', data: Float32Array.from(new Float64Array(buffer)) })
+      return (shape, { buffer, length }) => ({
+        shape,
+        dtype: 'F32',
+        data: Float32Array.from(new Float64Array(buffer, 0, length / 8)),
+      })
     case 'I32':
-      return (shape, buffer) => ({ shape, dtype, data: new Int32Array(buffer) })
+      return (shape, { buffer, length }) => ({ shape, dtype, data: new Int32Array(buffer, 0, length / 4) })
     case 'I64':
-      return (shape, buffer) => ({
+      return (shape, { buffer, length }) => ({
         shape,
         dtype: 'I32',
-        data: narrowed(path, name, new BigInt64Array(buffer)),
+        data: narrowed(path, name, new BigInt64Array(buffer, 0, length / 8)),
       })
     case 'U32':
-      return (shape, buffer) => ({ shape, dtype, data: new Uint32Array(buffer) })
+      return (shape, { buffer, length }) => ({ shape, dtype, data: new Uint32Array(buffer, 0, length / 4) })
     case 'U16':
-      return (shape, buffer) => ({ shape, dtype, data: new Uint16Array(buffer) })
+      return (shape, { buffer, length }) => ({ shape, dtype, data: new Uint16Array(buffer, 0, length / 2) })
     case 'U8':
     case 'BOOL':
-      return (shape, buffer) => ({ shape, dtype: 'U8', data: new Uint8Array(buffer) })
+      return (shape, data) => ({ shape, dtype: 'U8', data })
     default:
       throw new MonosemError('format', `${path}: tensor ${name} has dtype ${dtype}`, {
         hint: `Monosem reads ${[...Object.keys(bytesPerElement), 'F64', 'I64', 'BOOL'].join(', ')}: convert the tensor first`,

@@ -1,7 +1,8 @@
 import { MonosemError } from '../errors/monosem-error.js'
+import { shown } from '../errors/shown.js'
 import { storageError } from '../storage/atomic-file.js'
 import { unpickle } from './pickle.js'
-import { openFile, quoted, readInto } from './read-bytes.js'
+import { openFile, readInto } from './read-bytes.js'
 import { storageOf, torchGlobals } from './torch-globals.js'
 import { readLegacyTorchFile } from './torch-legacy.js'
 import { readTensors, type TorchValue } from './torch-values.js'
@@ -61,14 +62,14 @@ async function readArchive(zip: ZipArchive): Promise<TorchValue> {
   if (version !== undefined && !(Number(version) <= newestVersion))
     throw new MonosemError(
       'format',
-      `${path}: expected version ${newestVersion} or older, got ${quoted(version)}`,
+      `${path}: expected version ${newestVersion} or older, got ${shown(version)}`,
       {
         hint: 'save it with torch.save of PyTorch 2, or with safetensors.torch.save_file',
       },
     )
   const byteOrder = (await readText(zip, `${folder}/byteorder`)) ?? 'little'
   if (byteOrder !== 'little' && byteOrder !== 'big')
-    throw new MonosemError('corrupt', `${path}: expected byteorder little or big, got ${quoted(byteOrder)}`)
+    throw new MonosemError('corrupt', `${path}: expected byteorder little or big, got ${shown(byteOrder)}`)
   const name = `${folder}/data.pkl`
   const { value } = unpickle(await zip.read(name), {
     what: `${path}: ${name}`,
@@ -85,7 +86,7 @@ async function readArchive(zip: ZipArchive): Promise<TorchValue> {
       const got = entry ? `${entry.size} bytes` : 'nothing'
       throw new MonosemError(
         'corrupt',
-        `${path}: expected ${bytes} bytes in ${quoted(`data/${key}`)}, got ${got}`,
+        `${path}: expected ${bytes} bytes in ${shown(`data/${key}`)}, got ${got}`,
         {
           hint: 'the file is damaged: save it again, or copy it again',
         },
@@ -121,7 +122,7 @@ async function readText(zip: ZipArchive, name: string): Promise<string | undefin
   if (entry.size > 100)
     throw new MonosemError(
       'corrupt',
-      `${zip.path}: expected a few bytes in ${quoted(name)}, got ${entry.size}`,
+      `${zip.path}: expected a few bytes in ${shown(name)}, got ${entry.size}`,
     )
   return Buffer.from(await zip.read(name))
     .toString('latin1')

@@ -1,8 +1,9 @@
 import type { FileHandle } from 'node:fs/promises'
 import { MonosemError } from '../errors/monosem-error.js'
+import { shown } from '../errors/shown.js'
 import { storageError } from '../storage/atomic-file.js'
 import { type PickleValue, unpickle } from './pickle.js'
-import { allocate, openFile, quoted, readInto } from './read-bytes.js'
+import { allocate, openFile, readInto } from './read-bytes.js'
 import { storageOf, type TorchStorage, torchGlobals } from './torch-globals.js'
 import { readTensors, type TorchValue } from './torch-values.js'
 
@@ -31,8 +32,8 @@ export async function readLegacyTorchFile(path: string): Promise<TorchValue> {
       byteOrder: 'little',
       async read({ key, bytes }) {
         const position = positions.get(key)
-        if (position === undefined) throw corrupt(path, `storage ${quoted(key)} is not in its list`)
-        const data = allocate(`${path}: storage ${quoted(key)}`, bytes)
+        if (position === undefined) throw corrupt(path, `storage ${shown(key)} is not in its list`)
+        const data = allocate(`${path}: storage ${shown(key)}`, bytes)
         await readInto(handle, path, data, position)
         return data
       },
@@ -83,15 +84,14 @@ async function findStorages(
   let position = end
   for (const key of keys) {
     const storage = typeof key === 'string' && !positions.has(key) ? storages.get(key) : undefined
-    if (!storage)
-      throw corrupt(path, `storage ${quoted(String(key))} is listed twice or belongs to no tensor`)
+    if (!storage) throw corrupt(path, `storage ${shown(String(key))} is listed twice or belongs to no tensor`)
     const count = new Uint8Array(8)
     await readInto(handle, path, count, position)
     const elements = Number(new DataView(count.buffer).getBigUint64(0, true))
     if (elements !== storage.elements || position + 8 + storage.bytes > size)
       throw corrupt(
         path,
-        `storage ${quoted(storage.key)} should have ${storage.elements} elements, got ${elements}`,
+        `storage ${shown(storage.key)} should have ${storage.elements} elements, got ${elements}`,
       )
     positions.set(storage.key, position + 8)
     position += 8 + storage.bytes

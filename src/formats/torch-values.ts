@@ -1,7 +1,7 @@
 import { MonosemError } from '../errors/monosem-error.js'
+import { shown } from '../errors/shown.js'
 import { bytesPerElement, elementCount, type FileTensor, tensorFromBytes } from './file-tensor.js'
 import type { PickleKey, PickleValue } from './pickle.js'
-import { quoted } from './read-bytes.js'
 import { dtypeName, type TorchStorage, type TorchTensor } from './torch-globals.js'
 import { expansionLimit } from './zip.js'
 
@@ -39,7 +39,7 @@ export async function readTensors(value: PickleValue, source: StorageSource): Pr
       if (view.storage.bytes !== bytes.length)
         throw new MonosemError(
           'corrupt',
-          `${source.path}: storage ${quoted(view.storage.key)} is said to have ${view.storage.bytes} and ${bytes.length} bytes`,
+          `${source.path}: storage ${shown(view.storage.key)} is said to have ${view.storage.bytes} and ${bytes.length} bytes`,
         )
       tensors.set(view, tensorFromBytes(bytes, { ...view, byteOrder: source.byteOrder }))
     }

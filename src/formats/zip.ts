@@ -3,8 +3,9 @@ import { pipeline } from 'node:stream/promises'
 import { crc32, createInflateRaw } from 'node:zlib'
 import * as yauzl from 'yauzl'
 import { MonosemError } from '../errors/monosem-error.js'
+import { shown } from '../errors/shown.js'
 import { storageError } from '../storage/atomic-file.js'
-import { allocate, openFile, quoted, readInto } from './read-bytes.js'
+import { allocate, openFile, readInto } from './read-bytes.js'
 
 /*
  * Zip archives as NumPy and PyTorch write them: entries that are stored or deflated, also beyond 4 GiB (ZIP64). The directory at the end of
@@ -73,7 +74,7 @@ export async function openZip(path: string): Promise<ZipArchive> {
       async read(name) {
         const place = places.get(name)
         if (!place)
-          throw new MonosemError('missing', `${path}: expected an entry ${quoted(name)}, there is none`)
+          throw new MonosemError('missing', `${path}: expected an entry ${shown(name)}, there is none`)
         try {
           return await readEntry(handle, path, place)
         } catch (cause) {
@@ -125,7 +126,7 @@ async function readDirectory(handle: FileHandle, path: string, size: number): Pr
       throw corrupt(path, `expected at most ${maxEntries} entries, got ${zip.entryCount}`)
     for await (const entry of zip.eachEntry()) {
       if (entry.fileName.endsWith('/')) continue
-      if (places.has(entry.fileName)) throw corrupt(path, `two entries are called ${quoted(entry.fileName)}`)
+      if (places.has(entry.fileName)) throw corrupt(path, `two entries are called ${shown(entry.fileName)}`)
       checkMethod(path, entry)
       const { fileDataStart } = await zip.readLocalFileHeaderPromise(entry, { minimal: true })
       places.set(entry.fileName, placeOf(entry, fileDataStart))
@@ -139,7 +140,7 @@ async function readDirectory(handle: FileHandle, path: string, size: number): Pr
 }
 
 function checkMethod(path: string, entry: yauzl.Entry): void {
-  const name = quoted(entry.fileName)
+  const name = shown(entry.fileName)
   if (entry.isEncrypted())
     throw new MonosemError('format', `${path}: entry ${name} is encrypted`, {
       hint: 'decrypt the archive first',
@@ -170,11 +171,11 @@ function checkSizes(path: string, places: readonly Place[], fileBytes: number): 
   let total = 0
   for (const [i, { name, size, deflated, begin, end }] of sorted.entries()) {
     if (i > 0 && sorted[i].header < sorted[i - 1].end)
-      throw corrupt(path, `entries ${quoted(sorted[i - 1].name)} and ${quoted(name)} overlap`)
+      throw corrupt(path, `entries ${shown(sorted[i - 1].name)} and ${shown(name)} overlap`)
     if (deflated && size > largestInflation(end - begin))
       throw corrupt(
         path,
-        `entry ${quoted(name)} claims ${size} bytes, too many for ${end - begin} deflated ones`,
+        `entry ${shown(name)} claims ${size} bytes, too many for ${end - begin} deflated ones`,
       )
     total += size
   }
@@ -203,14 +204,14 @@ async function directoryError(
 // ---- entries ----
 
 async function readEntry(handle: FileHandle, path: string, place: Place): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = allocate(`${path}: entry ${quoted(place.name)}`, place.size)
+  const bytes = allocate(`${path}: entry ${shown(place.name)}`, place.size)
   const crc = place.deflated
     ? await inflateInto(bytes, handle, path, place)
     : await copyInto(bytes, handle, path, place)
   // PyTorch can be told to leave the CRC-32 of stored entries out; it then writes 0
   const known = place.deflated || place.crc !== 0
   if (known && crc !== place.crc)
-    throw corrupt(path, `entry ${quoted(place.name)}: expected CRC-32 ${hex(place.crc)}, got ${hex(crc)}`)
+    throw corrupt(path, `entry ${shown(place.name)}: expected CRC-32 ${hex(place.crc)}, got ${hex(crc)}`)
   return bytes
 }
 
@@ -237,7 +238,7 @@ async function inflateInto(
   place: Place,
 ): Promise<number> {
   const wrongSize = (got: string) =>
-    corrupt(path, `entry ${quoted(place.name)} should inflate to ${place.size} bytes, got ${got}`)
+    corrupt(path, `entry ${shown(place.name)} should inflate to ${place.size} bytes, got ${got}`)
   let done = 0
   let crc = 0
   try {
@@ -255,7 +256,7 @@ async function inflateInto(
     )
   } catch (cause) {
     if (!String((cause as NodeJS.ErrnoException).code).startsWith('Z_')) throw cause
-    throw corrupt(path, `entry ${quoted(place.name)} is damaged: ${(cause as Error).message}`, cause)
+    throw corrupt(path, `entry ${shown(place.name)} is damaged: ${(cause as Error).message}`, cause)
   }
   if (done !== place.size) throw wrongSize(String(done))
   return crc

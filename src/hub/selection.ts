@@ -42,7 +42,7 @@ function nothingWanted({ repository, path }: HubPlace, paths: readonly string[])
     'missing',
     under.length === 0
       ? `${repository}: expected a folder or file ${path} in the repository, there is none`
-      : `${repository}: expected the files of a model or an autoencoder, got ${shortList(under)}`,
+      : `${repository}: expected other files there, got ${shortList(under)}`,
     { hint: `the repository has ${shortList(paths)}` },
   )
 }

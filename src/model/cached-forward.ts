@@ -43,10 +43,15 @@ export interface KeyValueCache {
   temporary: Workspace | null
 }
 
-export interface KeyValueCacheOptions extends WorkspaceOptions {
+export interface KeyValueCacheOptions {
   /** S, positions that each sequence can reach, at most the model's context. Default: the context, which may be very long */
   positions?: number
+  /** hook points whose activations survive a pass, see `WorkspaceOptions`. Default: what `rowLogits` reads */
+  keep?: WorkspaceOptions['keep']
 }
+
+/** What logits are made of. */
+const BEFORE_LOGITS = 'ln_final.hook_normalized'
 
 /** New positions, in any order, several of one sequence or none. [N] each */
 export interface NewPositions {
@@ -67,7 +72,7 @@ export interface NewPositions {
 export function createKeyValueCache(
   model: Transformer,
   sequences: number,
-  { positions = model.config.context, keep = 'all' }: KeyValueCacheOptions = {},
+  { positions = model.config.context, keep = [BEFORE_LOGITS] }: KeyValueCacheOptions = {},
 ): KeyValueCache {
   const { kernels, config } = model
   if (!(positions >= 1 && positions <= config.context))
@@ -159,7 +164,7 @@ function startPass(model: Transformer, cache: KeyValueCache, rows: NewPositions)
  */
 export function rowLogits(model: Transformer, pass: Workspace, which: Int32Array): Tensor {
   const { kernels, config } = model
-  const normalized = pass.activations['ln_final.hook_normalized']
+  const normalized = pass.activations[BEFORE_LOGITS]
   const ids = kernels.tensor(which, [which.length])
   const chosen = kernels.zeros([which.length, config.dModel])
   const logits = kernels.zeros([which.length, config.vocabularySize])

@@ -86,7 +86,6 @@ export async function* generate(
   const longest = Math.max(...writers.map(({ tokens }) => tokens.length)) + config.maxTokens
   const cache = createKeyValueCache(model, writers.length, {
     positions: Math.min(longest, model.config.context),
-    keep: ['ln_final.hook_normalized'],
   })
   try {
     for (let i = 0; i < config.maxTokens && writers.length > 0; i++) {

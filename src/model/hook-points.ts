@@ -6,7 +6,7 @@ import type { TransformerConfig } from './transformer-config.js'
 /**
  * Called with an activation during the forward pass, in forward order. It may enqueue kernel operations that
  * change the tensor in place, or return another tensor of the same shape to go on with; returning nothing
- * keeps the tensor.
+ * keeps the tensor. What the tensor holds changes later, unless the workspace keeps that hook point.
  */
 // biome-ignore lint/suspicious/noConfusingVoidType: a hook that only looks, or edits in place, returns nothing
 export type Hook = (activation: Tensor, name: string) => Tensor | void
@@ -40,6 +40,8 @@ const postNorms = (config: TransformerConfig): boolean => config.postNorms
 /**
  * In the order in which a forward pass reaches them. `attn.hook_out` and `mlp.hook_out` (names of TransformerLens's bridges) are what attention and
  * MLP write before a post norm; without one they would be hook_attn_out and hook_mlp_out, which are what is added to the residual stream.
+ * `hook_normalized` is what the next layer reads, scale and bias included; TransformerLens shows a LayerNorm there too, but an RMSNorm
+ * before its scale w: ours is w times that.
  */
 const BLOCK_HOOKS: readonly BlockHook[] = [
   { name: 'hook_resid_pre' },
@@ -137,8 +139,8 @@ export function hookPlace(config: TransformerConfig, name: string): number {
   const place = hookOrder(config).get(name)
   if (place !== undefined) return place
   const names = hookNames(config)
-  throw new MonosemError('config', `no hook point of the model is called ${JSON.stringify(name)}`, {
-    hint: `did you mean one of ${nearNames(name, names).join(', ')}? \`monosem model info\` and model.hookNames() list them`,
+  throw new MonosemError('config', `model/transformer: no hook point is called ${name}`, {
+    hint: `did you mean one of ${nearNames(name, names).join(', ')}? \`monosem model info\` lists them`,
   })
 }
 

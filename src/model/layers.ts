@@ -69,10 +69,13 @@ export function* lookUp(pass: Pass, name: string, table: string, ids: Tensor, sc
   if (scale !== 1) kernels.scaleInPlace(out, scale)
   record(pass, ({ parameters, of }) => {
     if (!parameters[table]) return
-    const scaled = scale === 1 ? of(name) : pass.workspace.room('scaled gradient', out.shape)
-    if (scale !== 1) kernels.copy(scaled, of(name))
-    if (scale !== 1) kernels.scaleInPlace(scaled, scale)
-    kernels.embedBackward(parameters[table], null, scaled, ids, contextLength)
+    let dout = of(name)
+    if (scale !== 1) {
+      dout = pass.workspace.room('scaled gradient', out.shape)
+      kernels.copy(dout, of(name))
+      kernels.scaleInPlace(dout, scale)
+    }
+    kernels.embedBackward(parameters[table], null, dout, ids, contextLength)
   })
   return yield { name, tensor: out }
 }
@@ -130,7 +133,7 @@ export function* norm(
   const out = buffer(pass, name)
   const [width] = w.shape
   const rows = (out.shape[0] * out.shape[1]) / width
-  const cut = (t: Tensor): Tensor => kernels.reshape(t, [rows, width])
+  const cut = (t: Tensor): Tensor => (width === t.shape[1] ? t : kernels.reshape(t, [rows, width]))
   const figures = workspace.keep === 'all' ? parameters : rows
   const rstd = workspace.room(`${figures} rstd`, [rows])
   const dW = (gradients: Gradients) => gradients.parameters[`${parameters}.w`] ?? null

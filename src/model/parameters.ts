@@ -1,3 +1,4 @@
+import { MonosemError } from '../errors/monosem-error.js'
 import type { Kernels, Tensor } from '../kernels/kernels.js'
 import { Random } from '../random/random.js'
 import { type TransformerConfig, type TransformerOptions, transformerConfig } from './transformer-config.js'
@@ -13,6 +14,8 @@ export interface Transformer {
   config: TransformerConfig
   /** matrices f32 or bf16, the others f32 */
   params: Record<string, Tensor>
+  /** what autoencoders trained on it call it: its name on the hub where it has one. Default: the family */
+  name?: string
 }
 
 /** Shape of a parameter and the standard deviation it starts with (0: zeros, 'ones': ones). */
@@ -91,6 +94,23 @@ export function createTransformer(kernels: Kernels, options: TransformerOptions,
     params[name] = kernels.tensor(data, shape)
   }
   return { kernels, config, params }
+}
+
+/**
+ * The same model for sequences of at most `context` tokens: models of today see up to 131,072, and analyses work in windows of the whole
+ * context. Shares the parameters, so only one of the two is freed.
+ * @throws MonosemError config (longer than the model's context)
+ */
+export function withContext(model: Transformer, context: number): Transformer {
+  const { kernels, config, params } = model
+  if (!(Number.isInteger(context) && context >= 1 && context <= config.context))
+    throw new MonosemError('config', `expected a context of 1 to ${config.context} tokens, got ${context}`)
+  const positions = params['pos_embed.W_pos']
+  return {
+    kernels,
+    config: { ...config, context },
+    params: positions ? { ...params, 'pos_embed.W_pos': kernels.rows(positions, 0, context) } : params,
+  }
 }
 
 /** Gives the parameters' memory back; using the model later is an error. */

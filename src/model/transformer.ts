@@ -55,6 +55,7 @@ export {
   parameterCount,
   parameterSpecs,
   type Transformer,
+  withContext,
   zerosLikeParameters,
 } from './parameters.js'
 export { type TransformerConfig, type TransformerOptions, transformerConfig } from './transformer-config.js'

@@ -7,7 +7,12 @@ import { type Json, runStage, type StageResult } from '../storage/stage.js'
 import type { ActivationSource } from './activation-source.js'
 import { foldActivationScale } from './fold.js'
 import { writeSaelens } from './formats/saelens.js'
-import { type SaelensConfig, type SaelensKind, saelensName } from './formats/saelens-config.js'
+import {
+  type SaelensConfig,
+  type SaelensKind,
+  saelensName,
+  saelensVersion,
+} from './formats/saelens-config.js'
 import { resolveSaeConfig } from './resolve-config.js'
 import { isTranscoder, type ResolvedSaeConfig, type SaeConfig } from './sae-config.js'
 import { type TrainedAndMeasured, trainTogether } from './train-together.js'
@@ -197,6 +202,7 @@ function saelensConfig(
     reshape_activations: 'none',
     ...(activation.kind === 'topk' && { k: activation.k, rescale_acts_by_decoder_norm: false }),
     metadata: {
+      sae_lens_version: saelensVersion,
       hook_name: config.hookName,
       ...(transcoder && { hook_name_out: config.targetHookName }),
       hook_head_index: null,
@@ -209,6 +215,8 @@ function saelensConfig(
       activationScale: counters.scales.input,
       ...(transcoder && { targetScale: counters.scales.target }),
       subtractDecoderBias,
+      inputNormalization: 'none',
+      featureUnits: 'raw',
     },
   }
 }

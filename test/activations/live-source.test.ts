@@ -78,14 +78,14 @@ async function rowsOf(
 }
 
 /** Every activation of an epoch in order of the text, straight from the model. */
-async function everyRow(): Promise<string[]> {
-  const workspace = createWorkspace(model, 1, context)
+async function everyRow(contextSize = context): Promise<string[]> {
+  const workspace = createWorkspace(model, 1, contextSize)
   const rows: string[] = []
-  for (let window = 0; window < windowCount(train, context); window++) {
-    const batch = fillWindows(train, context, [window])
+  for (let window = 0; window < windowCount(train, contextSize); window++) {
+    const batch = fillWindows(train, contextSize, [window])
     forward(model, workspace, batch, { stopAfter: hookName })
     const values = await kernels.readF32(workspace.activations[hookName])
-    for (let t = 0; t < context; t++)
+    for (let t = 0; t < contextSize; t++)
       if (batch.tokens[t] !== startOfText)
         rows.push(String(values.subarray(t * shape.dMlp, (t + 1) * shape.dMlp)))
   }
@@ -104,6 +104,14 @@ test('every epoch gives each activation exactly once, without those of <|endofte
       assert.deepEqual(rows.slice(60).sort(), expected, `second epoch, buffer ${bufferTokens}`)
       assert.notDeepEqual(rows.slice(0, 60), rows.slice(60), 'epochs differ in order')
     }
+})
+
+test('sequences can be shorter than the context of the model', async () => {
+  const expected = (await everyRow(3)).sort()
+  const short = source({ contextSize: 3, modelBatch: 1 })
+  assert.deepEqual((await rowsOf(short, 5, 0, 12)).sort(), expected)
+  assert.notDeepEqual(expected, (await everyRow()).sort())
+  assert.equal(short.metadata?.context_size, 3)
 })
 
 test('skipping batches is the same as taking and ignoring them', async () => {
@@ -147,7 +155,7 @@ test('the source says where its activations come from', () => {
 test('an unknown hook point, too small a buffer and too short a text are refused', async () => {
   assert.throws(() => source({ hookName: 'blocks.1.mlp.hook_post' }), {
     code: 'config',
-    hint: /mlp\.hook_post/,
+    hint: /blocks\.N\.mlp\.hook_post.* N from 0 to 0/,
   })
   await assert.rejects(rowsOf(source({ bufferTokens: 4 }), 5, 0, 1), {
     code: 'config',

@@ -10,7 +10,7 @@ import { createWorkspace, forward, freeWorkspace, type Hook } from '../../src/mo
 import { decode, encode, reconstruct, type Sae } from '../../src/sae/sae.js'
 import { randomArrays, saeOf } from '../eval/tiny-sae.js'
 import { pieceTokenizer } from '../model/tiny-corpus.js'
-import { TINY, tinyModel } from '../model/tiny-model.js'
+import { FAMILIES, TINY, tinyModel } from '../model/tiny-model.js'
 
 const kernels = await loadKernels()
 const model = await tinyModel(kernels)
@@ -136,14 +136,19 @@ test('features, the error and the decoder bias together are the gradient times t
   assert.ok(Math.abs(total + error - slope) < 0.02 * Math.abs(slope) + 0.02, `${total} + ${error}, ${slope}`)
 })
 
-test('with the last LayerNorm held fixed, direct effects add up to the logit', async () => {
-  // Features +e_i and -e_i reconstruct the last residual exactly: what they do directly is all that is done.
+/** Features +e_i and -e_i, which reconstruct everything. */
+function signedUnits() {
   const wEnc = new Float32Array(2 * D * D)
   for (let i = 0; i < D; i++) {
     wEnc[i * D + i] = 1
     wEnc[(D + i) * D + i] = -1
   }
-  const arrays = { wEnc, bEnc: new Float32Array(2 * D), wDec: wEnc.slice(), bDec: new Float32Array(D) }
+  return { wEnc, bEnc: new Float32Array(2 * D), wDec: wEnc.slice(), bDec: new Float32Array(D) }
+}
+
+test('with the last LayerNorm held fixed, direct effects add up to the logit', async () => {
+  // They reconstruct the last residual exactly: what they do directly is all that is done.
+  const arrays = signedUnits()
   const form: SaeForm = { activation: { kind: 'relu' }, subtractDecoderBias: false }
   const sae = saeOf(kernels, arrays, D, 'blocks.1.hook_resid_post', form)
   const { features, value } = await attribute(model, sae, tokens, { metric: logit })
@@ -162,6 +167,34 @@ test('with the last LayerNorm held fixed, direct effects add up to the logit', a
   const earlier = await attribute(model, autoencoders.relu, tokens, { metric: logit })
   const early = earlier.features.filter(({ positions }) => positions[0] < T - 1)
   assert.ok(early.length > 0 && early.every(({ direct }) => direct === 0))
+})
+
+test('direct effects go through post norms and an RMSNorm, and embeddings used once more', async () => {
+  const config = { ...FAMILIES.gemma2, logitSoftCap: null }
+  const gemma = await tinyModel(kernels, config)
+  const sae = saeOf(kernels, signedUnits(), D, 'blocks.1.mlp.hook_out', {
+    activation: { kind: 'relu' },
+    subtractDecoderBias: false,
+  })
+  const { features } = await attribute(gemma, sae, tokens, { metric: logit })
+  const workspace = createWorkspace(gemma, 1, T)
+  forward(gemma, workspace, { tokens, targets: new Int32Array(T).fill(-1), starts: new Int32Array(T) })
+  const names = ['blocks.1.hook_mlp_out', 'blocks.1.hook_resid_post']
+  const [mlpOut, resid] = await Promise.all(
+    names.map((name) => kernels.readF32(kernels.rows(workspace.activations[name], T - 1, 1))),
+  )
+  freeWorkspace(gemma, workspace)
+  const [gain, embeddings] = await Promise.all([
+    kernels.readF32(gemma.params['ln_final.w']),
+    kernels.readF32(gemma.params['embed.W_E']),
+  ])
+  const rms = Math.sqrt(resid.reduce((sum, x) => sum + x * x, 0) / D + config.normEpsilon)
+  const effectOn = (token: number) =>
+    mlpOut.reduce((sum, x, i) => sum + (x * gain[i] * embeddings[token * D + i]) / rms, 0)
+  const mean = Array.from({ length: V }, (_, token) => effectOn(token) / V).reduce((a, b) => a + b)
+  const expected = effectOn(logit.target) - mean
+  const total = features.reduce((sum, { direct }) => sum + direct!, 0)
+  assert.ok(Math.abs(expected) > 0.01 && Math.abs(total - expected) < 1e-4, `${total}, expected ${expected}`)
 })
 
 test('there is no direct effect from hook points that do not write to the residual stream', async () => {

@@ -7,6 +7,7 @@ import { findUserFiles, MAX_DOCUMENT_BYTES, userCorpus } from '../../src/corpus/
 import { type ErrorCode, MonosemError } from '../../src/errors/monosem-error.js'
 import { sqlString, withDatabase } from '../../src/formats/duckdb.js'
 import { silentProgress } from '../../src/progress/progress.js'
+import { startHub } from '../hub/hub-server.js'
 import { temporaryDirectory } from '../temporary-directory.js'
 
 interface Outcome {
@@ -20,7 +21,7 @@ async function read(paths: string[], options: { field?: string; skipBad?: boolea
   const notes: string[] = []
   const progress = { ...silentProgress, note: (text: string) => notes.push(text) }
   const config = { field: options.field ?? 'text', skipBad: options.skipBad ?? false }
-  const { source, skipped } = userCorpus(paths, config, progress)
+  const { source, skipped } = userCorpus({ paths, names: new Map() }, config, progress)
   const texts: string[] = []
   const places: string[] = []
   for await (const document of source()) {
@@ -90,7 +91,11 @@ test('.csv, .csv.gz and .parquet give one document a row', async (t) => {
 
 test('a second pass gives the same documents and counts nothing twice', async (t) => {
   const path = await file(t, 'a.jsonl', '{"text":"one"}\n{bad\n{"text":"two"}\n')
-  const { source, skipped } = userCorpus([path], { field: 'text', skipBad: true }, silentProgress)
+  const { source, skipped } = userCorpus(
+    { paths: [path], names: new Map() },
+    { field: 'text', skipBad: true },
+    silentProgress,
+  )
   const passes: string[][] = []
   for (let pass = 0; pass < 2; pass++) {
     const texts: string[] = []
@@ -210,4 +215,48 @@ test('the fingerprint of the files changes with their size', async (t) => {
   const before = (await findUserFiles([path])).fingerprint
   await writeFile(path, 'three')
   assert.notEqual((await findUserFiles([path])).fingerprint, before)
+})
+
+test('texts of the hub come through its cache, by file, folder or glob', async (t) => {
+  const row = (name: string) => ({ content: new TextEncoder().encode(`{"text":"${name}"}\n`) })
+  const paths = [
+    'README.md',
+    'data/a-1.jsonl',
+    'data/a-2.jsonl',
+    'data/deep/b.jsonl',
+    'data/x.bin',
+    'c,d.jsonl',
+  ]
+  const commit = 'c'.repeat(40)
+  const files = Object.fromEntries(paths.map((path) => [path, row(path)]))
+  const hub = await startHub(t, {
+    'datasets/owner/texts': { commits: { [commit]: files }, refs: { main: commit } },
+  })
+  const cacheDirectory = join(await temporaryDirectory(t), 'hub')
+  const options = { endpoint: hub.endpoint, cacheDirectory, token: '', offline: false }
+  const found = async (pattern: string) => {
+    const user = await findUserFiles([`hf://datasets/owner/texts${pattern}`], options)
+    const texts: string[] = []
+    for await (const { text, source } of userCorpus(
+      user,
+      { field: 'text', skipBad: false },
+      silentProgress,
+    ).source()) {
+      assert.ok(source.startsWith(`hf://datasets/owner/texts/${text} (cccccccc)`), source)
+      texts.push(text)
+    }
+    return texts
+  }
+  assert.deepEqual(await found('/data/a-1.jsonl'), ['data/a-1.jsonl'])
+  assert.equal(hub.requests.filter(({ url }) => url.includes('/resolve/')).length, 1)
+  assert.deepEqual(await found('/data/*.jsonl'), ['data/a-1.jsonl', 'data/a-2.jsonl'])
+  assert.deepEqual(await found('/data/**/*.jsonl'), ['data/a-1.jsonl', 'data/a-2.jsonl', 'data/deep/b.jsonl'])
+  assert.deepEqual(await found('/data/{a-2,deep/?}.jsonl'), ['data/a-2.jsonl', 'data/deep/b.jsonl'])
+  assert.deepEqual(await found('/c,?.jsonl'), ['c,d.jsonl'])
+  assert.deepEqual(await found('/data'), ['data/a-1.jsonl', 'data/a-2.jsonl', 'data/deep/b.jsonl'])
+  assert.ok(hub.requests.every(({ url }) => !/README|x\.bin/.test(url)))
+  await assert.rejects(found('/data/*.csv'), {
+    code: 'missing',
+    message: /expected other files there, got .*a-1/,
+  })
 })

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { largest, logitEnds, outputProjection } from '../../src/features/logit-weights.js'
 import { createReferenceKernels } from '../../src/kernels/reference.js'
 import { randomArrays, saeOf } from '../eval/tiny-sae.js'
-import { TINY, tinyModel } from '../model/tiny-model.js'
+import { FAMILIES, TINY, tinyModel } from '../model/tiny-model.js'
 
 const kernels = createReferenceKernels()
 const { dModel, dMlp, vocabularySize: V } = TINY
@@ -40,6 +40,32 @@ test('logit weights of an MLP feature are its decoder row through W_out, LayerNo
     )
     const bottom = ends.bottomWeights[feature * k]
     assert.ok(Math.abs(bottom - weights[order[0]]) < 1e-4, `${bottom} against ${weights[order[0]]}`)
+  }
+})
+
+test('logit weights know post norms, a final RMSNorm and embeddings used once more', async () => {
+  const config = FAMILIES.gemma2
+  const model = await tinyModel(kernels, config)
+  const arrays = randomArrays(3, dMlp)
+  const ends = await logitEnds(model, saeOf(kernels, arrays, dMlp, 'blocks.1.mlp.hook_post'), V)
+  assert.ok(ends)
+  const names = ['blocks.1.mlp.W_out', 'blocks.1.ln2_post.w', 'ln_final.w', 'embed.W_E']
+  const [wOut, postGain, gain, wE] = await Promise.all(
+    names.map((name) => kernels.readF32(model.params[name])),
+  )
+  for (let feature = 0; feature < 3; feature++) {
+    const raw = new Float64Array(V)
+    for (let i = 0; i < dModel; i++) {
+      let residual = 0
+      for (let m = 0; m < dMlp; m++) residual += arrays.wDec[feature * dMlp + m] * wOut[m * dModel + i]
+      for (let v = 0; v < V; v++) raw[v] += residual * postGain[i] * gain[i] * wE[v * dModel + i]
+    }
+    const centre = raw.reduce((a, b) => a + b) / V
+    for (let place = 0; place < V; place++) {
+      const expected = raw[ends.topTokens[feature * V + place]] - centre
+      const got = ends.topWeights[feature * V + place]
+      assert.ok(Math.abs(got - expected) < 1e-4, `feature ${feature}: ${got}, expected ${expected}`)
+    }
   }
 })
 

@@ -148,7 +148,7 @@ test('a source may name a folder or a file inside a repository, or a data set', 
   )
   await assert.rejects(
     resolveSource('owner/name', (path) => path === 'params.npz', options),
-    refused('missing', /expected the files of a model/, /model\.safetensors/),
+    refused('missing', /expected other files there/, /model\.safetensors/),
   )
   hub.repositories['datasets/owner/texts'] = {
     commits: { [OLD]: { 'data/a.parquet': weights(99) } },

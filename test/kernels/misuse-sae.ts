@@ -254,10 +254,40 @@ const STATISTICS: Misuse[] = [
   [/saeAddPairs: .*2 rowOffsets, got 3/, (k) => addPairs(k, {}, EMPTY, codes([0, 0, 0], [], []))],
 ]
 
+const NORMALIZING: Misuse[] = [
+  [
+    /saeNormalize: .*offsets \[3\]/,
+    (k) => k.saeNormalize(null, zeros(k, 2), zeros(k, 3), zeros(k, 3, D), 'layer_norm'),
+  ],
+  [
+    /saeNormalize: .*out \[3, 3\]/,
+    (k) => k.saeNormalize(zeros(k, 3, 4), zeros(k, 3), zeros(k, 3), zeros(k, 3, D), 'layer_norm'),
+  ],
+  [
+    /saeNormalize: .*norm layer_norm or/,
+    (k) => k.saeNormalize(null, zeros(k, 3), zeros(k, 3), zeros(k, 3, D), 'rms' as 'layer_norm'),
+  ],
+  [
+    /saeDenormalizeInPlace: .*scales \[3\]/,
+    (k) => k.saeDenormalizeInPlace(zeros(k, 3, D), null, zeros(k, 2)),
+  ],
+  [
+    /saeSquaredErrors: .*xHat \[3, 3\]/,
+    (k) => k.saeSquaredErrors(zeros(k, 3), zeros(k, 3, D), zeros(k, 3, 4)),
+  ],
+]
+
 const packed = (k: Kernels, features = F) => k.saePack(zeros(k, features, D), 'fp32', null)
 
 /** Wrong arguments to the operations of autoencoders. */
-export const SAE_MISUSES: Misuse[] = [...OPTIONS, ...TENSORS, ...DECODING, ...STATISTICS, ...PACKING]
+export const SAE_MISUSES: Misuse[] = [
+  ...OPTIONS,
+  ...TENSORS,
+  ...DECODING,
+  ...STATISTICS,
+  ...NORMALIZING,
+  ...PACKING,
+]
 
 function freed(k: Kernels, ...shape: number[]): Tensor {
   const t = k.zeros(shape)

@@ -87,6 +87,8 @@ function outputsOf(k: Kernels): Record<string, Tensor> {
   k.columnSums(out('columnSums', [D]), bad)
   const params = random.sae({ features: 9, d: D })
   k.saeReconstruct(k.zeros([N, D]), out('saeReconstruct', [N]), params, bad, bad, RELU_FORM, null)
+  for (const norm of ['layer_norm', 'constant_norm_rescale'] as const)
+    k.saeNormalize(out(norm, [N, D]), k.zeros([N]), k.zeros([N]), bad, norm)
   k.mixInPlace(out('mixInPlace', [N, D]), bad, 0.5)
   return outs
 }

@@ -11,6 +11,7 @@ import { type Content, differences, firstBitDifference, type ParityCase } from '
 import { elementwiseCases } from './parity-elementwise.js'
 import { layerCases } from './parity-layers.js'
 import { saeCases } from './parity-sae.js'
+import { saeNormalizeCases } from './parity-sae-normalize.js'
 import { saeStatisticsCases } from './parity-sae-statistics.js'
 import { transformerCases } from './parity-transformer.js'
 
@@ -20,6 +21,7 @@ const FAMILIES = {
   'layers of the transformer families': layerCases(),
   attention: attentionCases(),
   'sparse autoencoder': saeCases(),
+  'normalised inputs': saeNormalizeCases(),
   'statistics of sparse codes': saeStatisticsCases(),
 }
 

@@ -24,6 +24,7 @@ import {
   parameterSpecs,
   type Transformer,
   type WorkspaceOptions,
+  withContext,
   zerosLikeParameters,
 } from '../../src/model/transformer.js'
 import { Random } from '../../src/random/random.js'
@@ -226,7 +227,7 @@ for (const [family, config] of Object.entries(FAMILIES)) {
     })
     const expected = await fast.readF32(workspace.logits)
     for (const cuts of [[T], [1, 2, 3, 4, 5, 6], [4, 6]]) {
-      const cache = createKeyValueCache(model, 1, { keep: ['ln_final.hook_normalized'] })
+      const cache = createKeyValueCache(model, 1)
       for (const [piece, end] of cuts.entries()) {
         const positions = Int32Array.from(
           { length: end - (cuts[piece - 1] ?? 0) },
@@ -244,6 +245,22 @@ for (const [family, config] of Object.entries(FAMILIES)) {
       }
       freeKeyValueCache(model, cache)
     }
+  })
+
+  test(`${family}: with a shorter context, the same numbers`, async () => {
+    const model = await tinyModel(fast, config)
+    const short = withContext(model, 4)
+    const ids = tinyBatch(short.config)
+    const logits = async (on: Transformer) => {
+      const workspace = createWorkspace(on, 2, 4)
+      forward(on, workspace, ids)
+      return fast.readF32(workspace.logits)
+    }
+    assert.deepEqual(await logits(short), await logits(model))
+    for (const [name, { shape }] of Object.entries(parameterSpecs(short.config)))
+      assert.deepEqual(short.params[name].shape, shape, name)
+    assert.throws(() => createWorkspace(short, 1, 5), { code: 'config', message: /1 to 4 positions/ })
+    assert.throws(() => withContext(model, 7), { code: 'config', message: /1 to 6 tokens, got 7/ })
   })
 
   test(`${family}: weights in bf16 give logits close to those in f32`, async () => {

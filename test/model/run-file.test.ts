@@ -96,7 +96,7 @@ test('input that cannot be run is refused, and leaves no file', async (t) => {
   )
   await refused(
     { input_ids },
-    { code: 'config', message: /"blocks.9.hook_z"/ },
+    { code: 'config', message: /called blocks.9.hook_z/ },
     { hook: ['blocks.9.hook_z'] },
   )
   await refused({ input_ids }, { code: 'config', message: /nothing/ }, { logits: false, loss: false })

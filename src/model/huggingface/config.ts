@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type TransformerConfig, type TransformerOptions, transformerConfig } from '../transformer-config.js'
-import { parseFields, unsupported } from './fields.js'
+import { parseFields, shown, unsupported } from './fields.js'
 import { readRotary } from './rotary.js'
 
 /*
@@ -9,6 +9,8 @@ import { readRotary } from './rotary.js'
  */
 
 const size = z.int().min(1)
+/** layers and heads: far above every model, so that lists of them stay small whatever a file says */
+const count = size.max(4096)
 const positive = z.number().positive()
 const off = z.literal([false, null], { error: 'expected false: Monosem does not compute this variant' })
 
@@ -40,8 +42,8 @@ const gpt2Schema = z.object({
   vocab_size: size.default(50257),
   n_positions: size.default(1024),
   n_embd: size.default(768),
-  n_layer: size.default(12),
-  n_head: size.default(12),
+  n_layer: count.default(12),
+  n_head: count.default(12),
   n_inner: size.nullable().default(null),
   activation_function: activation.default('gelu_tanh'),
   layer_norm_epsilon: positive.default(1e-5),
@@ -73,8 +75,8 @@ const gptNeoxSchema = z.object({
   vocab_size: size.default(50432),
   max_position_embeddings: size.default(2048),
   hidden_size: size.default(6144),
-  num_hidden_layers: size.default(44),
-  num_attention_heads: size.default(64),
+  num_hidden_layers: count.default(44),
+  num_attention_heads: count.default(64),
   intermediate_size: size.default(24576),
   hidden_act: activation.default('gelu'),
   layer_norm_eps: positive.default(1e-5),
@@ -116,9 +118,9 @@ const llamaSchema = z.object({
   vocab_size: size.default(32000),
   max_position_embeddings: size.default(2048),
   hidden_size: size.default(4096),
-  num_hidden_layers: size.default(32),
-  num_attention_heads: size.default(32),
-  num_key_value_heads: size.nullable().default(null),
+  num_hidden_layers: count.default(32),
+  num_attention_heads: count.default(32),
+  num_key_value_heads: count.nullable().default(null),
   head_dim: size.nullable().default(null),
   intermediate_size: size.default(11008),
   hidden_act: activation.default('silu'),
@@ -130,7 +132,7 @@ const llamaSchema = z.object({
 
 const mistralSchema = llamaSchema.extend({
   max_position_embeddings: size.default(131_072),
-  num_key_value_heads: size.nullable().default(8),
+  num_key_value_heads: count.nullable().default(8),
   intermediate_size: size.default(14336),
   sliding_window: size.nullable().default(4096),
   layer_types: z.null({ error: 'expected none: in Mistral all layers have the same window' }).default(null),
@@ -144,7 +146,7 @@ const layerTypes = z
 const qwenSchema = llamaSchema.extend({
   vocab_size: size.default(151_936),
   max_position_embeddings: size.default(32768),
-  num_key_value_heads: size.nullable().default(32),
+  num_key_value_heads: count.nullable().default(32),
   intermediate_size: size.default(22016),
   use_sliding_window: z.boolean().default(false),
   sliding_window: size.nullable().default(4096),
@@ -158,9 +160,9 @@ const gemma2Schema = llamaSchema.omit({ hidden_act: true }).extend({
   vocab_size: size.default(256_000),
   max_position_embeddings: size.default(8192),
   hidden_size: size.default(2304),
-  num_hidden_layers: size.default(26),
-  num_attention_heads: size.default(8),
-  num_key_value_heads: size.default(4),
+  num_hidden_layers: count.default(26),
+  num_attention_heads: count.default(8),
+  num_key_value_heads: count.default(4),
   head_dim: size.default(256),
   intermediate_size: size.default(9216),
   hidden_activation: activation.default('gelu_tanh'),
@@ -323,7 +325,7 @@ export function readHuggingFaceConfig(value: unknown, path: string): Transformer
   if (!isHuggingFaceFamily(family))
     throw unsupported(
       path,
-      `model_type: expected one of ${Object.keys(families).join(', ')}, got ${JSON.stringify(family)}`,
+      `model_type: expected one of ${Object.keys(families).join(', ')}, got ${shown(family)}`,
     )
   if (quantization !== undefined && quantization !== null)
     throw unsupported(path, 'quantization_config: expected none, quantised weights are not read')

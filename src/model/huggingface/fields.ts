@@ -17,7 +17,7 @@ export function parseFields<S extends z.ZodType>(
   const [issue] = result.error.issues
   const came = issue.path.reduce<unknown>((part, key) => (part as Record<PropertyKey, unknown>)?.[key], value)
   const expected = issue.message.replace(/^[\w ]+: expected/, 'expected').replace(/, received .*$/, '')
-  throw unsupported(path, `${issue.path.join('.')}: ${expected}, got ${JSON.stringify(came) ?? 'nothing'}`)
+  throw unsupported(path, `${issue.path.join('.')}: ${expected}, got ${shown(came)}`)
 }
 
 /** A configuration that Monosem does not load. */
@@ -34,4 +34,13 @@ export async function readJson(path: string): Promise<unknown> {
     if (!(cause instanceof SyntaxError)) throw storageError('read', path, cause)
     throw new MonosemError('format', `${path} is not JSON`, { cause, hint: 'copy the file again' })
   }
+}
+
+/** A value for a message, short whatever it is. */
+export function shown(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'object' && value !== null) return 'an object'
+  const text = JSON.stringify(value)
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text
 }

@@ -10,10 +10,11 @@ export function gptNeoxWeights(config: TransformerConfig): WeightTable {
     ...layerNorm('ln_final', 'gpt_neox.final_layer_norm', D),
     'unembed.W_U': { ...linear('', D, V), tensors: head },
   }
+  const rowsOf = [0, 1, 2].map((part) => Array.from({ length: H }, (_, h): Run => [(3 * h + part) * W, W]))
   for (let layer = 0; layer < config.layers; layer++) {
     const [block, stored] = [`blocks.${layer}`, `gpt_neox.layers.${layer}`]
     for (const [part, letter] of ['Q', 'K', 'V'].entries()) {
-      const rows = Array.from({ length: H }, (_, h): Run => [(3 * h + part) * W, W])
+      const rows = rowsOf[part]
       const fused = `${stored}.attention.query_key_value`
       sources[`${block}.attn.W_${letter}`] = { ...linear(`${fused}.weight`, D, 3 * H * W), rows }
       sources[`${block}.attn.b_${letter}`] = { ...same(`${fused}.bias`, 3 * H * W), rows }

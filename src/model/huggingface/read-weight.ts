@@ -6,18 +6,22 @@ import type { Run } from './weight-source.js'
 /** fp32 numbers, or the bits of bf16 ones. */
 export type WeightData = Float32Array | Uint16Array
 
-/** Numbers that are read at once: 4 MiB of fp32. */
-const chunkNumbers = 1 << 20
+/** Numbers that are read at once. */
+const chunkNumbers = 1 << 18
+
+/** Memory through which all weights go, one chunk after the other: fresh memory for each would pile up until the garbage collector comes. */
+export const chunkBuffer = (): ArrayBuffer => new ArrayBuffer(4 * chunkNumbers)
 
 /**
- * Reads one parameter from the checkpoint into its tensor, a few MiB at a time. BF16 stays the bits it is where the tensor is bf16.
- * Yields what was written, when the kernels have it.
+ * Reads one parameter from the checkpoint into its tensor, a MiB at a time. BF16 stays the bits it is where the tensor is bf16.
+ * Yields what was written, when the kernels have it; it is gone with the next.
  */
 export async function* readWeight(
   kernels: Kernels,
   checkpoint: TensorReader,
   { tensor, source, shape }: PlannedWeight,
   out: Tensor,
+  buffer: ArrayBuffer,
 ): AsyncGenerator<WeightData> {
   const stored = checkpoint.entries.get(tensor)!
   const into = source.transpose ? turnedRound(kernels, shape, stored.dtype, out.dtype) : out
@@ -25,7 +29,7 @@ export async function* readWeight(
     const bits = stored.dtype === 'BF16' && into.dtype === 'bf16'
     let row = 0
     for (const [first, count] of chunksOf(source.rows ?? [[0, stored.shape[0]]], stored.shape[1] ?? 1)) {
-      const { data } = await checkpoint.readRows(tensor, first, count, { bits })
+      const { data } = await checkpoint.readRows(tensor, first, count, { bits, buffer })
       const columns = columnsOf(data as WeightData, count, source.columns)
       if (source.add) for (let i = 0; i < columns.length; i++) columns[i] += source.add
       kernels.write(kernels.rows(into, row, count), columns)

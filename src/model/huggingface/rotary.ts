@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { TransformerOptions } from '../transformer-config.js'
-import { parseFields, unsupported } from './fields.js'
+import { parseFields, shown, unsupported } from './fields.js'
 
 type Rotary = NonNullable<TransformerOptions['rotary']>
 
@@ -41,12 +41,9 @@ export function readRotary(value: Record<string, unknown>, path: string, default
   const [key, rope] = ropeFields(value, path)
   const at = `${path}: ${key}`
   const fields = parseFields(ropeSchema, rope, at)
-  const fraction = fields.partial_rotary_factor ?? value.partial_rotary_factor ?? defaults.fraction ?? 1
+  const fraction = fields.partial_rotary_factor ?? defaults.fraction ?? value.partial_rotary_factor ?? 1
   if (typeof fraction !== 'number' || (defaults.fraction === undefined && fraction !== 1))
-    throw unsupported(
-      path,
-      `partial_rotary_factor: expected 1 in this family, got ${JSON.stringify(fraction)}`,
-    )
+    throw unsupported(path, `partial_rotary_factor: expected 1 in this family, got ${shown(fraction)}`)
   return {
     ...evenDimensions(Math.floor(defaults.headWidth * fraction), fields.rope_theta ?? defaults.base),
     scaling: readScaling(fields.rope_type ?? fields.type ?? 'default', rope, value, at, defaults.context),
@@ -77,15 +74,18 @@ function readScaling(
       top === undefined ? rope : { ...rope, original_max_position_embeddings: top },
       at,
     )
+    const { low_freq_factor: low, high_freq_factor: high } = fields
+    if (high <= low)
+      throw unsupported(at, `high_freq_factor: expected more than low_freq_factor ${low}, got ${high}`)
     return {
       kind: 'llama3',
       factor: fields.factor,
-      lowFrequencyFactor: fields.low_freq_factor,
-      highFrequencyFactor: fields.high_freq_factor,
+      lowFrequencyFactor: low,
+      highFrequencyFactor: high,
       originalContext: fields.original_max_position_embeddings ?? context,
     }
   }
-  throw unsupported(at, `rope_type: expected default, linear or llama3, got ${JSON.stringify(type)}`)
+  throw unsupported(at, `rope_type: expected default, linear or llama3, got ${shown(type)}`)
 }
 
 /** The object that describes the rotation, and its key; {} where there is none. */
@@ -94,7 +94,7 @@ function ropeFields(value: Record<string, unknown>, path: string): [string, Reco
     const rope = value[key]
     if (rope === undefined || rope === null) continue
     if (typeof rope !== 'object' || Array.isArray(rope))
-      throw unsupported(path, `${key}: expected an object, got ${JSON.stringify(rope)}`)
+      throw unsupported(path, `${key}: expected an object, got ${shown(rope)}`)
     const nested = Object.entries(rope).find(([, part]) => typeof part === 'object' && part !== null)
     if (nested)
       throw unsupported(path, `${key}: expected one rotation for all layers, got one for ${nested[0]}`)

@@ -76,7 +76,7 @@ function convertedConfig(
       ...rest,
       convertedFrom: {
         format,
-        name: source.name,
+        ...(source.repository !== null && { name: source.name }),
         repository: source.repository,
         commit: source.commit,
         files,

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
-import { basename, dirname, extname, join } from 'node:path'
+import { basename, dirname, extname, join, sep } from 'node:path'
 import { MonosemError } from '../../errors/monosem-error.js'
 import { storageError } from '../../storage/atomic-file.js'
 import { openWeights, weightExtensions } from './open-weights.js'
@@ -143,6 +143,13 @@ const usualNames = [
   join('checkpoints', 'final.safetensors'),
 ]
 
+/** Whether a file of a repository belongs to the autoencoder in its folder, by its path there. */
+export function isSaeFile(path: string): boolean {
+  const usual = usualNames.some((name) => name.replaceAll(sep, '/') === path)
+  const loose = !path.includes('/') && ['.pt', '.pth', '.npz'].includes(extname(path))
+  return usual || loose || [...configNames, 'activation_scaler.json', 'sparsity.safetensors'].includes(path)
+}
+
 /** The one file of weights. */
 async function findWeights(path: string): Promise<{ directory: string; weightPath: string }> {
   const info = await stat(path).catch((cause) => {
@@ -207,8 +214,10 @@ async function foldersWithWeights(path: string, names?: readonly string[], depth
   return found
 }
 
+const configNames = ['cfg.json', 'config.json', 'hyperparams.json']
+
 async function findConfig(directory: string): Promise<ConfigFile | null> {
-  for (const name of ['cfg.json', 'config.json', 'hyperparams.json']) {
+  for (const name of configNames) {
     const path = join(directory, name)
     if (existsSync(path)) return { path, content: await readJsonObject(path) }
   }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { z } from 'zod'
 import { MonosemError } from '../../errors/monosem-error.js'
+import { shown } from '../../errors/shown.js'
 import { storageError } from '../../storage/atomic-file.js'
 
 /** A JSON file that holds an object. @throws MonosemError missing, io, format */
@@ -40,7 +41,8 @@ export function checkConfig<S extends z.ZodType>(
 /** @throws MonosemError format: a value that Monosem does not know */
 export function requireOneOf(path: string, key: string, found: unknown, known: readonly unknown[]): void {
   if (known.includes(found)) return
-  throw new MonosemError('format', `${path}: ${key} is ${found}, expected ${known.join(' or ')}`, {
+  const got = typeof found === 'string' ? found.slice(0, 100) : shown(found)
+  throw new MonosemError('format', `${path}: ${key} is ${got}, expected ${known.join(' or ')}`, {
     hint: `autoencoders with another ${key} cannot be loaded`,
   })
 }

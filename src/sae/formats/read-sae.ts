@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
-import { stat } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import type { ResolvedSource, SourceOptions } from '../../hub/hub-source.js'
+import { resolveSource } from '../../hub/resolve-source.js'
 import { openStage } from '../../storage/stage.js'
-import { type Detected, detectSae } from './detect.js'
+import { type Detected, detectSae, isSaeFile } from './detect.js'
 import { readDictionaryLearning } from './dictionary-learning.js'
 import { readGemmaScope, readGemmaScope2 } from './gemma-scope.js'
 import { readLlamaScope } from './llama-scope.js'
@@ -43,9 +43,10 @@ const readers: Record<
  * @throws MonosemError missing, format (nothing fits, or more than one; the message says what was seen), corrupt, io, remote
  */
 export async function readSae(source: string, options: ReadSaeOptions = {}): Promise<ReadSae> {
-  const resolved = await resolveSae(source, options)
-  await checkStage(resolved.directory)
-  const detected = await detectSae(resolved.directory)
+  const resolved = await resolveSource(source, isSaeFile, options)
+  const { directory, file: named } = resolved
+  await checkStage(directory)
+  const detected = await detectSae(named === undefined ? directory : join(directory, named))
   try {
     const file = await readers[detected.format](detected, placeOf(resolved), options)
     return {
@@ -68,10 +69,4 @@ async function checkStage(directory: string): Promise<void> {
   if (!existsSync(join(directory, 'manifest.json'))) return
   const stage = await openStage(directory, 'sae')
   await Promise.all([stage.file('cfg.json'), stage.file('sae_weights.safetensors')])
-}
-
-async function resolveSae(source: string, _options: SourceOptions): Promise<ResolvedSource> {
-  const found = await stat(source).catch(() => null)
-  if (found) return { directory: source, repository: null, commit: null, name: basename(source) }
-  return { directory: source, repository: null, commit: null, name: basename(source) }
 }

@@ -2,12 +2,15 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
+import { MonosemError } from '../../../src/errors/monosem-error.js'
 import { readHuggingFaceConfig } from '../../../src/model/huggingface/config.js'
+
+const root = 'test/golden/hf'
 
 const read = (value: unknown) => readHuggingFaceConfig(value, 'some/config.json')
 
 const fixture = async (family: string): Promise<Record<string, unknown>> =>
-  JSON.parse(await readFile(`test/golden/hf/${family}/config.json`, 'utf8'))
+  JSON.parse(await readFile(`${root}/${family}/config.json`, 'utf8'))
 
 const refuses = (value: unknown, message: RegExp, code = 'format') =>
   assert.throws(() => read(value), { name: 'MonosemError', code, message })
@@ -182,6 +185,11 @@ test('rotations that are not computed are refused by name', async () => {
     )
   refuses({ ...llama, rope_scaling: { type: 'linear' } }, /rope_scaling: factor: .*got nothing/)
   refuses({ ...llama, rope_scaling: 'linear' }, /rope_scaling: expected an object, got "linear"/)
+  const upsideDown = { rope_type: 'llama3', factor: 8, low_freq_factor: 4, high_freq_factor: 4 }
+  refuses(
+    { ...llama, rope_scaling: upsideDown },
+    /high_freq_factor: expected more than low_freq_factor 4, got 4/,
+  )
   refuses({ ...llama, partial_rotary_factor: 0.5 }, /partial_rotary_factor: expected 1/)
   refuses({ ...llama, rope_parameters: { full_attention: { rope_theta: 1 } } }, /one for full_attention/)
 })
@@ -204,12 +212,46 @@ test('a configuration that makes no sense names its file, field and value', asyn
   refuses({ ...llama, num_hidden_layers: '3' }, /num_hidden_layers: expected .*, got "3"/)
   refuses({ ...llama, num_key_value_heads: 3 }, /keyValueHeads to divide heads 4, got 3/, 'config')
   refuses({ ...llama, model_type: 'mamba' }, /model_type: expected one of gpt2, gpt_neox, llama.*got "mamba"/)
-  refuses({}, /model_type: expected one of .*got undefined/)
+  refuses({}, /model_type: expected one of .*got nothing/)
   for (const value of [null, [], 'text', 3]) refuses(value, /expected a JSON object/)
 })
 
+test('whatever a field holds, it is read or refused', async () => {
+  const deep = JSON.parse(`${'['.repeat(50_000)}${']'.repeat(50_000)}`)
+  const values = [
+    null,
+    -1,
+    0,
+    3,
+    3.5,
+    1e300,
+    true,
+    'x',
+    'y'.repeat(1000),
+    [],
+    [1],
+    {},
+    { a: {} },
+    deep,
+    undefined,
+  ]
+  const refused: unknown[] = []
+  for (const name of readdirSync(root)) {
+    const config = await fixture(name)
+    for (const key of [...Object.keys(config), 'rope_scaling', 'rope_parameters'])
+      for (const value of values)
+        try {
+          assert.ok(read({ ...config, [key]: value }).layers <= 4096)
+        } catch (error) {
+          assert.ok(error instanceof MonosemError, `${name}: ${key}: ${error}`)
+          assert.ok(error.message.length < 400, error.message)
+          refused.push(error)
+        }
+  }
+  assert.ok(refused.length > 1000)
+})
+
 test('the golden checkpoints say the same in both dialects', async () => {
-  const root = 'test/golden/hf'
   const names = readdirSync(root).filter((name) => existsSync(`${root}/${name}/config.older.json`))
   assert.ok(names.length > 5)
   for (const name of names) {

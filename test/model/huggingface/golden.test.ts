@@ -75,20 +75,29 @@ async function greedy(model: Transformer, prompt: Int32Array, length: number): P
   return tokens
 }
 
+async function assertGolden(model: Transformer, directory: string): Promise<void> {
+  const { kernels } = model
+  const { tensors: golden } = await readSafetensors(join(directory, 'golden.safetensors'))
+  const [b, t] = golden.input_ids.shape
+  const workspace = createWorkspace(model, b, t)
+  forward(model, workspace, batchOf(golden.input_ids))
+  await assertForward(model, workspace, golden)
+  const losses = await kernels.readF32(loss(model, workspace))
+  assertClose('loss', [losses.reduce((sum, x) => sum + x, 0) / (b * (t - 1))], golden.loss.data)
+  const expected = golden.greedy.data as Int32Array
+  assert.deepEqual(await greedy(model, expected.slice(0, 8), expected.length), expected)
+}
+
 for (const implementation of ['reference', undefined] as const) {
   const kernels = await loadKernels({ implementation })
   for (const name of readdirSync(root)) {
     test(`${name}: hidden states, logits, loss and continuation are those of transformers (${kernels.name} kernels)`, async () => {
-      const model = await loadHuggingFaceModel(kernels, join(root, name))
-      const { tensors: golden } = await readSafetensors(join(root, name, 'golden.safetensors'))
-      const [b, t] = golden.input_ids.shape
-      const workspace = createWorkspace(model, b, t)
-      forward(model, workspace, batchOf(golden.input_ids))
-      await assertForward(model, workspace, golden)
-      const losses = await kernels.readF32(loss(model, workspace))
-      assertClose('loss', [losses.reduce((sum, x) => sum + x, 0) / (b * (t - 1))], golden.loss.data)
-      const expected = golden.greedy.data as Int32Array
-      assert.deepEqual(await greedy(model, expected.slice(0, 8), expected.length), expected)
+      await assertGolden(await loadHuggingFaceModel(kernels, join(root, name)), join(root, name))
     })
   }
+
+  test(`a BF16 checkpoint that is kept in bf16 gives the same numbers (${kernels.name} kernels)`, async () => {
+    const directory = join(root, 'llama-bf16-shards')
+    await assertGolden(await loadHuggingFaceModel(kernels, directory, { weights: 'bf16' }), directory)
+  })
 }
