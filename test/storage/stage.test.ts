@@ -229,6 +229,16 @@ test('a flipped bit in a payload file is found', async (t) => {
   })
 })
 
+test('a file that was hashed while it was written is not read again', async (t) => {
+  const out = join(await temporaryDirectory(t), 'toy')
+  const entry = { sha256: 'as it was given', bytes: 5 }
+  await runStage(request(out), async (partial, hashed) => {
+    await writes('hello')(partial)
+    hashed.set('payload.txt', entry)
+  })
+  assert.deepEqual((await openStage(out, 'toy')).manifest.files['payload.txt'], entry)
+})
+
 test('a truncated payload file is found', async (t) => {
   const out = join(await temporaryDirectory(t), 'toy')
   await runStage(request(out), writes('hello'))
