@@ -14,7 +14,7 @@ constexpr int kFewRows = 8;                 // not worth packing B for
 constexpr int kRowBlock = 8 * MR;           // rows of A that stay in L2 while the columns pass
 constexpr int kFewRowPanels = 16;           // up to here a task takes all rows
 constexpr int kMaxRows = 512 * MR;          // rows packed at a time
-constexpr int kMaxColumns = 2048;           // columns packed at a time: 4 MB of B
+constexpr int kMaxColumns = 2048;           // columns packed at a time: 6 MB of B
 
 struct Block {
   int row0, rows, column0, columns, depth0, depth;
