@@ -11,6 +11,7 @@
       'native/sae_pack.cc',
       'native/sae_encode.cc',
       'native/sae_decode.cc',
+      'native/sae_normalize.cc',
       'native/sae_dense.cc',
       'native/sae_update.cc',
       'native/sae_step.cc',

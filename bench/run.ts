@@ -3,6 +3,7 @@ import { benchEventLoop } from './event-loop.js'
 import { benchFeatures } from './features.js'
 import { benchFirstView } from './first-view.js'
 import { benchGemm } from './gemm.js'
+import { benchHarvest } from './harvest.js'
 import { benchHuggingFace } from './huggingface.js'
 import { benchLoadModel } from './load-model.js'
 import { benchSae } from './sae.js'
@@ -16,6 +17,7 @@ const benchmarks: Record<string, () => Promise<unknown>> = {
   'load-model': benchLoadModel,
   huggingface: benchHuggingFace,
   sae: benchSae,
+  harvest: benchHarvest,
   features: benchFeatures,
   'event-loop': benchEventLoop,
   server: benchServer,

@@ -305,6 +305,42 @@ void saeDecode(const Napi::CallbackInfo& info) {
   });
 }
 
+// saeNormalize(runtime, n, d, layerNorm, out, offsets, scales, x)
+void saeNormalize(const Napi::CallbackInfo& info) {
+  Arguments arguments(info, "saeNormalize");
+  Addon& addon = arguments.addon();
+  int n = arguments.integer(), d = arguments.integer();
+  if (n < 1 || d < 1) arguments.fail("positive sizes");
+  bool layerNorm = arguments.boolean();
+  int64_t count = static_cast<int64_t>(n) * d;
+  OptionalView out = optionalView(arguments, count);
+  View offsets = arguments.view(n), scales = arguments.view(n), x = arguments.view(count);
+  enqueue(addon, [=](Runtime& r) { r.table->saeNormalize(r.context, out.f32(), offsets.f32(), scales.f32(), x.f32(), n, d, layerNorm); });
+}
+
+// saeDenormalizeInPlace(runtime, n, d, y, offsets, scales)
+void saeDenormalizeInPlace(const Napi::CallbackInfo& info) {
+  Arguments arguments(info, "saeDenormalizeInPlace");
+  Addon& addon = arguments.addon();
+  int n = arguments.integer(), d = arguments.integer();
+  if (n < 1 || d < 1) arguments.fail("positive sizes");
+  View y = arguments.view(static_cast<int64_t>(n) * d);
+  OptionalView offsets = optionalView(arguments, n);
+  View scales = arguments.view(n);
+  enqueue(addon, [=](Runtime& r) { r.table->saeDenormalizeInPlace(r.context, y.f32(), offsets.f32(), scales.f32(), n, d); });
+}
+
+// saeSquaredErrors(runtime, n, d, losses, y, xHat)
+void saeSquaredErrors(const Napi::CallbackInfo& info) {
+  Arguments arguments(info, "saeSquaredErrors");
+  Addon& addon = arguments.addon();
+  int n = arguments.integer(), d = arguments.integer();
+  if (n < 1 || d < 1) arguments.fail("positive sizes");
+  int64_t count = static_cast<int64_t>(n) * d;
+  View losses = arguments.view(n), y = arguments.view(count), xHat = arguments.view(count);
+  enqueue(addon, [=](Runtime& r) { r.table->saeSquaredErrors(r.context, losses.f32(), y.f32(), xHat.f32(), n, d); });
+}
+
 // saeAddProducts(runtime, n, d, f, out, x, rowOffsets, featureIds, values)
 void saeAddProducts(const Napi::CallbackInfo& info) {
   Arguments arguments(info, "saeAddProducts");
@@ -371,6 +407,9 @@ void addSae(Napi::Env env, Napi::Object exports) {
   addOperation(env, exports, "saeEncode", saeEncode);
   addOperation(env, exports, "saeDecode", saeDecode);
   addOperation(env, exports, "saeEncodeFeatures", saeEncodeFeatures);
+  addOperation(env, exports, "saeNormalize", saeNormalize);
+  addOperation(env, exports, "saeDenormalizeInPlace", saeDenormalizeInPlace);
+  addOperation(env, exports, "saeSquaredErrors", saeSquaredErrors);
   addOperation(env, exports, "saeAddProducts", saeAddProducts);
   addOperation(env, exports, "saeAddPairs", saeAddPairs);
 }

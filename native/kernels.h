@@ -207,6 +207,9 @@ struct KernelTable {
   void (*saeDecode)(const Context&, float* xHat, const SaePointers&, SaeShape, const Codes&, const float* x);
   void (*saeEncodeFeatures)(const Context&, float* out, const SaePointers&, SaeShape, const float* x, const int32_t* ids, int count, const SaeForm&);
   void (*saeSquaredErrors)(const Context&, float* losses, const float* x, const float* xHat, int n, int d);
+  // out and, when denormalizing, offsets may be null
+  void (*saeNormalize)(const Context&, float* out, float* offsets, float* scales, const float* x, int n, int d, bool layerNorm);
+  void (*saeDenormalizeInPlace)(const Context&, float* y, const float* offsets, const float* scales, int n, int d);
   void (*saeAddProducts)(const Context&, float* out, const Codes&, const float* x, int features, int d);
   void (*saeAddPairs)(const Context&, const SaePairsArgs&, const Codes&, const Codes& columns);
   double (*fmaLoop)(const Context&, int rounds);

@@ -83,6 +83,10 @@ void saeSquaredErrors(const Context&, float* losses, const float* x, const float
 // out[row] = bDec (+ x wSkip)
 void decodeBase(const Context&, float* out, const SaePointers&, SaeShape, const float* x);
 
+// ---- sae_normalize.cc ----
+void saeNormalize(const Context&, float* out, float* offsets, float* scales, const float* x, int n, int d, bool layerNorm);
+void saeDenormalizeInPlace(const Context&, float* y, const float* offsets, const float* scales, int n, int d);
+
 // ---- sae_dense.cc and sae_step.cc ----
 void saeStep(const Context&, const SaeStepArgs&, SaeStepStats&);
 

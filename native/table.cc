@@ -50,6 +50,8 @@ const KernelTable kTable = {
     saeDecode,
     saeEncodeFeatures,
     saeSquaredErrors,
+    saeNormalize,
+    saeDenormalizeInPlace,
     saeAddProducts,
     saeAddPairs,
     fmaLoop,

@@ -42,7 +42,7 @@ export { resolveSaeConfig } from './sae/resolve-config.js'
 export { decode, encode, encodeRows, loadSae, reconstruct, type Sae, unloadSae } from './sae/sae.js'
 export { type ResolvedSaeConfig, type SaeConfig, saeConfigSchema } from './sae/sae-config.js'
 export { runSaeStage, type SaeMetrics, type SaeRequest, trainSaes } from './sae/sae-stage.js'
-export type { SaelensConfig } from './sae/saelens-config.js'
+export type { SaelensConfig } from './sae/formats/saelens-config.js'
 
 // eval: how good the decomposition is
 export { type EvalConfig, evalConfigSchema } from './eval/eval-config.js'

@@ -1,19 +1,13 @@
 import type { TokenCorpus } from '../corpus/corpus.js'
-import { fillWindows, locate, type WindowBatch } from '../corpus/windows.js'
-import { MonosemError } from '../errors/monosem-error.js'
+import { locate } from '../corpus/windows.js'
 import type { Kernels, Tensor } from '../kernels/kernels.js'
-import {
-  createWorkspace,
-  forward,
-  freeWorkspace,
-  hookWidth,
-  lastHook,
-  type Transformer,
-  type Workspace,
-} from '../model/transformer.js'
+import { hookWidth, type Transformer } from '../model/transformer.js'
 import { Random } from '../random/random.js'
 import type { ActivationPair, ActivationSource } from '../sae/activation-source.js'
-import { createRowLayout, type RowLayout } from './row-layout.js'
+import { type ActivationPass, createActivationPass } from './activation-pass.js'
+import { requireRoomForBatch } from './buffer-size.js'
+import { createRowLayout, type RowLayout, rowPositions } from './row-layout.js'
+import { sourceMetadata } from './source-metadata.js'
 
 export interface LiveSourceOptions {
   /** hook point whose activations are given, one vector per token, e.g. "blocks.0.mlp.hook_post" */
@@ -42,16 +36,11 @@ interface HookBuffers {
 
 /** The buffers that one iteration over the source owns. */
 interface Buffers {
-  workspace: Workspace
-  /** [modelBatch * T] i32 */
-  ids: Tensor
+  pass: ActivationPass
   /** inputs, and targets where there are any */
   hooks: HookBuffers[]
-  /** hook point after which a forward pass can end */
-  lastHook: string
   /** [block rows] i32: a permutation of the rows */
   order: Tensor
-  tokens: WindowBatch | undefined
 }
 
 /** What the source is made of. */
@@ -84,13 +73,13 @@ export function createLiveSource(
   return {
     d: hookWidth(model.config, hookName),
     ...(pairs && { dOut }),
-    metadata: {
-      model_name: 'monosem',
-      hook_name: hookName,
-      ...(pairs && { hook_name_out: targetHookName }),
-      context_size: contextSize,
-      prepend_bos: false,
-    },
+    metadata: sourceMetadata({
+      modelName: 'monosem',
+      hookName,
+      targetHookName,
+      contextSize,
+      prependBos: false,
+    }),
     batches: ({ batchSize, skip }) => batchesOf(parts, batchSize, skip),
     locate: (place) => locateRow(parts, place),
   }
@@ -122,19 +111,12 @@ async function* batchesOf(
 }
 
 function batchesInBlock(batchSize: number, bufferTokens: number, layout: RowLayout): number {
-  if (bufferTokens < batchSize)
-    throw new MonosemError(
-      'config',
-      `activations: expected a buffer of at least one batch of ${batchSize}, got ${bufferTokens}`,
-      {
-        hint: 'raise --buffer-tokens or lower --batch-size',
-      },
-    )
+  requireRoomForBatch(bufferTokens, batchSize)
   return Math.max(1, Math.floor(Math.min(bufferTokens, layout.epochRows) / batchSize))
 }
 
 function allocate(
-  { kernels, model, options, layout }: Parts,
+  { kernels, model, corpus, layout, options }: Parts,
   batchSize: number,
   batchesPerBlock: number,
 ): Buffers {
@@ -142,8 +124,7 @@ function allocate(
   const rows = batchSize * batchesPerBlock
   const names = [...new Set([hookName, targetHookName])]
   return {
-    workspace: createWorkspace(model, modelBatch, layout.contextSize, { keep: names }),
-    ids: kernels.zeros([modelBatch * layout.contextSize], 'i32'),
+    pass: createActivationPass(model, corpus.train, { hookNames: names, layout, modelBatch }),
     hooks: names.map((name) => {
       const d = hookWidth(model.config, name)
       return {
@@ -152,28 +133,26 @@ function allocate(
         batch: kernels.zeros([batchSize, d]),
       }
     }),
-    lastHook: lastHook(model.config, names),
     order: kernels.zeros([rows], 'i32'),
-    tokens: undefined,
   }
 }
 
-function release({ kernels, model }: Parts, { workspace, ids, order, hooks }: Buffers): void {
-  freeWorkspace(model, workspace)
-  for (const tensor of [ids, order, ...hooks.flatMap(({ buffer, batch }) => [buffer, batch])])
-    kernels.free(tensor)
+function release({ kernels }: Parts, { pass, order, hooks }: Buffers): void {
+  pass.free()
+  for (const tensor of [order, ...hooks.flatMap(({ buffer, batch }) => [buffer, batch])]) kernels.free(tensor)
 }
 
 /** Enqueues the forward passes of one block, and writes the order in which its rows are given out. */
 function fillBlock(
-  { kernels, model, corpus, layout, options }: Parts,
-  buffers: Buffers,
+  { kernels, layout, options }: Parts,
+  { pass, order, hooks }: Buffers,
   block: number,
 ): void {
   const { modelBatch, seed } = options
-  const [rows] = buffers.order.shape
+  const [rows] = order.shape
   const windows = layout.windowsFrom(block * rows)
   const group = new Int32Array(modelBatch)
+  const bufferOf = new Map(hooks.map(({ hookName, buffer }) => [hookName, buffer]))
   for (let filled = 0; filled < rows; ) {
     let skipRows = 0
     for (let i = 0; i < modelBatch; i++) {
@@ -181,33 +160,16 @@ function fillBlock(
       group[i] = value.window
       skipRows += value.skipRows
     }
-    buffers.tokens = fillWindows(corpus.train, layout.contextSize, group, buffers.tokens)
-    const kept = keptPositions(buffers.tokens.tokens, corpus.tokenizer.startOfText)
-    const positions = kept.subarray(skipRows, skipRows + rows - filled)
-    forward(model, buffers.workspace, buffers.tokens, { stopAfter: buffers.lastHook })
-    const ids = kernels.rows(buffers.ids, 0, positions.length)
-    kernels.write(ids, positions)
-    for (const { hookName, buffer } of buffers.hooks) {
-      const target = kernels.rows(buffer, filled, positions.length)
-      kernels.gatherRows(target, buffers.workspace.activations[hookName], ids)
-    }
+    const positions = pass.run(group).subarray(skipRows, skipRows + rows - filled)
+    pass.copyRows(positions, (name) => kernels.rows(bufferOf.get(name) as Tensor, filled, positions.length))
     filled += positions.length
   }
-  kernels.write(buffers.order, orderOf(seed, block, rows))
+  kernels.write(order, orderOf(seed, block, rows))
 }
 
 /** The row of the block that is given out n-th, for every n. */
 function orderOf(seed: number, block: number, rows: number): Int32Array {
-  const order = Int32Array.from({ length: rows }, (_, i) => i)
-  return Random.named(seed, `activations of block ${block}`).shuffle(order)
-}
-
-/** Positions that hold anything but <|endoftext|>. */
-function keptPositions(tokens: ArrayLike<number>, startOfText: number): Int32Array {
-  const kept = new Int32Array(tokens.length)
-  let count = 0
-  for (let n = 0; n < tokens.length; n++) if (tokens[n] !== startOfText) kept[count++] = n
-  return kept.subarray(0, count)
+  return Random.named(seed, `activations of block ${block}`).permutation(rows)
 }
 
 /** The document and the token that a row of a batch comes from, in words. */
@@ -215,7 +177,7 @@ function locateRow(
   { corpus, layout, options }: Parts,
   { batch, row, batchSize }: { batch: number; row: number; batchSize: number },
 ): string {
-  const { train, tokenizer } = corpus
+  const { train } = corpus
   const batchesPerBlock = batchesInBlock(batchSize, options.bufferTokens, layout)
   const rows = batchSize * batchesPerBlock
   const block = Math.floor(batch / batchesPerBlock)
@@ -223,7 +185,7 @@ function locateRow(
   const { window, skipRows } = layout.windowsFrom(block * rows + inBlock).next().value
   const first = window * layout.contextSize
   const tokens = train.tokens.subarray(first, first + layout.contextSize)
-  const token = first + keptPositions(tokens, tokenizer.startOfText)[skipRows]
+  const token = first + rowPositions(layout, tokens)[skipRows]
   const { document, offset } = locate(train, token)
   return `token ${offset} of document ${document}, ${train.name} split`
 }

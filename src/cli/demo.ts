@@ -25,7 +25,7 @@ import { explainAll, readExplainSummary, renderExplained } from './demo-explanat
 import { showFeatures } from './features.js'
 import { sampleTexts } from './model.js'
 import { openRunLog, type RunLog } from './run-log.js'
-import { trainSaeOnModel } from './sae.js'
+import { trainSae } from './sae.js'
 import { serveRuns } from './serve.js'
 import type { Outcome, Session } from './session.js'
 import { readStageJson } from './stage-json.js'
@@ -106,7 +106,7 @@ async function runStages(
   const stages: Record<StageName, () => Promise<StageResult>> = {
     corpus: () => runCorpusStage(configs.corpus, { out: corpus }, context),
     model: () => runModelStage(configs.model, { corpus, out: model }, context),
-    sae: () => trainSaeOnModel(session, configs.sae, { corpus, model, out: sae }),
+    sae: () => trainSae(session, configs.sae, { corpus, model }, sae),
     eval: () => runEvalStage(configs.eval, analysis('eval'), context),
     features: () => runFeaturesStage(configs.features, analysis('features'), context),
     'feature-map': () =>

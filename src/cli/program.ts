@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { addFlags } from '../config/flags.js'
+import { addActivations } from './activations.js'
 import { addAttribute } from './attribute.js'
 import { addCaseStudies } from './case-studies.js'
 import { addCorpus } from './corpus.js'
@@ -27,7 +28,17 @@ export function createProgram(version: string, asJson = false): Command {
     .configureOutput({ outputError: (text, write) => write(asJson ? errorJson(text) : text) })
     .addHelpText('after', '\nExample:\n  $ monosem demo --quick --out runs/quick')
   addFlags(program, globalSchema)
-  const stages = [addDemo, addCorpus, addModel, addSae, addEval, addFeatures, addCaseStudies, addExplain]
+  const stages = [
+    addDemo,
+    addCorpus,
+    addModel,
+    addActivations,
+    addSae,
+    addEval,
+    addFeatures,
+    addCaseStudies,
+    addExplain,
+  ]
   const uses = [addServe, addSteer, addInfluence, addAttribute, addProbe, addExport]
   for (const add of [...stages, ...uses]) add(program)
   return program

@@ -7,6 +7,7 @@ import { MonosemError } from '../errors/monosem-error.js'
 export type Role =
   | 'corpus'
   | 'model'
+  | 'activations'
   | 'sae'
   | 'eval'
   | 'features'

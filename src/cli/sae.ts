@@ -1,13 +1,9 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { createLiveSource } from '../activations/live-source.js'
 import { addFlags, readFlags } from '../config/flags.js'
 import { parseConfig } from '../config/parse-config.js'
 import { readVariations } from '../config/variations.js'
-import { openCorpus } from '../corpus/corpus.js'
 import { MonosemError } from '../errors/monosem-error.js'
-import { loadTransformer } from '../model/model-stage.js'
-import type { ActivationSource } from '../sae/activation-source.js'
 import { type SaeConfig, saeConfigSchema } from '../sae/sae-config.js'
 import { runSaeStage, type SaeMetrics, trainSaes } from '../sae/sae-stage.js'
 import type { Json, StageResult } from '../storage/stage.js'
@@ -16,12 +12,24 @@ import { renderTable } from '../terminal/table.js'
 import { addCommand } from './command.js'
 import { madeOrReused, renderJson } from './outcome.js'
 import { addPaths, readPaths } from './run-paths.js'
+import { addSaeConvert } from './sae-convert.js'
+import { addSaeEncode } from './sae-encode.js'
+import { addSaeInfo } from './sae-info.js'
+import {
+  addActivationsPath,
+  defaultsFor,
+  openSaeSource,
+  readSaeInputs,
+  type SaeInputs,
+} from './sae-source.js'
 import type { Outcome, Session } from './session.js'
 import { readStageJson } from './stage-json.js'
 
-/** `monosem sae train` and `monosem sae sweep` */
+/** `monosem sae train`, `sweep`, `info`, `convert` and `encode` */
 export function addSae(program: Command): void {
-  const sae = program.command('sae').description('sparse autoencoders on the activations of a transformer')
+  const sae = program
+    .command('sae')
+    .description('sparse autoencoders: train them, read those of others, run them')
   const train = addCommand(
     sae,
     'train',
@@ -30,14 +38,19 @@ export function addSae(program: Command): void {
       example: 'monosem sae train --run runs/demo --architecture topk --k 32 --out runs/topk/sae',
     },
     async (session, command) => {
-      const paths = readPaths(command, ['corpus', 'model'], 'sae')
-      const result = await trainSaeOnModel(session, readFlags(command, saeConfigSchema), paths)
+      const { out } = readPaths(command, [], 'sae')
+      const inputs = readSaeInputs(command)
+      const config = readFlags(command, saeConfigSchema, await defaultsFor(inputs))
+      const result = await trainSae(session, config, inputs, out)
       const metrics = await readMetrics(result)
       return { json: { ...result, ...metrics }, text: `${madeOrReused(result)}\n${renderJson(metrics)}` }
     },
   )
-  addFlags(addPaths(train, ['corpus', 'model'], 'sae'), saeConfigSchema)
+  addFlags(addActivationsPath(addPaths(train, ['corpus', 'model'], 'sae')), saeConfigSchema)
   addSweep(sae)
+  addSaeInfo(sae)
+  addSaeConvert(sae)
+  addSaeEncode(sae)
 }
 
 function addSweep(sae: Command): void {
@@ -52,7 +65,7 @@ function addSweep(sae: Command): void {
     },
     runSweep,
   )
-  addPaths(sweep, ['corpus', 'model'])
+  addActivationsPath(addPaths(sweep, ['corpus', 'model']))
     .option('--out <dir>', 'directory to write, one directory for each autoencoder (default: <run>/sweep)')
     .option(
       '--vary <option=values...>',
@@ -62,8 +75,8 @@ function addSweep(sae: Command): void {
 }
 
 async function runSweep(session: Session, command: Command): Promise<Outcome> {
-  const { corpus, model } = readPaths(command, ['corpus', 'model'])
-  const base = readFlags(command, saeConfigSchema)
+  const inputs = readSaeInputs(command)
+  const base = readFlags(command, saeConfigSchema, await defaultsFor(inputs))
   const variations = readVariations(command.getOptionValue('vary') ?? [], saeConfigSchema)
   const directory = sweepDirectory(command)
   const members = variations.map(({ name, values }) => ({
@@ -74,8 +87,9 @@ async function runSweep(session: Session, command: Command): Promise<Outcome> {
       (field) => (field in values ? `--vary ${field}` : field),
     ),
   }))
-  const { source, context } = await openSource(session, members[0].config, { corpus, model })
-  const results = await trainSaes(members, { source, inputs: { corpus, model } }, context)
+  const kernels = await session.kernels()
+  const source = await openSaeSource(kernels, members[0].config, inputs)
+  const results = await trainSaes(members, { source, inputs }, { ...session.context, kernels })
   const rows: { name: string; directory: string; reused: boolean; metrics: Record<string, Json> }[] = []
   for (const [i, result] of results.entries())
     rows.push({ name: variations[i].name, ...result, metrics: await readMetrics(result) })
@@ -126,30 +140,14 @@ function renderSweep(
 const readMetrics = ({ directory }: StageResult): Promise<Record<string, Json>> =>
   readStageJson<Record<string, Json>>(directory, 'sae', 'metrics.json')
 
-/** The `sae` stage, fed with live activations of a model reading the training split of a corpus. */
-export async function trainSaeOnModel(
+/** The `sae` stage, fed with stored activations or with those of a model that reads the training split of a corpus. */
+export async function trainSae(
   session: Session,
   config: SaeConfig,
-  { corpus, model, out }: { corpus: string; model: string; out: string },
+  inputs: SaeInputs,
+  out: string,
 ): Promise<StageResult> {
-  const { source, context } = await openSource(session, config, { corpus, model })
-  return runSaeStage(config, { source, out, inputs: { corpus, model } }, context)
-}
-
-/** Live activations of a model reading the training split of a corpus, and what training needs besides. */
-async function openSource(
-  session: Session,
-  config: SaeConfig,
-  { corpus, model }: { corpus: string; model: string },
-): Promise<{ source: ActivationSource; context: Parameters<typeof runSaeStage>[2] }> {
   const kernels = await session.kernels()
-  const source = createLiveSource(kernels, await loadTransformer(kernels, model), await openCorpus(corpus), {
-    hookName: config.hookName,
-    targetHookName: config.targetHookName,
-    seed: config.streamSeed ?? config.seed,
-    bufferTokens: config.bufferTokens,
-    dtype: config.activationDtype,
-    modelBatch: config.modelBatch,
-  })
-  return { source, context: { ...session.context, kernels } }
+  const source = await openSaeSource(kernels, config, inputs)
+  return runSaeStage(config, { source, out, inputs }, { ...session.context, kernels })
 }

@@ -15,7 +15,7 @@ import {
 import type { FeaturesConfig } from '../features/features-config.js'
 import { readTransformerConfig } from '../model/model-files.js'
 import type { TransformerConfig } from '../model/transformer.js'
-import { readSaelens } from '../sae/saelens.js'
+import { readSaelens } from '../sae/formats/saelens.js'
 import { openStage } from '../storage/stage.js'
 import type { ExportConfig } from './export-config.js'
 

@@ -5,6 +5,14 @@ export function bf16ToF32(bits: Uint16Array): Float32Array {
   return new Float32Array(words.buffer)
 }
 
+/** The bfloat16 bits of numbers that were widened from bfloat16: the upper half of theirs. Others are cut, not rounded. */
+export function bf16Bits(values: Float32Array): Uint16Array {
+  const halves = new Uint16Array(values.buffer, values.byteOffset, 2 * values.length)
+  const bits = new Uint16Array(values.length)
+  for (let i = 0; i < bits.length; i++) bits[i] = halves[2 * i + 1]
+  return bits
+}
+
 /** Widens IEEE 754 half-precision bits (1 sign, 5 exponent, 10 fraction) to float32, exactly. */
 export function f16ToF32(bits: Uint16Array): Float32Array {
   const out = new Float32Array(bits.length)

@@ -58,7 +58,7 @@ export interface TensorReader {
   close(): Promise<void>
 }
 
-const bytesPerElement: Record<SafetensorsDtype, number> = {
+export const bytesPerElement: Record<SafetensorsDtype, number> = {
   F32: 4,
   I32: 4,
   U32: 4,
@@ -118,7 +118,7 @@ function checkedDtype(path: string, name: string, tensor: SafeTensor): Safetenso
   return dtype
 }
 
-function naturalDtype(data: SafetensorsData): SafetensorsDtype {
+export function naturalDtype(data: SafetensorsData): SafetensorsDtype {
   if (data instanceof Float32Array) return 'F32'
   if (data instanceof Int32Array) return 'I32'
   if (data instanceof Uint32Array) return 'U32'

@@ -13,6 +13,7 @@ import type {
   Codes,
   SaeActivation,
   SaeForm,
+  SaeInputNorm,
   SaePairs,
   SaePrecision,
   SaeSparsity,
@@ -237,6 +238,34 @@ function expectCodes(
       `${rowOffsets[0]} .. ${rowOffsets[n]}`,
     )
   expectIds(op, ids, featureIds, features)
+}
+
+export function checkSaeNormalize(
+  out: Tensor | null,
+  offsets: Tensor,
+  scales: Tensor,
+  x: Tensor,
+  norm: SaeInputNorm,
+): void {
+  const op = 'saeNormalize'
+  const [n, d] = expectBatch(op, 'x', x)
+  if (out !== null) expectTensor(op, 'out', out, [n, d])
+  expectTensor(op, 'offsets', offsets, [n])
+  expectTensor(op, 'scales', scales, [n])
+  if (!['layer_norm', 'constant_norm_rescale'].includes(norm))
+    throw misfit(op, 'norm layer_norm or constant_norm_rescale', String(norm))
+}
+
+export function checkSaeDenormalizeInPlace(y: Tensor, offsets: Tensor | null, scales: Tensor): void {
+  const [n] = expectBatch('saeDenormalizeInPlace', 'y', y)
+  if (offsets !== null) expectTensor('saeDenormalizeInPlace', 'offsets', offsets, [n])
+  expectTensor('saeDenormalizeInPlace', 'scales', scales, [n])
+}
+
+export function checkSaeSquaredErrors(losses: Tensor, y: Tensor, xHat: Tensor): void {
+  const shape = expectBatch('saeSquaredErrors', 'y', y)
+  expectTensor('saeSquaredErrors', 'xHat', xHat, shape)
+  expectTensor('saeSquaredErrors', 'losses', losses, [shape[0]])
 }
 
 export function checkSaeAddProducts(out: Tensor, codes: Codes, x: Tensor): void {

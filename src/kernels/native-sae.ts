@@ -154,6 +154,21 @@ export function sae(b: Boundary): SaeKernels {
       checkSae.checkSaeEncodeFeatures(out, params, x, ids, form)
       b.call('saeEncodeFeatures', ...forwardOf(params, x, form), ...[out, x, ids])
     },
+    saeNormalize: enqueued(b, 'saeNormalize', checkSae.checkSaeNormalize, (out, offsets, scales, x, norm) => [
+      ...x.shape,
+      norm === 'layer_norm',
+      ...[out, offsets, scales, x],
+    ]),
+    saeDenormalizeInPlace: enqueued(
+      b,
+      'saeDenormalizeInPlace',
+      checkSae.checkSaeDenormalizeInPlace,
+      (y, offsets, scales) => [...y.shape, y, offsets, scales],
+    ),
+    saeSquaredErrors: enqueued(b, 'saeSquaredErrors', checkSae.checkSaeSquaredErrors, (losses, y, xHat) => [
+      ...y.shape,
+      ...[losses, y, xHat],
+    ]),
     saeAddProducts(out, codes, x) {
       checkSae.checkSaeAddProducts(out, codes, x)
       b.call('saeAddProducts', ...x.shape, out.shape[0], out, x, ...arraysOf(codes))

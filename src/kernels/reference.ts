@@ -19,6 +19,7 @@ import * as elementwise from './reference-elementwise.js'
 import * as norm from './reference-norm.js'
 import * as rotary from './reference-rotary.js'
 import * as sae from './reference-sae.js'
+import * as normalize from './reference-sae-normalize.js'
 import * as statistics from './reference-sae-statistics.js'
 import { saeStep } from './reference-sae-step.js'
 import {
@@ -217,6 +218,13 @@ function saeOperations(queue: Queue): SaeKernels {
     saeDecode: enqueued(queue, checkSae.checkSaeDecode, sae.saeDecode),
     saeReconstruct: enqueued(queue, checkReconstruct, sae.saeReconstruct),
     saeEncodeFeatures: enqueued(queue, checkSae.checkSaeEncodeFeatures, sae.saeEncodeFeatures),
+    saeNormalize: enqueued(queue, checkSae.checkSaeNormalize, normalize.saeNormalize),
+    saeDenormalizeInPlace: enqueued(
+      queue,
+      checkSae.checkSaeDenormalizeInPlace,
+      normalize.saeDenormalizeInPlace,
+    ),
+    saeSquaredErrors: enqueued(queue, checkSae.checkSaeSquaredErrors, normalize.saeSquaredErrors),
     saeAddProducts: enqueued(queue, checkSae.checkSaeAddProducts, statistics.saeAddProducts),
     saeAddPairs: enqueued(queue, checkSae.checkSaeAddPairs, statistics.saeAddPairs),
     mixInPlace: enqueued(queue, checkSae.checkMixInPlace, elementwise.mixInPlace),

@@ -61,6 +61,9 @@ export interface SaeForm {
   subtractDecoderBias: boolean
 }
 
+/** How a token is normed before the encoder, see `saeNormalize`. */
+export type SaeInputNorm = 'layer_norm' | 'constant_norm_rescale'
+
 /** What a step adds to the squared error to make codes sparse. lambda is `coefficient`; means over tokens, sums over features. */
 export type SaeSparsity =
   | { kind: 'none' }
@@ -226,6 +229,16 @@ export interface SaeKernels {
    * which features are among the k largest needs all of them.
    */
   saeEncodeFeatures(out: Tensor, params: SaeTensors, x: Tensor, ids: Int32Array, form: SaeForm): void
+  /**
+   * Norms each token on its own, as some autoencoders read it. `layer_norm`: out = (x - mean) / (std + 1e-5), offsets = mean, scales = std (D - 1 in its
+   * denominator). `constant_norm_rescale`: out = x sqrt(D) / ||x||, offsets = 0, scales = ||x|| / sqrt(D). Zeros stay zeros.
+   * out [N, D], or null for the scales alone; offsets, scales [N]; x [N, D]
+   */
+  saeNormalize(out: Tensor | null, offsets: Tensor, scales: Tensor, x: Tensor, norm: SaeInputNorm): void
+  /** Back: y[n] = y[n] scales[n] + offsets[n]. y [N, D]; offsets [N], or null for none; scales [N] */
+  saeDenormalizeInPlace(y: Tensor, offsets: Tensor | null, scales: Tensor): void
+  /** losses[n] = ||y[n] - xHat[n]||^2. losses [N]; y, xHat [N, D] */
+  saeSquaredErrors(losses: Tensor, y: Tensor, xHat: Tensor): void
   /** out[j] += sum over n of f[n, j] x[n]: codes^T x, token after token. out [F, D], x [N, D], codes of N tokens */
   saeAddProducts(out: Tensor, codes: Codes, x: Tensor): void
   /**

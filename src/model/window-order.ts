@@ -18,10 +18,8 @@ export function createWindowOrder(
     })
   let current = { epoch: -1, order: new Int32Array(0) }
   const epochOrder = (epoch: number): Int32Array => {
-    if (current.epoch !== epoch) {
-      const order = Int32Array.from({ length: windows }, (_, i) => i)
-      current = { epoch, order: Random.named(seed, `training order of epoch ${epoch}`).shuffle(order) }
-    }
+    if (current.epoch !== epoch)
+      current = { epoch, order: Random.named(seed, `training order of epoch ${epoch}`).permutation(windows) }
     return current.order
   }
   return (first, count) =>

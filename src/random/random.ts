@@ -82,4 +82,9 @@ export class Random {
     }
     return list
   }
+
+  /** The numbers 0 .. n-1 in random order. */
+  permutation(n: number): Int32Array<ArrayBuffer> {
+    return this.shuffle(Int32Array.from({ length: n }, (_, i) => i))
+  }
 }

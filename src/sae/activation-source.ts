@@ -25,5 +25,5 @@ export interface ActivationSource {
    * Where a row of a batch (both 0-based, counted from the very first batch) comes from, for messages about bad activations: e.g.
    * "token 17 of document 4" or "row 90 of shard 2".
    */
-  locate?(place: { batch: number; row: number; batchSize: number }): string
+  locate?(place: { batch: number; row: number; batchSize: number }): string | Promise<string>
 }

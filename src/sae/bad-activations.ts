@@ -14,11 +14,11 @@ export function badRowsOf(x: Float32Array, d: number): number[] {
 }
 
 /** The error for a row with NaN or infinity: says where it came from, as far as the source knows. */
-export function badActivation(
+export async function badActivation(
   source: ActivationSource,
   place: { batch: number; row: number; batchSize: number },
-): MonosemError {
-  const origin = source.locate?.(place)
+): Promise<MonosemError> {
+  const origin = await source.locate?.(place)
   return new MonosemError(
     'diverged',
     `sae: expected finite activations, got NaN or infinity in row ${place.row} of batch ${place.batch}${origin ? ` (${origin})` : ''}`,

@@ -53,3 +53,17 @@ export function normaliseDecoderRows({ wDec, bDec }: SaeArrays): void {
     if (norm > 0) for (let i = 0; i < row.length; i++) row[i] /= norm
   }
 }
+
+/**
+ * Lets an autoencoder of scaled activations read raw ones, and leaves its features in scaled units: with the input multiplied by s and the
+ * target by t, y_hat = (W_dec f(W_enc s x + b_enc) + b_dec + W_skip s x) / t, so W_enc and W_skip take s and everything after the features is
+ * divided by t. An autoencoder that subtracts b_dec has t = s: s x - b_dec = s (x - b_dec / s). In place.
+ */
+export function foldInputScale({ wEnc, wDec, bDec, wSkip }: SaeArrays, s: number, t: number): void {
+  const scale = (values: Float32Array, factor: number) => {
+    for (let i = 0; i < values.length; i++) values[i] *= factor
+  }
+  scale(wEnc, s)
+  for (const values of [wDec, bDec]) for (let i = 0; i < values.length; i++) values[i] /= t
+  if (wSkip) scale(wSkip, s / t)
+}

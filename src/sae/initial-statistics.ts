@@ -34,7 +34,7 @@ export interface InitialStatistics {
 export async function initialStatistics(
   kernels: Kernels,
   batches: AsyncIterable<Batch>,
-  refuse?: (batch: number, row: number) => MonosemError,
+  refuse?: (batch: number, row: number) => Promise<MonosemError>,
 ): Promise<InitialStatistics> {
   const inputs: Float32Array[] = []
   const targets: Float32Array[] = []
@@ -48,7 +48,7 @@ export async function initialStatistics(
     const rows = await kernels.readF32(x)
     const rowsOut = same ? rows : await kernels.readF32(y)
     const bad = new Set([...badRowsOf(rows, d), ...badRowsOf(rowsOut, dOut)])
-    if (refuse && bad.size > 0) throw refuse(index, Math.min(...bad))
+    if (refuse && bad.size > 0) throw await refuse(index, Math.min(...bad))
     skippedRows += bad.size
     inputs.push(without(rows, d, bad))
     if (!same) targets.push(without(rowsOut, dOut, bad))

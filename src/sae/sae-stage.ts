@@ -6,10 +6,10 @@ import { writeFileAtomic } from '../storage/atomic-file.js'
 import { type Json, runStage, type StageResult } from '../storage/stage.js'
 import type { ActivationSource } from './activation-source.js'
 import { foldActivationScale } from './fold.js'
+import { writeSaelens } from './formats/saelens.js'
+import { type SaelensConfig, type SaelensKind, saelensName } from './formats/saelens-config.js'
 import { resolveSaeConfig } from './resolve-config.js'
 import { isTranscoder, type ResolvedSaeConfig, type SaeConfig } from './sae-config.js'
-import { writeSaelens } from './saelens.js'
-import { type SaelensConfig, type SaelensKind, saelensName } from './saelens-config.js'
 import { type TrainedAndMeasured, trainTogether } from './train-together.js'
 
 /** What metrics.json of the sae stage holds. */

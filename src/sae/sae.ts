@@ -1,13 +1,12 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { Codes, Kernels, SaeForm, SaePacked, SaeTensors, Tensor } from '../kernels/kernels.js'
-import { openStage } from '../storage/stage.js'
+import { type ReadSaeOptions, readSae } from './formats/read-sae.js'
+import type { SaeConventions } from './formats/sae-file.js'
+import { type SaelensConfig, saelensForm, saelensNormalization } from './formats/saelens-config.js'
+import { denormalize, type InputNormalization, normalizeInput, tokenScales } from './input-normalization.js'
 import { packEncoder } from './precision.js'
 import type { ResolvedSaeConfig } from './sae-config.js'
 import { freeSae, loadSaeTensors, type SaeArrays, saeTensors } from './sae-params.js'
-import { readSaelens } from './saelens.js'
-import { type SaelensConfig, saelensForm } from './saelens-config.js'
 
 /** What running an autoencoder takes. */
 export interface SaeParts {
@@ -16,11 +15,14 @@ export interface SaeParts {
   form: SaeForm
   /** W_enc packed for encoding */
   packed: SaePacked
+  /** what is done to each token before the encoder, and undone to its reconstruction */
+  inputNormalization: InputNormalization
 }
 
 /**
  * A sparse autoencoder ready to run on raw activations: x_hat = W_dec f + b_dec, f = activation(W_enc x + b_enc); `SaeForm` has the
- * variants. A transcoder reads x and reconstructs another activation y.
+ * variants. A transcoder reads x and reconstructs another activation y. With `inputNormalization`, each token is normed for the encoder and its
+ * reconstruction is brought back: x_hat = scale (W_dec f + b_dec) + offset, so decoding needs x, and a feature adds f d_i times its token's scale.
  */
 export interface Sae extends SaeParts {
   /** D, width of the activations that it reads */
@@ -29,96 +31,118 @@ export interface Sae extends SaeParts {
   dOut: number
   /** F, number of features */
   features: number
-  /** cfg.json as it was read */
+  /** what cfg.json would hold if it were saved: the file's own where it was one, with what was folded into the weights */
   config: SaelensConfig
-  /** hook point that it reads; '' where cfg.json names none */
+  /** everything that the weights do not say */
+  conventions: SaeConventions
+  /** hook point that it reads; '' where its files name none */
   hookName: string
   /** hook point that it reconstructs: the same but for transcoders */
   targetHookName: string
 }
+
+export type SaePrecisionChoice = ResolvedSaeConfig['precision']
 
 /** Copies arrays to the kernels and packs the encoder. @throws MonosemError shape */
 export function createSaeParts(
   kernels: Kernels,
   arrays: SaeArrays,
   form: SaeForm,
-  precision: ResolvedSaeConfig['precision'] = 'fp32',
+  precision: SaePrecisionChoice = 'fp32',
 ): SaeParts {
   const params = saeTensors(kernels, arrays)
-  return { kernels, params, form, packed: packEncoder(kernels, params.wEnc, precision, null) }
+  const packed = packEncoder(kernels, params.wEnc, precision, null)
+  return { kernels, params, form, packed, inputNormalization: 'none' }
+}
+
+export interface LoadSaeOptions extends ReadSaeOptions {
+  /** number format in which encoding looks for active features; default fp32 */
+  precision?: SaePrecisionChoice
 }
 
 /**
- * Loads an autoencoder from a directory of ours (its files are checked against their hashes) or of SAELens v6.
- * @param options.precision number format in which encoding looks for active features; default fp32
- * @throws MonosemError missing, format, corrupt, io
+ * Loads an autoencoder from a directory of ours (its files are checked against their hashes), from the files of SAELens, dictionary_learning,
+ * sparsify, OpenAI, Gemma Scope or Llama Scope, or from the Hugging Face hub. What was odd about the files goes to `options.progress`.
+ * @param source a directory, a file of weights, or owner/name/some/folder on the hub
+ * @throws MonosemError missing, format, corrupt, io, remote
  */
-export async function loadSae(
-  kernels: Kernels,
-  directory: string,
-  options: { precision?: ResolvedSaeConfig['precision'] } = {},
-): Promise<Sae> {
-  if (existsSync(join(directory, 'manifest.json'))) {
-    const stage = await openStage(directory, 'sae')
-    await Promise.all([stage.file('cfg.json'), stage.file('sae_weights.safetensors')])
-  }
-  const { config, arrays } = await readSaelens(directory)
+export async function loadSae(kernels: Kernels, source: string, options: LoadSaeOptions = {}): Promise<Sae> {
+  const { config, arrays, conventions, warnings } = await readSae(source, options)
+  for (const warning of warnings) options.progress?.note(`warning: ${warning}`)
   await setImmediate()
   const params = await loadSaeTensors(kernels, arrays)
-  const precision = options.precision ?? 'fp32'
-  const hookName = config.metadata.hook_name ?? ''
   return {
     ...{ kernels, params, form: saelensForm(config) },
-    packed: packEncoder(kernels, params.wEnc, precision, null),
+    packed: packEncoder(kernels, params.wEnc, options.precision ?? 'fp32', null),
+    inputNormalization: saelensNormalization(config),
     d: config.d_in,
     dOut: config.d_out ?? config.d_in,
     features: config.d_sae,
     config,
-    hookName,
-    targetHookName: config.metadata.hook_name_out ?? hookName,
+    conventions,
+    hookName: conventions.hookName ?? '',
+    targetHookName: conventions.targetHookName ?? '',
   }
 }
 
 /** The active features of x [N, D]. */
-export function encode({ kernels, params, form, packed }: SaeParts, x: Tensor): Promise<Codes> {
-  return kernels.saeEncode(params, x, form, packed)
+export function encode(sae: SaeParts, x: Tensor): Promise<Codes> {
+  const { kernels, params, form, packed } = sae
+  const input = normalizeInput(sae, x)
+  const codes = kernels.saeEncode(params, input.x, form, packed)
+  input.free()
+  return codes
 }
 
 /**
  * A few features of every token, without the rest: activations [N, n] of the features `featureIds`, zeros included. For topk they are
  * those of relu: which ones are among the k largest takes all features to know. Enqueues only; the caller frees the result.
  */
-export function encodeRows({ kernels, params, form }: SaeParts, x: Tensor, featureIds: Int32Array): Tensor {
+export function encodeRows(sae: SaeParts, x: Tensor, featureIds: Int32Array): Tensor {
+  const { kernels, params, form } = sae
   const out = kernels.zeros([x.shape[0], featureIds.length])
-  kernels.saeEncodeFeatures(out, params, x, featureIds, form)
+  const input = normalizeInput(sae, x)
+  kernels.saeEncodeFeatures(out, params, input.x, featureIds, form)
+  input.free()
   return out
 }
 
 /**
- * xHat [N, Dout] = W_dec f + b_dec (+ x W_skip). Enqueues only.
- * @param x [N, D] what was encoded; only a transcoder with a skip connection needs it
+ * xHat [N, Dout] = W_dec f + b_dec (+ x W_skip), in the units of x. Enqueues only.
+ * @param x [N, D] what was encoded; only a skip connection and normalised inputs need it
+ * @throws MonosemError shape (no x where it is needed)
  */
-export function decode(
-  { kernels, params }: SaeParts,
-  xHat: Tensor,
-  codes: Codes,
-  x: Tensor | null = null,
-): void {
+export function decode(sae: SaeParts, xHat: Tensor, codes: Codes, x: Tensor | null = null): void {
+  const { kernels, params } = sae
+  const tokens = tokenScales(sae, x)
   kernels.saeDecode(xHat, params, codes, x)
+  denormalize(kernels, xHat, tokens)
+  tokens?.free()
 }
 
 /**
- * xHat [N, Dout] = decode(encode(x)), and losses [N] = ||y - xHat||^2 unless null. Enqueues only.
+ * xHat [N, Dout] = decode(encode(x)), and losses [N] = ||y - xHat||^2 unless null. xHat may be x or y itself. Enqueues only.
  * @param y [N, Dout] what is reconstructed: x itself but for transcoders
  */
 export function reconstruct(
-  { kernels, params, form, packed }: SaeParts,
+  sae: SaeParts,
   xHat: Tensor,
   losses: Tensor | null,
   x: Tensor,
   y: Tensor = x,
 ): void {
-  kernels.saeReconstruct(xHat, losses, params, x, y, form, packed)
+  const { kernels, params, form, packed } = sae
+  if (sae.inputNormalization === 'none') {
+    kernels.saeReconstruct(xHat, losses, params, x, y, form, packed)
+    return
+  }
+  const input = normalizeInput(sae, x)
+  const found = input.x
+  kernels.saeReconstruct(found, null, params, input.x, found, form, packed)
+  denormalize(kernels, found, input.tokens)
+  if (losses) kernels.saeSquaredErrors(losses, y, found)
+  kernels.copy(xHat, found)
+  input.free()
 }
 
 /** Gives the memory back. */

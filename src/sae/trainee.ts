@@ -176,7 +176,7 @@ async function record(trainee: Trainee, { batch, options, stats, reads }: Pendin
   const { batchSize } = config
   const found = await stats
   if (found.badRow >= 0 && config.badActivations === 'stop')
-    throw badActivation(source, { batch, row: found.badRow, batchSize })
+    throw await badActivation(source, { batch, row: found.badRow, batchSize })
   counters.skippedRows += found.skippedRows
   if (found.skippedRows < batchSize) {
     requireHealthy(found, source.dOut ?? source.d, options.adam.step)

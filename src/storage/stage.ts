@@ -24,12 +24,18 @@ export interface StageRequest {
   seed?: number
 }
 
+/** What the manifest says of one file. */
+export interface FileEntry {
+  sha256: string
+  bytes: number
+}
+
 export interface Manifest {
   stage: string
   /** version of the manifest layout */
   version: 1
   seed: number | null
-  files: Record<string, { sha256: string; bytes: number }>
+  files: Record<string, FileEntry>
   /** path relative to this directory, and SHA-256 of that directory's manifest */
   inputs: Record<string, { path: string; manifestSha256: string }>
 }
@@ -50,11 +56,12 @@ interface StoredConfig {
  * Runs a stage into `<out>.partial`, then hashes, syncs and renames it to `out`.
  * A finished `out` with the same config and inputs is reused; a partial one is handed to `body` again, which resumes from
  * whatever checkpoint it left there (files and folders whose name starts with "checkpoint" are removed at the end).
+ * @param body may enter files that it hashed while it wrote them into `hashed`; all others are read once more at the end
  * @throws MonosemError config (the directory has another config: names the first key that differs), busy, io
  */
 export async function runStage(
   request: StageRequest,
-  body: (partial: string) => Promise<void>,
+  body: (partial: string, hashed: Map<string, FileEntry>) => Promise<void>,
 ): Promise<StageResult> {
   const out = resolve(request.out)
   const partial = `${out}.partial`
@@ -81,8 +88,9 @@ export async function runStage(
     await claim(partial, wanted)
     // A manifest is there when a kill came between sealing and the rename below: then nothing is left to compute.
     if (!existsSync(join(partial, 'manifest.json'))) {
-      await body(partial)
-      await seal(partial, request)
+      const hashed = new Map<string, FileEntry>()
+      await body(partial, hashed)
+      await seal(partial, request, hashed)
     }
     await removeScratch(partial)
   } catch (error) {
@@ -121,13 +129,13 @@ async function removeScratch(partial: string): Promise<void> {
 }
 
 /** Hashes and syncs the payload, then writes the manifest. Checkpoints go later, so that a kill here loses nothing. */
-async function seal(partial: string, request: StageRequest): Promise<void> {
+async function seal(partial: string, request: StageRequest, hashed: Map<string, FileEntry>): Promise<void> {
   const files: Manifest['files'] = {}
   for (const name of (await readdir(partial)).sort()) {
     if (!isScratch(name) && name !== 'lock') {
       const path = join(partial, name)
       await syncFile(path)
-      files[name] = { sha256: await sha256File(path), bytes: (await stat(path)).size }
+      files[name] = hashed.get(name) ?? { sha256: await sha256File(path), bytes: (await stat(path)).size }
     }
   }
   const inputs: Manifest['inputs'] = {}

@@ -1,8 +1,9 @@
 import type { Kernels, SaeForm } from '../../src/kernels/kernels.js'
 import { Random } from '../../src/random/random.js'
+import { saelensConventions } from '../../src/sae/formats/saelens.js'
+import { type SaelensKind, saelensName } from '../../src/sae/formats/saelens-config.js'
 import { createSaeParts, type Sae } from '../../src/sae/sae.js'
 import type { SaeArrays } from '../../src/sae/sae-params.js'
-import { type SaelensKind, saelensName } from '../../src/sae/saelens-config.js'
 
 /** An autoencoder from plain arrays; a transcoder where another target is named. */
 export function saeOf(
@@ -16,28 +17,30 @@ export function saeOf(
   const features = arrays.bEnc.length
   const { activation } = form
   const transcoder = targetHookName !== hookName
+  const config = {
+    architecture: saelensName({
+      kind: activation.kind as SaelensKind,
+      transcoder,
+      skip: arrays.wSkip !== undefined,
+    }),
+    d_in: d,
+    d_sae: features,
+    dtype: 'float32',
+    device: 'cpu',
+    apply_b_dec_to_input: form.subtractDecoderBias,
+    normalize_activations: 'none',
+    reshape_activations: 'none',
+    ...(transcoder && { d_out: arrays.bDec.length }),
+    ...(activation.kind === 'topk' && { k: activation.k }),
+    metadata: { hook_name: hookName, ...(transcoder && { hook_name_out: targetHookName }) },
+  }
   return {
     ...createSaeParts(kernels, arrays, form),
     d,
     dOut: arrays.bDec.length,
     features,
-    config: {
-      architecture: saelensName({
-        kind: activation.kind as SaelensKind,
-        transcoder,
-        skip: arrays.wSkip !== undefined,
-      }),
-      d_in: d,
-      d_sae: features,
-      dtype: 'float32',
-      device: 'cpu',
-      apply_b_dec_to_input: form.subtractDecoderBias,
-      normalize_activations: 'none',
-      reshape_activations: 'none',
-      ...(transcoder && { d_out: arrays.bDec.length }),
-      ...(activation.kind === 'topk' && { k: activation.k }),
-      metadata: { hook_name: hookName, ...(transcoder && { hook_name_out: targetHookName }) },
-    },
+    config,
+    conventions: saelensConventions(config),
     hookName,
     targetHookName,
   }

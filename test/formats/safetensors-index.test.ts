@@ -62,13 +62,13 @@ test('a missing shard and a tensor that its shard lacks are named with the index
   await fails(
     { a: 'one.safetensors', c: 'three.safetensors' },
     'missing',
-    /index\.json: tensor c .* three\.safetensors, which is not there/,
+    /index\.json: tensor "c" .* "three\.safetensors", which is not there/,
     'no-shard',
   )
   await fails(
     { a: 'one.safetensors', b: 'two.safetensors' },
     'missing',
-    /index\.json: tensor b .* two\.safetensors, which has no such tensor/,
+    /index\.json: tensor "b" .* "two\.safetensors", which has no such tensor/,
     'no-tensor',
   )
 })
@@ -76,11 +76,11 @@ test('a missing shard and a tensor that its shard lacks are named with the index
 test('a shard outside the directory is refused', async () => {
   const paths = ['../single/model.safetensors', join(root, 'single', 'model.safetensors'), 'x/../../y', '..']
   for (const [i, file] of paths.entries())
-    await fails({ a: file }, 'format', /tensor a is said to be in .*outside/, `outside-${i}`)
+    await fails({ a: file }, 'format', /tensor "a" is said to be in .*outside/, `outside-${i}`)
 })
 
 test('an index that is none is refused', async () => {
-  for (const [i, map] of [undefined, null, {}, { a: 3 }, { a: '' }, 'text'].entries())
+  for (const [i, map] of [undefined, null, {}, { a: 3 }, { a: '' }, { a: 'x'.repeat(256) }, 'text'].entries())
     await fails(map, 'format', /index\.json: expected "weight_map"/, `no-map-${i}`)
   const directory = await sharded('no-json', {})
   await writeFile(join(directory, 'model.safetensors.index.json'), '{"weight_map":')

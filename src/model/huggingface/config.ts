@@ -1,6 +1,7 @@
 import { z } from 'zod'
+import { shown } from '../../errors/shown.js'
 import { type TransformerConfig, type TransformerOptions, transformerConfig } from '../transformer-config.js'
-import { parseFields, shown, unsupported } from './fields.js'
+import { parseFields, unsupported } from './fields.js'
 import { readRotary } from './rotary.js'
 
 /*
@@ -8,9 +9,13 @@ import { readRotary } from './rotary.js'
  * granted where the file says nothing.
  */
 
-const size = z.int().min(1)
-/** layers and heads: far above every model, so that lists of them stay small whatever a file says */
-const count = size.max(4096)
+/** Sizes of tensors. The bounds are far above every model, and keep a broken file from filling the memory. */
+const size = z
+  .int()
+  .min(1)
+  .max(2 ** 31 - 1)
+/** Layers and heads. */
+const count = z.int().min(1).max(4096)
 const positive = z.number().positive()
 const off = z.literal([false, null], { error: 'expected false: Monosem does not compute this variant' })
 
@@ -29,8 +34,7 @@ const activations: Record<string, NonNullable<TransformerOptions['activation']>>
 }
 
 const activation = z.string().transform((name, context) => {
-  const kind = activations[name]
-  if (kind) return kind
+  if (Object.hasOwn(activations, name)) return activations[name]
   const known = Object.keys(activations).join(', ')
   context.addIssue({ code: 'custom', message: `expected one of ${known}` })
   return z.NEVER

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { z } from 'zod'
 import { MonosemError } from '../../errors/monosem-error.js'
+import { shown } from '../../errors/shown.js'
 import { storageError } from '../../storage/atomic-file.js'
 
 /**
@@ -34,13 +35,4 @@ export async function readJson(path: string): Promise<unknown> {
     if (!(cause instanceof SyntaxError)) throw storageError('read', path, cause)
     throw new MonosemError('format', `${path} is not JSON`, { cause, hint: 'copy the file again' })
   }
-}
-
-/** A value for a message, short whatever it is. */
-export function shown(value: unknown): string {
-  if (value === undefined) return 'nothing'
-  if (Array.isArray(value)) return 'a list'
-  if (typeof value === 'object' && value !== null) return 'an object'
-  const text = JSON.stringify(value)
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
+import { shown } from '../../errors/shown.js'
 import type { TransformerOptions } from '../transformer-config.js'
-import { parseFields, shown, unsupported } from './fields.js'
+import { parseFields, unsupported } from './fields.js'
 
 type Rotary = NonNullable<TransformerOptions['rotary']>
 
