@@ -308,9 +308,9 @@ const families = {
 }
 
 /** The Hugging Face `model_type`s that can be loaded. */
-export type HuggingFaceFamily = keyof typeof families
+type HuggingFaceFamily = keyof typeof families
 
-export const isHuggingFaceFamily = (name: unknown): name is HuggingFaceFamily =>
+const isHuggingFaceFamily = (name: unknown): name is HuggingFaceFamily =>
   typeof name === 'string' && Object.hasOwn(families, name)
 
 /**
