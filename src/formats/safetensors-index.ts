@@ -1,6 +1,7 @@
 import { access, readFile } from 'node:fs/promises'
 import { isAbsolute, join, normalize, sep } from 'node:path'
 import { MonosemError } from '../errors/monosem-error.js'
+import { shown } from '../errors/shown.js'
 import { storageError } from '../storage/atomic-file.js'
 import { openSafetensors, type SafetensorsEntry, type TensorReader } from './safetensors.js'
 
@@ -37,7 +38,7 @@ async function openShards(directory: string, index: string): Promise<TensorReade
       const shard = shards.get(file) ?? (await openShard(directory, index, name, file))
       shards.set(file, shard)
       const entry = shard.entries.get(name)
-      if (!entry) throw incomplete(index, name, `${file}, which has no such tensor`)
+      if (!entry) throw incomplete(index, name, `${shown(file)}, which has no such tensor`)
       entries.set(name, entry)
     }
   } catch (cause) {
@@ -70,7 +71,7 @@ async function openShard(
   if (isAbsolute(path) || path === '..' || path.startsWith(`..${sep}`))
     throw new MonosemError(
       'format',
-      `${index}: tensor ${name} is said to be in ${file}, outside ${directory}`,
+      `${index}: tensor ${shown(name)} is said to be in ${shown(file)}, outside ${directory}`,
       {
         hint: 'shards lie beside their index',
       },
@@ -79,13 +80,13 @@ async function openShard(
     return await openSafetensors(join(directory, path))
   } catch (cause) {
     if (cause instanceof MonosemError && cause.code === 'missing')
-      throw incomplete(index, name, `${file}, which is not there`)
+      throw incomplete(index, name, `${shown(file)}, which is not there`)
     throw cause
   }
 }
 
 const incomplete = (index: string, name: string, where: string): MonosemError =>
-  new MonosemError('missing', `${index}: tensor ${name} is said to be in ${where}`, {
+  new MonosemError('missing', `${index}: tensor ${shown(name)} is said to be in ${where}`, {
     hint: 'the checkpoint is not complete: download or copy it again',
   })
 
@@ -99,13 +100,17 @@ async function readIndex(path: string): Promise<WeightMap> {
   }
   const weightMap = (value as { weight_map?: unknown } | null)?.weight_map
   const files = typeof weightMap === 'object' && weightMap !== null ? Object.entries(weightMap) : []
-  if (files.length === 0 || !files.every(([, file]) => typeof file === 'string' && file !== ''))
+  if (files.length === 0 || !files.every(([, file]) => isFileName(file)))
     throw new MonosemError(
       'format',
       `${path}: expected "weight_map", an object from tensor names to file names`,
     )
   return new Map(files)
 }
+
+/** Longer names than this no file system has, and they would fill messages. */
+const isFileName = (value: unknown): value is string =>
+  typeof value === 'string' && value !== '' && value.length <= 255
 
 const exists = (path: string): Promise<boolean> =>
   access(path).then(

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { MonosemError } from '../../src/errors/monosem-error.js'
 import { writeSafetensors } from '../../src/formats/safetensors.js'
 import { openCheckpoint } from '../../src/formats/safetensors-index.js'
-import { Random } from '../../src/random/random.js'
 
 let root: string
 before(async () => {
@@ -62,13 +60,13 @@ test('a missing shard and a tensor that its shard lacks are named with the index
   await fails(
     { a: 'one.safetensors', c: 'three.safetensors' },
     'missing',
-    /index\.json: tensor c .* three\.safetensors, which is not there/,
+    /index\.json: tensor "c" .* "three\.safetensors", which is not there/,
     'no-shard',
   )
   await fails(
     { a: 'one.safetensors', b: 'two.safetensors' },
     'missing',
-    /index\.json: tensor b .* two\.safetensors, which has no such tensor/,
+    /index\.json: tensor "b" .* "two\.safetensors", which has no such tensor/,
     'no-tensor',
   )
 })
@@ -76,11 +74,11 @@ test('a missing shard and a tensor that its shard lacks are named with the index
 test('a shard outside the directory is refused', async () => {
   const paths = ['../single/model.safetensors', join(root, 'single', 'model.safetensors'), 'x/../../y', '..']
   for (const [i, file] of paths.entries())
-    await fails({ a: file }, 'format', /tensor a is said to be in .*outside/, `outside-${i}`)
+    await fails({ a: file }, 'format', /tensor "a" is said to be in .*outside/, `outside-${i}`)
 })
 
 test('an index that is none is refused', async () => {
-  for (const [i, map] of [undefined, null, {}, { a: 3 }, { a: '' }, 'text'].entries())
+  for (const [i, map] of [undefined, null, {}, { a: 3 }, { a: '' }, { a: 'x'.repeat(256) }, 'text'].entries())
     await fails(map, 'format', /index\.json: expected "weight_map"/, `no-map-${i}`)
   const directory = await sharded('no-json', {})
   await writeFile(join(directory, 'model.safetensors.index.json'), '{"weight_map":')
@@ -96,25 +94,4 @@ test('a directory without weights says what it looked for', async () => {
   })
   await writeFile(join(directory, 'pytorch_model.bin'), '')
   await assert.rejects(openCheckpoint(directory), { code: 'missing', message: /only pytorch_model\.bin/ })
-})
-
-test('a mutated index is read or refused, and nothing else', async () => {
-  const directory = await sharded('mutated', { a: 'one.safetensors', c: 'two.safetensors' })
-  const path = join(directory, 'model.safetensors.index.json')
-  const whole = await readFile(path)
-  const random = new Random(7)
-  let refused = 0
-  for (let trial = 0; trial < 200; trial++) {
-    const bytes = Buffer.from(whole)
-    for (let i = 0; i <= random.int(3); i++) bytes[random.int(bytes.length)] = random.int(256)
-    await writeFile(path, bytes)
-    await openCheckpoint(directory).then(
-      (checkpoint) => checkpoint.close(),
-      (error) => {
-        assert.ok(error instanceof MonosemError, `trial ${trial}: ${error}`)
-        refused++
-      },
-    )
-  }
-  assert.ok(refused > 100, `${refused}`)
 })

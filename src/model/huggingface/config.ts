@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type TransformerConfig, type TransformerOptions, transformerConfig } from '../transformer-config.js'
-import { parseFields, shown, unsupported } from './fields.js'
+import { parseFields, unsupported } from './fields.js'
 import { readRotary } from './rotary.js'
 
 /*
@@ -8,9 +8,13 @@ import { readRotary } from './rotary.js'
  * granted where the file says nothing.
  */
 
-const size = z.int().min(1)
-/** layers and heads: far above every model, so that lists of them stay small whatever a file says */
-const count = size.max(4096)
+/** Sizes of tensors. The bounds are far above every model, and keep a broken file from filling the memory. */
+const size = z
+  .int()
+  .min(1)
+  .max(2 ** 31 - 1)
+/** Layers and heads. */
+const count = z.int().min(1).max(4096)
 const positive = z.number().positive()
 const off = z.literal([false, null], { error: 'expected false: Monosem does not compute this variant' })
 
@@ -304,9 +308,9 @@ const families = {
 }
 
 /** The Hugging Face `model_type`s that can be loaded. */
-export type HuggingFaceFamily = keyof typeof families
+type HuggingFaceFamily = keyof typeof families
 
-export const isHuggingFaceFamily = (name: unknown): name is HuggingFaceFamily =>
+const isHuggingFaceFamily = (name: unknown): name is HuggingFaceFamily =>
   typeof name === 'string' && Object.hasOwn(families, name)
 
 /**

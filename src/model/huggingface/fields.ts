@@ -35,12 +35,3 @@ export async function readJson(path: string): Promise<unknown> {
     throw new MonosemError('format', `${path} is not JSON`, { cause, hint: 'copy the file again' })
   }
 }
-
-/** A value for a message, short whatever it is. */
-export function shown(value: unknown): string {
-  if (value === undefined) return 'nothing'
-  if (Array.isArray(value)) return 'a list'
-  if (typeof value === 'object' && value !== null) return 'an object'
-  const text = JSON.stringify(value)
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text
-}

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { TransformerOptions } from '../transformer-config.js'
-import { parseFields, shown, unsupported } from './fields.js'
+import { parseFields, unsupported } from './fields.js'
 
 type Rotary = NonNullable<TransformerOptions['rotary']>
 
