@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { MonosemError } from '../errors/monosem-error.js'
 import { type Progress, silentProgress } from '../progress/progress.js'
 import type { SourceOptions } from './hub-source.js'
 
@@ -16,11 +17,18 @@ export interface HubSettings {
   signal?: AbortSignal
 }
 
-/** Fills in what the options leave open from the environment variables that Python's `huggingface_hub` reads. */
+/**
+ * Fills in what the options leave open from the environment variables that Python's `huggingface_hub` reads.
+ * @throws MonosemError config (an endpoint that is no address)
+ */
 export async function hubSettings(options: SourceOptions, environment = process.env): Promise<HubSettings> {
   const cache = environment.XDG_CACHE_HOME || join(homedir(), '.cache')
   const home = environment.HF_HOME || join(cache, 'huggingface')
   const endpoint = options.endpoint ?? (environment.HF_ENDPOINT || 'https://huggingface.co')
+  if (!/^https?:\/\/./.test(endpoint) || !URL.canParse(endpoint))
+    throw new MonosemError('config', `expected the address of a hub, got ${JSON.stringify(endpoint)}`, {
+      hint: 'HF_ENDPOINT is an address such as https://huggingface.co',
+    })
   return {
     cacheDirectory:
       options.cacheDirectory ??

@@ -84,9 +84,12 @@ async function askAndDownload(
   const commit = isCommit(revision) ? revision : await requests.findCommit(revision)
   const tree = (await cache.readTree(commit)) ?? (await requests.listTree(commit))
   const chosen = chooseFiles(selection, tree)
-  await cache.writeTree(commit, tree)
+  await tryTo(cache.writeTree(commit, tree))
   await downloadFiles(cache, commit, chosen, requests, settings)
   // Last, so that a killed download leaves the branch at the commit that is whole.
-  if (revision !== commit) await cache.writeRef(revision, commit)
+  if (revision !== commit) await tryTo(cache.writeRef(revision, commit))
   return { commit, paths: chosen.map((file) => file.path) }
 }
+
+/** A cache that others keep and that cannot be written to may hold all that is wanted. */
+const tryTo = (write: Promise<void>): Promise<void> => write.catch(() => {})

@@ -126,6 +126,28 @@ test('a SentencePiece-like text is cut only where that changes nothing', async (
   }
 })
 
+test('characters that are not in the vocabulary are joined across cuts as the library joins them', () => {
+  const encode = (vocabulary: string[], merge: [string, string], byteFallback: boolean, text: string) => {
+    const model = {
+      type: 'BPE',
+      vocab: Object.fromEntries(['<unk>', ...vocabulary].map((token, id) => [token, id])),
+      merges: [merge],
+      unk_token: '<unk>',
+      fuse_unk: true,
+      byte_fallback: byteFallback,
+    }
+    const added_tokens = [{ id: 0, content: '<unk>', special: true }]
+    return [...createTokenizer(JSON.stringify({ added_tokens, model }), 'x', { bos: 0 }).encode(text)]
+  }
+  // What tokenizers 0.23 says of the same files.
+  assert.deepEqual(encode(['a', 'b', 'ab'], ['a', 'b'], false, 'aбвabгд'), [1, 0, 3, 0])
+  const bytes = ['a', '<0xC2>', '<0xA0>']
+  const joined = encode([...bytes, '<0xC2><0xA0>'], ['<0xC2>', '<0xA0>'], true, 'a\u00a0\u00a0aя')
+  assert.deepEqual(joined, [1, 4, 4, 1, 0])
+  const across = encode([...bytes, '<0xA0><0xC2>'], ['<0xA0>', '<0xC2>'], true, 'a\u00a0\u00a0aя')
+  assert.deepEqual(across, [1, 2, 4, 3, 1, 0])
+})
+
 test('a megabyte without a space takes no hour, whatever the kind', async () => {
   for (const kind of ['llama3', 'pythia', 'llama2', 'gemma2', 'unigram']) {
     const tokenizer = await goldenTokenizer(kind)

@@ -480,6 +480,27 @@ test('a hub that names files outside of the repository, or no hashes, is not bel
   }
 })
 
+test("an answer that is no hub's is an error that names the endpoint", async (t) => {
+  const { hub, options } = await setUp(t)
+  for (const part of ['/revision/', '/tree/'])
+    for (const page of ['<html>sign in</html>', '[null]', '{"sha":7}', 'null', '{"sha":']) {
+      hub.misbehave = (request, response) => {
+        if (!request.url?.includes(part)) return false
+        response.writeHead(200, { 'Content-Type': 'application/json' }).end(page)
+        return true
+      }
+      await assert.rejects(
+        resolveSource('owner/name', everything, options),
+        refused('format', /^http:\/\/127.*expected/, /HF_ENDPOINT/),
+        `${part} ${page}`,
+      )
+    }
+  await assert.rejects(
+    resolveSource('owner/name', everything, { ...options, endpoint: 'huggingface.co' }),
+    refused('config', /address of a hub/),
+  )
+})
+
 test('the environment names cache, token, hub and offline mode as for Python', async (t) => {
   const home = await temporaryDirectory(t)
   await writeFile(join(home, 'token'), ' hf_stored\n')

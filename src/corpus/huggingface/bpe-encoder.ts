@@ -23,7 +23,7 @@ export function createBpeEncoder(model: BpeModel, options: BpeOptions): PieceEnc
   const symbols = options.byteLevel ? byteSymbols(model, ids) : characterSymbols(model, ids)
   const encode = rememberPieces((piece) => merge(symbols(piece)))
   const whole = model.ignore_merges ? wholePieces(ids, options) : null
-  if (!whole && options.byteLevel) return encode
+  if (!whole && (options.byteLevel || joinsUnknown(model, ids, merges))) return encode
   if (!whole) return (text, out) => forEachPart(text, joints, (part) => encode(part, out))
   return (piece, out) => {
     const id = whole(piece)
@@ -88,6 +88,13 @@ export function forEachPart(text: string, joints: ReadonlySet<number>, visit: (p
     at += character > 0xffff ? 2 : 1
   }
   if (start < text.length) visit(text.slice(start))
+}
+
+/** Whether tokens of characters that are not in the vocabulary are joined, of which `joints` know nothing. */
+function joinsUnknown(model: BpeModel, ids: ReadonlyMap<string, number>, merges: Merges['merges']): boolean {
+  const fallback = new Set(model.byte_fallback ? byteTokens(ids) : [undefined])
+  if (model.fuse_unk && fallback.has(undefined)) return true
+  return merges.some(([left, right]) => fallback.has(left) || fallback.has(right))
 }
 
 /** Token of a whole piece that is in the vocabulary (`ignore_merges`). */
