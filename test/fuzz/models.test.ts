@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { cp, mkdir, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { cp, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { before, test } from 'node:test'
 import fc from 'fast-check'
 import { createTokenizer, loadTokenizer } from '../../src/corpus/tokenizer.js'
@@ -38,9 +38,10 @@ function withFile(
   read: (directory: string) => Promise<unknown>,
 ): (content: string | Uint8Array) => Promise<void> {
   const copy = join(directory, name)
+  let copied: Promise<void> | undefined
   return async (content) => {
-    await mkdir(dirname(copy), { recursive: true })
-    await cp(golden(name), copy, { recursive: true, force: true })
+    copied ??= cp(golden(name), copy, { recursive: true })
+    await copied
     await writeFile(join(copy, file), content)
     await read(copy)
   }

@@ -46,12 +46,11 @@ async function tryAll<T>(input: fc.Arbitrary<T>, read: (input: T) => Promise<unk
     } catch (error) {
       if (!(error instanceof MonosemError)) throw error
       outcomes.refused++
-      assert.ok(error.message.length < 2000, `a message of ${error.message.length} characters`)
     }
     const seconds = (performance.now() - start) / 1000
     assert.ok(seconds < maxSeconds, `it took ${seconds} seconds`)
   })
-  await fc.assert(property, { numRuns, seed })
+  await fc.assert(property, { numRuns, seed, includeErrorInReport: true })
   const peak = process.resourceUsage().maxRSS * 1024
   assert.ok(peak < maxMemoryBytes, `it took ${peak} bytes of memory`)
   return outcomes
