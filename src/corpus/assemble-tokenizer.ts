@@ -36,16 +36,24 @@ export interface Tokenizer {
   tokenText(id: number): string
   /** the tokenizer.json it was made from */
   json: string
+  /** the tokenizer_config.json that has to stand beside it to make this tokenizer again; null where it says everything itself */
+  configJson: string | null
 }
 
 /** What the kinds of tokenizers differ in. */
 export interface TokenizerParts
   extends Pick<
     Tokenizer,
-    'vocabularySize' | 'startOfText' | 'endOfText' | 'encode' | 'encodeWithSpecialTokens' | 'json'
+    | 'vocabularySize'
+    | 'startOfText'
+    | 'endOfText'
+    | 'encode'
+    | 'encodeWithSpecialTokens'
+    | 'json'
+    | 'configJson'
   > {
-  /** bytes of each token, [tokens] */
-  bytes: readonly Uint8Array[]
+  /** bytes of a token; none for an id without one */
+  bytes(id: number): Uint8Array
   special: ReadonlySet<number>
   /** text of tokens, all of them shown */
   decode(ids: number[]): string
@@ -61,8 +69,7 @@ export function assembleTokenizer(parts: TokenizerParts): Tokenizer {
       `tokenizer: expected a token id from 0 to ${vocabularySize - 1}, got ${id}`,
     )
   }
-  const none = new Uint8Array(0)
-  const tokenBytes = (id: number) => bytes[check(id)] ?? none
+  const tokenBytes = (id: number) => bytes(check(id))
   /** Lists of features show the same few thousand tokens again and again. */
   const texts: (string | undefined)[] = []
   const tokenText = (id: number): string => {
@@ -85,5 +92,6 @@ export function assembleTokenizer(parts: TokenizerParts): Tokenizer {
     tokenBytes,
     tokenText,
     json: parts.json,
+    configJson: parts.configJson,
   }
 }

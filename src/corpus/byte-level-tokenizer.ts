@@ -1,6 +1,6 @@
 import { assembleTokenizer, type Tokenizer } from './assemble-tokenizer.js'
 import { charactersToBytes, splitWords } from './byte-level.js'
-import type { BesideTokenizer } from './huggingface/special-tokens.js'
+import { type BesideTokenizer, formatTokenizerConfig } from './huggingface/special-tokens.js'
 import { createMerger, type Merger } from './merger.js'
 import { END_OF_TEXT, readTokenizerJson } from './tokenizer-json.js'
 
@@ -28,10 +28,11 @@ export function createByteLevelTokenizer(
     id === endOfText ? utf8.encode(token) : (charactersToBytes(token) as Uint8Array),
   )
   const encode = createEncode(createMerger(parsed.byteIds, parsed.merges))
+  const vocabularySize = Math.max(bytes.length, beside.vocabularySize ?? 0)
   const decodeUtf8 = new TextDecoder('utf-8', { ignoreBOM: true })
   return assembleTokenizer({
-    bytes,
-    vocabularySize: Math.max(bytes.length, beside.vocabularySize ?? 0),
+    bytes: (id) => bytes[id] ?? NOTHING,
+    vocabularySize,
     special: new Set([endOfText]),
     startOfText: endOfText,
     endOfText,
@@ -44,6 +45,7 @@ export function createByteLevelTokenizer(
       ),
     decode: (ids) => decodeUtf8.decode(Buffer.concat(ids.map((id) => bytes[id] ?? NOTHING))),
     json,
+    configJson: vocabularySize > bytes.length ? formatTokenizerConfig({ vocabularySize }) : null,
   })
 }
 

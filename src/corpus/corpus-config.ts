@@ -23,6 +23,18 @@ export const corpusConfigSchema = z.object({
     .describe(
       'size of the built-in corpus, MB of UTF-8; a larger one repeats no text, so it may end up smaller',
     ),
+  tokenizer: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'tokenizer of a model, instead of training one: a directory, a tokenizer.json, or an id on the Hugging Face hub',
+    ),
+  revision: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("branch, tag or commit of the tokenizer's repository; default: main"),
   vocabularySize: z
     .int()
     .min(258)

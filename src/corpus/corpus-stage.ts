@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { MonosemError } from '../errors/monosem-error.js'
+import type { SourceOptions } from '../hub/hub-source.js'
 import { type StageContext, throwIfInterrupted } from '../progress/progress.js'
 import { Random } from '../random/random.js'
 import { writeFileAtomic } from '../storage/atomic-file.js'
@@ -15,27 +16,30 @@ import { DOCUMENTS_FILE, writeDocuments } from './document-table.js'
 import { chooseValidation, type SplitInput } from './split.js'
 import { createShardWriter } from './token-shards.js'
 import { createTokenizer, type Tokenizer } from './tokenizer.js'
+import { type FoundTokenizer, findTokenizer, writeTokenizer } from './tokenizer-source.js'
 import { findUserFiles, userCorpus } from './user-corpus.js'
 
 const MB = 1e6
 
 /**
- * Text to tokens: the built-in corpus, or the user's files when `config.text` names any. Writes tokenizer.json,
- * documents.parquet, the token shards of both splits and corpus.json (CorpusStatistics). Nothing is kept of a run that
+ * Text to tokens: the built-in corpus, or the user's files when `config.text` names any; with a tokenizer trained on it, or that of a
+ * model (`config.tokenizer`). Writes tokenizer.json (and tokenizer_config.json where it needs one), documents.parquet, the token shards of both splits and corpus.json (CorpusStatistics). Nothing is kept of a run that
  * fails, since all of it takes half a minute.
- * @throws MonosemError config, format, missing, io, interrupted
+ * @throws MonosemError config, format, missing, io, interrupted; remote, corrupt (the hub)
  */
 export async function runCorpusStage(
   config: CorpusConfig,
   paths: { out: string },
-  context: StageContext,
+  context: StageContext & Pick<SourceOptions, 'offline'>,
 ): Promise<StageResult> {
   const resolved = corpusConfigSchema.parse(config)
+  const { tokenizer: source, revision } = resolved
   const files = resolved.text.length > 0 ? await findUserFiles(resolved.text) : null
+  const found = source === undefined ? null : await findTokenizer(source, { ...context, revision })
   const request = {
     stage: 'corpus',
     out: paths.out,
-    config: { ...resolved, ...(files ? { files: files.fingerprint } : {}) } as Record<string, Json>,
+    config: { ...recordedConfig(resolved, found), ...(files ? { files: files.fingerprint } : {}) },
     inputs: {},
     seed: resolved.seed,
   }
@@ -43,7 +47,7 @@ export async function runCorpusStage(
   try {
     return await runStage(request, async (partial) => {
       try {
-        await buildCorpus(resolved, files?.paths ?? null, partial, context)
+        await buildCorpus(resolved, files?.paths ?? null, found?.tokenizer ?? null, partial, context)
       } catch (error) {
         failed = true
         throw error
@@ -52,6 +56,19 @@ export async function runCorpusStage(
   } finally {
     // A partial directory would refuse the corrected configuration (another vocabulary size, skipBad).
     if (failed) await rm(`${resolve(paths.out)}.partial`, { recursive: true, force: true })
+  }
+}
+
+/** What decides over the corpus: with the tokenizer of a model, its content and not how one would be trained. */
+function recordedConfig(config: CorpusConfig, found: FoundTokenizer | null): Record<string, Json> {
+  const { tokenizer, revision, vocabularySize, tokenizerSampleMb, ...others } = config
+  if (!found) return { ...config } as Record<string, Json>
+  return {
+    ...others,
+    tokenizer: tokenizer ?? null,
+    revision: revision ?? null,
+    tokenizerCommit: found.commit,
+    tokenizerSha256: found.hash,
   }
 }
 
@@ -66,6 +83,7 @@ export async function readCorpusStatistics(directory: string): Promise<CorpusSta
 async function buildCorpus(
   config: CorpusConfig,
   files: string[] | null,
+  given: Tokenizer | null,
   partial: string,
   context: StageContext,
 ): Promise<void> {
@@ -74,25 +92,25 @@ async function buildCorpus(
   const { source, skipped } = files
     ? userCorpus(files, config, context.progress)
     : await builtinCorpus(config, context)
-  const { plan, sample } = await survey(source, config, context)
-  const json = await trainTokenizer(sample, config, context)
-  await writeFileAtomic(join(partial, 'tokenizer.json'), json)
-  const tokenizer = createTokenizer(json)
+  const plan = await makePlan(source, config, context)
+  const train = async () =>
+    createTokenizer(await trainTokenizer(await sampleTexts(source, plan, config, context), config, context))
+  const tokenizer = given ?? (await train())
+  await writeTokenizer(partial, tokenizer)
   const records = await writeTokens(source, plan, tokenizer, partial, context)
   await writeDocuments(join(partial, DOCUMENTS_FILE), records)
   const statistics = createStatistics(records, tokenizer.vocabularySize, skipped())
   await writeFileAtomic(join(partial, 'corpus.json'), `${JSON.stringify(statistics, null, 2)}\n`)
 }
 
-/** What the first pass over the documents finds out. */
-interface Survey {
-  /** per document: bytes, and whether it is held out */
-  plan: { bytes: number[]; validation: boolean[] }
-  /** texts to train the tokenizer on, none of them held out */
-  sample: string[]
+/** What the first pass over the documents finds out, by document. */
+interface Plan {
+  bytes: number[]
+  /** whether it is held out */
+  validation: boolean[]
 }
 
-async function survey(source: DocumentSource, config: CorpusConfig, context: StageContext): Promise<Survey> {
+async function makePlan(source: DocumentSource, config: CorpusConfig, context: StageContext): Promise<Plan> {
   const inputs: SplitInput[] = []
   let total = 0
   for await (const { kind, group, text } of source()) {
@@ -103,17 +121,28 @@ async function survey(source: DocumentSource, config: CorpusConfig, context: Sta
   }
   const validation = chooseValidation(inputs, config.validationFraction, config.seed)
   requireBothSplits(inputs.length, validation)
+  await pause(context)
+  context.progress.note(`corpus: ${inputs.length} documents, ${(total / MB).toFixed(1)} MB of text`)
+  return { bytes: inputs.map((input) => input.bytes), validation }
+}
+
+/** Texts to train the tokenizer on, none of them held out. */
+async function sampleTexts(
+  source: DocumentSource,
+  { validation }: Plan,
+  config: CorpusConfig,
+  context: StageContext,
+): Promise<string[]> {
   const random = Random.named(config.seed, 'tokenizer sample')
-  const ranks = inputs.map(() => random.uint32())
+  const ranks = validation.map(() => random.uint32())
   const sampler = createSampler(config.tokenizerSampleMb * MB)
   let index = 0
   for await (const document of source()) {
-    if (!validation[index]) sampler.offer(document, ranks[index] as number)
+    if (!validation[index]) sampler.offer(document, ranks[index])
     if (++index % 256 === 0) await pause(context)
   }
   await pause(context)
-  context.progress.note(`corpus: ${inputs.length} documents, ${(total / MB).toFixed(1)} MB of text`)
-  return { plan: { bytes: inputs.map((input) => input.bytes), validation }, sample: sampler.texts() }
+  return sampler.texts()
 }
 
 function requireBothSplits(documents: number, validation: boolean[]): void {
@@ -155,7 +184,7 @@ async function trainTokenizer(
 /** The last pass: tokens to shards, one record per document. */
 async function writeTokens(
   source: DocumentSource,
-  plan: Survey['plan'],
+  plan: Plan,
   tokenizer: Tokenizer,
   partial: string,
   context: StageContext,

@@ -5,6 +5,7 @@ import type { DocumentRecord } from './document.js'
 import { DOCUMENTS_FILE, readDocuments } from './document-table.js'
 import { readShards } from './token-shards.js'
 import { loadTokenizer, type Tokenizer } from './tokenizer.js'
+import { TOKENIZER_CONFIG_FILE } from './tokenizer-source.js'
 
 export type { DocumentRecord } from './document.js'
 
@@ -37,7 +38,7 @@ export interface TokenCorpus {
  */
 export async function openCorpus(directory: string): Promise<TokenCorpus> {
   const stage = await openStage<CorpusConfig>(directory, 'corpus')
-  const tokenizer = await loadTokenizer(await stage.file('tokenizer.json'))
+  const tokenizer = await loadStageTokenizer(stage)
   const documents = await readDocuments(await stage.file(DOCUMENTS_FILE))
   return {
     directory: stage.directory,
@@ -46,6 +47,12 @@ export async function openCorpus(directory: string): Promise<TokenCorpus> {
     validation: await openSplit(stage, 'validation', tokenizer, documents),
     documents: async () => documents,
   }
+}
+
+/** The tokenizer that a stage wrote with `writeTokenizer`; hashes are checked. @throws MonosemError missing, corrupt, format */
+export async function loadStageTokenizer(stage: OpenStage<unknown>): Promise<Tokenizer> {
+  if (TOKENIZER_CONFIG_FILE in stage.manifest.files) await stage.file(TOKENIZER_CONFIG_FILE)
+  return loadTokenizer(await stage.file('tokenizer.json'))
 }
 
 async function openSplit(

@@ -3,10 +3,11 @@ import { createAddedTokenFinder } from './huggingface/added-tokens.js'
 import { createBpeEncoder, type PieceEncoder } from './huggingface/bpe-encoder.js'
 import { createNormalizer } from './huggingface/library.js'
 import { createPreTokenizer } from './huggingface/pre-tokenizer.js'
-import { type BesideTokenizer, startAndEnd } from './huggingface/special-tokens.js'
+import { type BesideTokenizer, formatTokenizerConfig, startAndEnd } from './huggingface/special-tokens.js'
 import { byteLevelBytes, byteOfToken, createTokensDecoder } from './huggingface/text-decoder.js'
 import {
   type AddedToken,
+  MAX_VOCABULARY,
   type PostProcessorStep,
   readTokenizerDocument,
   type TokenizerDocument,
@@ -30,40 +31,58 @@ export function createHuggingFaceTokenizer(
   name: string,
 ): Tokenizer {
   const document = readTokenizerDocument(value, name)
-  const tokens = tokensById(document)
-  const ids = new Map(
-    tokens.map((token, id) => [token, id] as const).filter(([token]) => token !== undefined),
-  )
+  const tokens = tokensById(document, name)
+  const ids = new Map<string, number>()
+  for (const [id, token] of tokens.entries()) if (token !== undefined) ids.set(token, id)
   const added = new Map(document.added_tokens.map((token) => [token.content, token]))
-  const special = new Set(document.added_tokens.filter((token) => token.special).map((token) => token.id))
+  const names = { idOf: (token: string) => ids.get(token), added: new Set(added.keys()), tokens }
+  const { startOfText, endOfText } = startAndEnd(beside, names, name)
+  // Whatever the file says of the two: no text may become them.
+  const special = new Set([startOfText, endOfText])
+  for (const token of document.added_tokens) {
+    if (token.special) special.add(token.id)
+    token.special = special.has(token.id)
+  }
   const encode = orRefuse(name, () => createTextEncoder(document, special))
   const decode = createTokensDecoder(document.decoder)
+  const vocabularySize = Math.max(tokens.length, beside.vocabularySize ?? 0)
   return assembleTokenizer({
-    bytes: tokens.map((token) =>
-      token === undefined ? new Uint8Array(0) : tokenBytes(token, document, added),
+    bytes: rememberBytes((id) =>
+      id in tokens ? tokenBytes(tokens[id], document, added) : new Uint8Array(0),
     ),
-    vocabularySize: Math.max(tokens.length, beside.vocabularySize ?? 0),
+    vocabularySize,
     special,
-    ...startAndEnd(
-      beside,
-      { idOf: (token) => ids.get(token), added: new Set(added.keys()), size: tokens.length },
-      name,
-    ),
+    startOfText,
+    endOfText,
     encode: (text) => encode(text, true),
     encodeWithSpecialTokens: (text) =>
       Int32Array.from(postProcess(document.post_processor, encode(text, false))),
     decode: (kept) => decode(kept.map((id) => tokens[id]).filter((token) => token !== undefined)),
     json,
+    configJson: formatTokenizerConfig({ bos: tokens[startOfText], eos: tokens[endOfText], vocabularySize }),
   })
 }
 
-/** Token of each id, [V]; a hole where the file gives an id to none. */
-function tokensById({ model, added_tokens: added }: TokenizerDocument): string[] {
+/** Token of each id, [V]; a hole where the file gives an id to none. @throws MonosemError format (an id beyond all reason) */
+function tokensById({ model, added_tokens: added }: TokenizerDocument, name: string): string[] {
+  const ids: Array<[string, number]> =
+    model.type === 'BPE' ? Object.entries(model.vocab) : model.vocab.map(([token], id) => [token, id])
+  for (const { id, content } of added) ids.push([content, id])
   const tokens: string[] = []
-  if (model.type === 'BPE') for (const [token, id] of Object.entries(model.vocab)) tokens[id] = token
-  else for (const [id, [token]] of model.vocab.entries()) tokens[id] = token
-  for (const { id, content } of added) tokens[id] = content
-  return Array.from(tokens)
+  for (const [token, id] of ids) {
+    if (id >= MAX_VOCABULARY)
+      throw tokenizerError(
+        name,
+        `expected ids below ${MAX_VOCABULARY}, got ${id} for ${JSON.stringify(token)}`,
+      )
+    tokens[id] = token
+  }
+  return tokens
+}
+
+function rememberBytes(bytesOf: (id: number) => Uint8Array): (id: number) => Uint8Array {
+  const known: Uint8Array[] = []
+  return (id) => (known[id] ??= bytesOf(id))
 }
 
 /** UTF-8 bytes that a token stands for. */
@@ -93,10 +112,12 @@ function createTextEncoder(document: TokenizerDocument, special: ReadonlySet<num
   )
   const cut = createPreTokenizer(document.pre_tokenizer)
   const plain = createPieceEncoder(document, special)
-  const exact = special.size === 0 ? plain : createPieceEncoder(document, new Set())
+  // Only few ask for it, and a large vocabulary takes a moment.
+  let exact: PieceEncoder | null = null
   return (text, keepSpecial) => {
     const out: number[] = []
-    const encodePiece = keepSpecial ? plain : exact
+    if (!keepSpecial) exact ??= createPieceEncoder(document, new Set())
+    const encodePiece = keepSpecial || !exact ? plain : exact
     for (const outer of findFirst(text.replace(/\p{Surrogate}/gu, '\ufffd'), keepSpecial)) {
       if ('id' in outer) {
         out.push(outer.id)

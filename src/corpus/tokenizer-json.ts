@@ -101,12 +101,15 @@ const schema = z.object({
   }),
 })
 
+/** What tells the kind; without the long lists, which are checked when they are read. */
+const kindSchema = schema.extend({ model: schema.shape.model.omit({ vocab: true, merges: true }) })
+
 const HINT =
   'Monosem reads byte-level BPE with the pre-tokenizer of GPT-2 and <|endoftext|>; use the tokenizer.json that "corpus build" writes'
 
 /** Whether a parsed tokenizer.json is a byte-level BPE with GPT-2's pre-tokenizer and `<|endoftext|>` as its only added token. */
 export function isByteLevelTokenizer(value: unknown): boolean {
-  const { success, data } = schema.safeParse(value)
+  const { success, data } = kindSchema.safeParse(value)
   return success && data.added_tokens.length === 1 && data.added_tokens[0].content === END_OF_TEXT
 }
 

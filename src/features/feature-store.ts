@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { loadTokenizer, type Tokenizer } from '../corpus/tokenizer.js'
+import { loadStageTokenizer } from '../corpus/corpus.js'
+import type { Tokenizer } from '../corpus/tokenizer.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import { type Database, openDatabase } from '../formats/duckdb.js'
 import { requireFeature } from '../sae/require-feature.js'
@@ -55,7 +56,7 @@ export interface FeatureStore {
 export async function openFeatureStore(directory: string): Promise<FeatureStore> {
   const stage = await openStage(directory, 'features')
   const summary = JSON.parse(await readFile(await stage.file('features.json'), 'utf8')) as FeaturesSummary
-  const tokenizer = await loadTokenizer(await stage.file('tokenizer.json'))
+  const tokenizer = await loadStageTokenizer(stage)
   const openTable = async (name: TableName): Promise<Table> => ({
     paths: await tableFiles(stage, name, summary.features),
     ...(await openDatabase()),

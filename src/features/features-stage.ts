@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { writeTokenizer } from '../corpus/tokenizer-source.js'
 import { type AnalysisPaths, loadInputs } from '../eval/eval-stage.js'
 import type { Kernels } from '../kernels/kernels.js'
 import type { StageContext } from '../progress/progress.js'
@@ -29,7 +30,7 @@ export async function runFeaturesStage(
       partial,
       context,
     )
-    await writeFileAtomic(join(partial, 'tokenizer.json'), corpus.tokenizer.json)
+    await writeTokenizer(partial, corpus.tokenizer)
     await writeFileAtomic(join(partial, 'features.json'), `${JSON.stringify(summary, null, 2)}\n`)
   })
 }

@@ -20,8 +20,8 @@ export interface SourceOptions {
 export interface ResolvedSource {
   /** directory that holds the files; of a folder inside a repository, that folder */
   directory: string
-  /** name of the file in `directory`, when the source names a file; else null */
-  file: string | null
+  /** name of the file in `directory`, when the source names a file */
+  file?: string
   /** owner/name on the hub; null for a directory of the user's own */
   repository: string | null
   /** commit of the repository; null for a directory of the user's own */

@@ -42,7 +42,7 @@ export async function resolveSource(
   const isFile = found.paths.includes(place.path)
   return {
     directory: join(cache.snapshot(found.commit), isFile ? posix.dirname(place.path) : place.path),
-    file: isFile ? posix.basename(place.path) : null,
+    ...(isFile && { file: posix.basename(place.path) }),
     repository: place.repository,
     commit: found.commit,
     name: source,
@@ -53,8 +53,8 @@ async function findLocal(source: string): Promise<ResolvedSource | null> {
   const found = await stat(source).catch(() => null)
   if (!found) return null
   const path = resolve(source)
-  const [directory, file] = found.isDirectory() ? [path, null] : [dirname(path), basename(path)]
-  return { directory, file, repository: null, commit: null, name: source }
+  const place = found.isDirectory() ? { directory: path } : { directory: dirname(path), file: basename(path) }
+  return { ...place, repository: null, commit: null, name: source }
 }
 
 /** Asks the hub; when it cannot be asked, a whole copy in the cache will do. */

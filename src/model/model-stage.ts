@@ -1,10 +1,10 @@
-import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openCorpus } from '../corpus/corpus.js'
+import { writeTokenizer } from '../corpus/tokenizer-source.js'
 import type { Kernels } from '../kernels/kernels.js'
 import type { StageContext } from '../progress/progress.js'
-import { storageError, writeFileAtomic } from '../storage/atomic-file.js'
-import { openStage, runStage, type StageResult } from '../storage/stage.js'
+import { writeFileAtomic } from '../storage/atomic-file.js'
+import { runStage, type StageResult } from '../storage/stage.js'
 import { evaluateModel, type ModelEvaluation } from './evaluate-model.js'
 import type { ModelConfig } from './model-config.js'
 import { saveTransformer } from './model-files.js'
@@ -58,7 +58,7 @@ export async function runModelStage(
     const evaluation = await evaluateModel(model, ngram, corpus.validation, corpus.tokenizer, config, context)
     await saveTransformer(model, partial)
     freeTransformer(model)
-    await copyTokenizer(directory, partial)
+    await writeTokenizer(partial, corpus.tokenizer)
     const metrics: ModelMetrics = {
       ...evaluation,
       tokensPerSecond: training.tokensPerSecond,
@@ -75,14 +75,4 @@ export async function runModelStage(
 function sizesOf(config: ModelConfig, vocabularySize: number): TransformerConfig {
   const { layers, dModel, heads, dMlp, context } = config
   return transformerConfig({ layers, dModel, heads, dMlp, context, vocabularySize }, 'model')
-}
-
-async function copyTokenizer(from: string, to: string): Promise<void> {
-  const stage = await openStage(from, 'corpus')
-  const path = await stage.file('tokenizer.json')
-  try {
-    await copyFile(path, join(to, 'tokenizer.json'))
-  } catch (cause) {
-    throw storageError('copy', path, cause)
-  }
 }

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { open, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { openCorpus } from '../../src/corpus/corpus.js'
 import { type CorpusConfig, corpusConfigSchema } from '../../src/corpus/corpus-config.js'
 import { readCorpusStatistics, runCorpusStage } from '../../src/corpus/corpus-stage.js'
@@ -156,4 +157,70 @@ test('tokens over several shards come back in order, as U32 when the vocabulary 
   assert.ok(read instanceof Uint32Array)
   assert.deepEqual([...read], tokens)
   assert.ok(existsSync(join(out, 'train-00002.safetensors')))
+})
+
+const family = (name: string): string =>
+  fileURLToPath(new URL(`../../../test/golden/hf/${name}`, import.meta.url))
+
+test('a corpus may be made with the tokenizer of a model, which is kept beside it', async (t) => {
+  const directory = await textDirectory(t)
+  const out = join(directory, 'corpus')
+  const wanted = config(directory, { tokenizer: family('llama') })
+  const { reused } = await runCorpusStage(wanted, { out }, context)
+  assert.equal(reused, false)
+  const { tokenizer, train, validation, documents } = await openCorpus(out)
+  assert.deepEqual([tokenizer.startOfText, tokenizer.endOfText, tokenizer.vocabularySize], [1, 2, 384])
+  const texts = (await readFile(join(directory, 'texts.jsonl'), 'utf8')).trim().split('\n')
+  for (const [i, { split, tokenStart, tokenCount }] of (await documents()).entries()) {
+    const { tokens } = split === 'train' ? train : validation
+    const own = tokens.subarray(tokenStart, tokenStart + tokenCount)
+    // What the model's own post-processor makes of the text.
+    assert.deepEqual([...own], [...tokenizer.encodeWithSpecialTokens(JSON.parse(texts[i]).text)])
+  }
+  assert.equal(
+    await readFile(join(out, 'tokenizer.json'), 'utf8'),
+    await readFile(join(family('llama'), 'tokenizer.json'), 'utf8'),
+  )
+  const recorded = JSON.parse(await readFile(join(out, 'config.json'), 'utf8')).config
+  assert.match(recorded.tokenizerSha256, /^[0-9a-f]{64}$/)
+  assert.deepEqual([recorded.tokenizer, recorded.tokenizerCommit], [family('llama'), null])
+  assert.ok(!('vocabularySize' in recorded) && !('tokenizerSampleMb' in recorded))
+  assert.equal((await runCorpusStage(wanted, { out }, context)).reused, true)
+  const other = config(directory, { tokenizer: join(family('gpt2'), 'tokenizer.json') })
+  await assert.rejects(runCorpusStage(other, { out }, context), code('config'))
+  // The corpus is a tokenizer for another corpus.
+  const next = join(directory, 'next')
+  await runCorpusStage(config(directory, { tokenizer: out }), { out: next }, context)
+  assert.deepEqual((await openCorpus(next)).train.tokens, train.tokens)
+  await writeFile(join(out, 'tokenizer_config.json'), '{"bos_token": "</s>"}')
+  await assert.rejects(openCorpus(out), code('corrupt'))
+})
+
+test('a text with the names of special tokens does not make them in a corpus', async (t) => {
+  const directory = await temporaryDirectory(t)
+  const line = JSON.stringify({ text: 'a <s> b </s> <unk> <0x41> c <|endoftext|>' })
+  await writeFile(join(directory, 'texts.jsonl'), `${line}\n${line}\n${line}\n`)
+  const out = join(directory, 'corpus')
+  await runCorpusStage(config(directory, { tokenizer: family('gemma2') }), { out }, context)
+  const { train, tokenizer } = await openCorpus(out)
+  assert.equal(train.tokens.filter((id) => id < 3).length, train.documentStarts.length)
+  assert.match(tokenizer.decode(train.tokens), /a <s> b <\/s> <unk> <0x41> c <\|endoftext\|>/)
+})
+
+test('a tokenizer that is not there is named', async (t) => {
+  const directory = await textDirectory(t)
+  const out = join(directory, 'corpus')
+  await assert.rejects(
+    runCorpusStage(config(directory, { tokenizer: './none' }), { out }, context),
+    code('missing'),
+  )
+  await assert.rejects(
+    runCorpusStage(config(directory, { tokenizer: directory }), { out }, context),
+    (error) => {
+      assert.ok(error instanceof MonosemError && error.code === 'missing')
+      assert.match(error.message, /expected a tokenizer\.json/)
+      return true
+    },
+  )
+  assert.ok(!existsSync(out) && !existsSync(`${out}.partial`))
 })

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { Tokenizer as LibraryTokenizer } from '@huggingface/tokenizers'
 import type { BesideTokenizer } from '../../src/corpus/huggingface/special-tokens.js'
 import { createTokenizer, loadTokenizer, type Tokenizer } from '../../src/corpus/tokenizer.js'
+import { MonosemError } from '../../src/errors/monosem-error.js'
 import { Random } from '../../src/random/random.js'
 import { temporaryDirectory } from '../temporary-directory.js'
 import { variedTexts } from './varied-texts.js'
@@ -166,6 +167,16 @@ test('the name of a special token in a document stays text', async () => {
   assert.deepEqual([...merging.encodeWithSpecialTokens('<x>')], [451])
 })
 
+test('what begins a text is never made of text, even where the file does not call it special', async () => {
+  const plain = (document: { added_tokens: { special: boolean }[] }) => {
+    for (const token of document.added_tokens) token.special = false
+  }
+  const tokenizer = await goldenTokenizer('qwen2', plain, { bos: '<|im_start|>', eos: '<|im_end|>' })
+  const ids = [...tokenizer.encode('a<|im_start|>b<|im_end|><|endoftext|>')]
+  assert.ok(!ids.includes(tokenizer.startOfText) && !ids.includes(tokenizer.endOfText))
+  assert.ok(ids.includes(450), 'an added token that is not special is found in text')
+})
+
 test('rows of the embedding that no token has are ids without text', async () => {
   const tokenizer = await goldenTokenizer('llama3', () => {}, { vocabularySize: 512 })
   assert.equal(tokenizer.vocabularySize, 512)
@@ -197,4 +208,58 @@ test('what begins and ends a text is read from the files beside tokenizer.json',
   assert.deepEqual(await ends(), ['<|im_start|>', '<|im_end|>', 512], 'tokenizer_config.json')
   await writeFile(join(directory, 'tokenizer_config.json'), '{')
   await assert.rejects(ends(), { code: 'format', message: /tokenizer_config\.json/ })
+})
+
+/** A JSON value with one value somewhere in it replaced. */
+function replaced(value: unknown, random: Random, by: unknown): unknown {
+  if (typeof value !== 'object' || value === null || random.uniform() < 0.15) return by
+  const keys = Object.keys(value)
+  if (keys.length === 0) return by
+  const key = keys[random.int(keys.length)]
+  const copy = Array.isArray(value) ? [...value] : { ...value }
+  ;(copy as Record<string, unknown>)[key] = replaced((value as Record<string, unknown>)[key], random, by)
+  return copy
+}
+
+test('a damaged tokenizer.json is read or refused, and never anything else', async () => {
+  const odd = [
+    null,
+    0,
+    -1,
+    1.5,
+    2 ** 40,
+    '',
+    'x',
+    '(',
+    '▁',
+    [],
+    {},
+    [[]],
+    true,
+    { type: 'Split' },
+    '__proto__',
+  ]
+  const random = new Random(5)
+  let read = 0
+  let refused = 0
+  for (const kind of ['llama3', 'gemma2', 'unigram', 'pythia']) {
+    const { tokenizer } = await readJson<Golden>(`hf-tokenizers/${kind}.json`)
+    for (let i = 0; i < 150; i++) {
+      const damaged = JSON.stringify(replaced(tokenizer, random, random.pick(odd)))
+      try {
+        const made = createTokenizer(damaged, 'damaged', { bos: 0, eos: 0 })
+        made.decode(made.encodeWithSpecialTokens(`a b▁<s>é\n${made.decode(made.encode('The 12 x'))}`))
+        read++
+      } catch (error) {
+        assert.ok(
+          error instanceof MonosemError && error.code === 'format',
+          `${damaged.slice(0, 300)}: ${error}`,
+        )
+        refused++
+      }
+    }
+  }
+  assert.ok(read > 50 && refused > 50, `${read} read, ${refused} refused`)
+  for (const text of ['', '[]', 'null', '3', '{}', '{"model":{}}', '{"model":{"type":"BPE"}}', '\u0000'])
+    assert.throws(() => createTokenizer(text), { code: 'format' })
 })

@@ -19,6 +19,19 @@ test('a glob that matches nothing is an error that names it, and leaves nothing'
   assert.deepEqual(await readdir(cwd), [])
 })
 
+test('offline, a tokenizer that the hub cache lacks is an error that says how to get it', async (t) => {
+  const cwd = await temporaryDirectory(t)
+  const args = ['corpus', 'build', '--tokenizer', 'owner/name', '--out', 'corpus']
+  const environment = { HF_HUB_CACHE: join(cwd, 'cache'), HF_HUB_OFFLINE: '1' }
+  const result = await run(args, cwd, environment)
+  assert.equal(result.code, 1)
+  assert.match(
+    result.stderr,
+    /^error: owner\/name: the cache in .* lacks revision main\n {2}hint: run the command once/m,
+  )
+  assert.deepEqual(await readdir(cwd), [])
+})
+
 test('a JSONL line that is no JSON is named with file and line; --skip-bad skips and counts it', async (t) => {
   const cwd = await temporaryDirectory(t)
   const lines = Array.from({ length: 60 }, (_, i) =>
@@ -59,6 +72,11 @@ test('mistakes in the options end with exit code 2 and what was expected', async
   await refuses(['demo', '--k', 'many'], /--k: expected number, got "many"/)
   await refuses(['demo', '--set', 'sae.size=3'], /sae\.size is not an option/)
   await refuses(['eval'], /--corpus: expected a directory, got nothing/)
+  await refuses(
+    ['corpus', 'build', '--out', 'c', '--tokenizer', 'gpt2', '--vocabulary-size', '300'],
+    /--vocabulary-size is for training a tokenizer(?:.|\n)*hint: leave one/,
+  )
+  await refuses(['corpus', 'build', '--out', 'c', '--revision', 'main'], /--revision is of the repository/)
   await refuses(['demo', '--architecture', 'vanilla'], /relu, relu-norm, gated, .*topk/)
   await refuses(['sae', 'train', '--run', 'x', '--k', '0'], /--k: expected number to be >0, got 0/)
   await refuses(

@@ -53,7 +53,11 @@ export function start(args: readonly string[], cwd: string, environment: NodeJS.
 }
 
 /** Runs the program to its end. */
-export const run = (args: readonly string[], cwd: string): Promise<Finished> => start(args, cwd).finished
+export const run = (
+  args: readonly string[],
+  cwd: string,
+  environment: NodeJS.ProcessEnv = {},
+): Promise<Finished> => start(args, cwd, environment).finished
 
 const nouns = ['river', 'stone', 'letter', 'garden', 'engine', 'window', 'teacher', 'number']
 const verbs = ['holds', 'finds', 'carries', 'opens', 'follows', 'counts']

@@ -71,7 +71,6 @@ test('only wanted files are downloaded, into the layout that Python shares, and 
   const repository = join(cacheDirectory, 'models--owner--name')
   assert.deepEqual(found, {
     directory: join(repository, 'snapshots', NEW),
-    file: null,
     repository: 'owner/name',
     commit: NEW,
     name: 'owner/name',
@@ -173,7 +172,6 @@ test('a directory or file on this disk wins, and a missing one is not looked for
     const local = await resolveSource('owner/name', everything, options)
     assert.deepEqual(local, {
       directory: join(process.cwd(), 'owner/name'),
-      file: null,
       repository: null,
       commit: null,
       name: 'owner/name',

@@ -39,6 +39,7 @@ export function pieceTokenizer(pieces: readonly (readonly number[])[]): Tokenize
     tokenBytes: (id) => bytes[id],
     tokenText: (id) => text([id]),
     json: '{}',
+    configJson: null,
   }
 }
 

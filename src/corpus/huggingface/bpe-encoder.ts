@@ -1,6 +1,6 @@
 import { BYTE_CHARACTERS, bytesToCharacters } from '../byte-level.js'
 import { createTokenMerger } from '../merger.js'
-import type { BpeModel } from './tokenizer-document.js'
+import { type BpeModel, MAX_VOCABULARY } from './tokenizer-document.js'
 
 /** Tokens of one piece of text; appended to `out`. */
 export type PieceEncoder = (piece: string, out: number[]) => void
@@ -42,7 +42,7 @@ interface Merges {
 function readMerges(model: BpeModel, ids: Map<string, number>, forbidden: ReadonlySet<number>): Merges {
   const joints = new Set<number>()
   /** by pair, because of a pair that is there twice the last counts */
-  const ranked = new Map<string, [number, number, number]>()
+  const ranked = new Map<number, [number, number, number]>()
   for (const [rank, merge] of model.merges.entries()) {
     const [left, right] = typeof merge === 'string' ? splitMerge(merge) : merge
     const found = [ids.get(left), ids.get(right), ids.get(left + right)]
@@ -51,7 +51,7 @@ function readMerges(model: BpeModel, ids: Map<string, number>, forbidden: Readon
     const triple = found as [number, number, number]
     if (forbidden.has(triple[2])) continue
     joints.add(jointOf(lastCharacter(left), right.codePointAt(0) as number))
-    const key = `${triple[0]} ${triple[1]}`
+    const key = triple[0] * MAX_VOCABULARY + triple[1]
     ranked.delete(key)
     ranked.set(key, triple)
   }

@@ -1,10 +1,11 @@
 import * as library from '@huggingface/tokenizers'
+import type { NormalizerStep } from './tokenizer-document.js'
 
 /** What we use of `@huggingface/tokenizers`; its own declarations leave these out for TypeScript's module resolution of Node. */
 const { SequenceNormalizer, SplitPreTokenizer } = library as unknown as {
   SequenceNormalizer: new (config: {
     type: 'Sequence'
-    normalizers: unknown[]
+    normalizers: readonly unknown[]
   }) => {
     normalize(text: string): string
   }
@@ -19,12 +20,12 @@ const { SequenceNormalizer, SplitPreTokenizer } = library as unknown as {
 }
 
 /**
- * Makes the change that the `normalizer` of a tokenizer.json describes.
- * @throws Error (a type that the library does not know)
+ * Makes the change that the `normalizer` of a tokenizer.json describes. `Precompiled`, SentencePiece's own table, is close to NFKC in the library.
+ * @throws Error (a pattern that JavaScript cannot express)
  */
-export function createNormalizer(config: unknown): (text: string) => string {
-  if (config === null || config === undefined) return (text) => text
-  const sequence = new SequenceNormalizer({ type: 'Sequence', normalizers: [config] })
+export function createNormalizer(steps: readonly NormalizerStep[]): (text: string) => string {
+  if (steps.length === 0) return (text) => text
+  const sequence = new SequenceNormalizer({ type: 'Sequence', normalizers: steps })
   return (text) => (text === '' ? '' : sequence.normalize(text))
 }
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { storageError } from '../../storage/atomic-file.js'
-import { tokenizerError } from './tokenizer-document.js'
+import { MAX_VOCABULARY, tokenizerError } from './tokenizer-document.js'
 
 /** What the files beside a tokenizer.json say about the model that it belongs to. */
 export interface BesideTokenizer {
@@ -27,8 +27,20 @@ export async function readBesideTokenizer(directory: string): Promise<BesideToke
   return {
     bos: nameOf(tokenizer.bos_token) ?? idOf(model.bos_token_id) ?? idOf(generation.bos_token_id),
     eos: nameOf(tokenizer.eos_token) ?? idOf(model.eos_token_id) ?? idOf(generation.eos_token_id),
-    vocabularySize: typeof size === 'number' && Number.isInteger(size) && size > 0 ? size : undefined,
+    vocabularySize:
+      typeof size === 'number' && Number.isInteger(size) && size <= MAX_VOCABULARY ? size : undefined,
   }
+}
+
+/** A tokenizer_config.json that says the same, which Python's libraries can read too. */
+export function formatTokenizerConfig({ bos, eos, vocabularySize }: BesideTokenizer): string {
+  const config = {
+    tokenizer_class: 'PreTrainedTokenizerFast',
+    bos_token: bos,
+    eos_token: eos,
+    monosem_vocabulary_size: vocabularySize,
+  }
+  return `${JSON.stringify(config, null, 2)}\n`
 }
 
 async function readIfThere(path: string): Promise<Record<string, unknown>> {
@@ -62,21 +74,28 @@ function idOf(value: unknown): number | undefined {
 const USUAL_BOS = ['<bos>', '<s>', '<|begin_of_text|>', '<|startoftext|>', '[BOS]']
 const USUAL_EOS = ['<|endoftext|>', '</s>', '<eos>', '<|end_of_text|>', '<|im_end|>', '[EOS]']
 
+/** The tokens of a tokenizer. */
+interface Known {
+  /** by id, [V] */
+  tokens: readonly (string | undefined)[]
+  idOf: (name: string) => number | undefined
+  /** names of the added tokens */
+  added: ReadonlySet<string>
+}
+
 /**
  * Ids of the tokens before and after a text; where the files name none, an added token of a usual name, and either for the other.
- * @param idOf id of a token by its name
- * @param added names of the added tokens
  * @throws MonosemError format (there is neither)
  */
 export function startAndEnd(
   beside: BesideTokenizer,
-  tokens: { idOf: (name: string) => number | undefined; added: ReadonlySet<string>; size: number },
+  known: Known,
   name: string,
 ): { startOfText: number; endOfText: number } {
   const find = (given: string | number | undefined, usual: readonly string[]): number | undefined => {
-    if (typeof given === 'number' && given < tokens.size) return given
-    const named = typeof given === 'string' ? tokens.idOf(given) : undefined
-    return named ?? usual.filter((token) => tokens.added.has(token)).map(tokens.idOf)[0]
+    if (typeof given === 'number' && known.tokens[given] !== undefined) return given
+    const named = typeof given === 'string' ? known.idOf(given) : undefined
+    return named ?? usual.filter((token) => known.added.has(token)).map(known.idOf)[0]
   }
   const bos = find(beside.bos, USUAL_BOS)
   const eos = find(beside.eos, USUAL_EOS)

@@ -19,6 +19,17 @@ export type AddedToken = z.infer<typeof addedToken>
 const pattern = z.union([z.object({ String: z.string() }), z.object({ Regex: z.string() })])
 const behavior = z.enum(['Removed', 'Isolated', 'MergedWithPrevious', 'MergedWithNext', 'Contiguous'])
 
+const normalizerStep = z.discriminatedUnion('type', [
+  z.object({ type: z.enum(['NFC', 'NFD', 'NFKC', 'NFKD', 'Lowercase', 'StripAccents']) }),
+  z.object({ type: z.literal('Replace'), pattern, content: z.string() }),
+  z.object({ type: z.literal('Prepend'), prepend: z.string() }),
+  z.object({ type: z.literal('Strip'), strip_left: z.boolean(), strip_right: z.boolean() }),
+  z.looseObject({ type: z.enum(['Precompiled', 'BertNormalizer']) }),
+])
+
+/** One step that changes text before it is cut. */
+export type NormalizerStep = z.infer<typeof normalizerStep>
+
 const preTokenizerStep = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('ByteLevel'),
@@ -62,17 +73,49 @@ const decoderStep = z.discriminatedUnion('type', [
 export type DecoderStep = z.infer<typeof decoderStep>
 
 /** A step, a Sequence of steps, or null, as a flat list. */
-const steps = <Key extends string, Step extends z.ZodType>(key: Key, step: Step) =>
-  z
-    .union([z.null(), z.object({ type: z.literal('Sequence'), [key]: z.array(step) }), step])
-    .optional()
-    .transform((value): z.output<Step>[] => {
-      if (value === null || value === undefined) return []
-      const sequence = (value as Record<string, unknown>)[key]
-      return Array.isArray(sequence) ? sequence : [value as z.output<Step>]
-    })
+const steps = <Step extends z.ZodType>(key: string, step: Step) =>
+  z.preprocess((value) => flatten(value, key, 0), z.array(step))
+
+/** Deeper than any Sequence in a Sequence that makes sense. */
+const MAX_DEPTH = 8
+
+function flatten(value: unknown, key: string, depth: number): unknown[] {
+  if (value === null || value === undefined) return []
+  const parts = (value as Record<string, unknown>)[key]
+  const isSequence = (value as { type?: unknown }).type === 'Sequence' && Array.isArray(parts)
+  return isSequence && depth < MAX_DEPTH ? parts.flatMap((part) => flatten(part, key, depth + 1)) : [value]
+}
 
 const absent = z.union([z.null(), z.literal('')]).optional()
+
+/** Hundreds of thousands of entries, so not by a schema for each. */
+const vocabulary = z.custom<Record<string, number>>(
+  (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    Object.values(value).every((id) => Number.isInteger(id) && (id as number) >= 0),
+  'expected an object of ids by token',
+)
+
+const isMerge = (merge: unknown): boolean =>
+  typeof merge === 'string'
+    ? merge.includes(' ', 1)
+    : Array.isArray(merge) &&
+      merge.length === 2 &&
+      merge.every((part) => typeof part === 'string' && part !== '')
+
+const merges = z.custom<Array<string | [string, string]>>(
+  (value) => Array.isArray(value) && value.every(isMerge),
+  'expected an array of pairs of tokens',
+)
+
+const pieces = z.custom<Array<[string, number]>>(
+  (value) =>
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.every((piece) => Array.isArray(piece) && typeof piece[0] === 'string' && Number.isFinite(piece[1])),
+  'expected an array of tokens and their scores',
+)
 
 const bpe = z.object({
   type: z.literal('BPE'),
@@ -83,15 +126,15 @@ const bpe = z.object({
   fuse_unk: z.boolean().default(false),
   byte_fallback: z.boolean().default(false),
   ignore_merges: z.boolean().default(false),
-  vocab: z.record(z.string(), z.int().min(0)),
-  merges: z.array(z.union([z.tuple([z.string(), z.string()]), z.string()])),
+  vocab: vocabulary,
+  merges,
 })
 
 const unigram = z.object({
   type: z.literal('Unigram'),
   unk_id: z.int().min(0).nullish(),
   byte_fallback: z.boolean().default(false),
-  vocab: z.array(z.tuple([z.string(), z.number()])).min(1),
+  vocab: pieces,
 })
 
 /** Byte-pair encoding. */
@@ -117,8 +160,7 @@ export type PostProcessorStep = z.infer<typeof postProcessorStep>
 
 const schema = z.object({
   added_tokens: z.array(addedToken).default([]),
-  // Checked by the library that applies it.
-  normalizer: z.unknown(),
+  normalizer: steps('normalizers', normalizerStep),
   pre_tokenizer: steps('pretokenizers', preTokenizerStep),
   post_processor: steps('processors', postProcessorStep),
   decoder: steps('decoders', decoderStep),
@@ -133,6 +175,9 @@ function withType(model: unknown): unknown {
   if (typeof model !== 'object' || model === null || 'type' in model) return model
   return { ...model, type: 'merges' in model ? 'BPE' : 'Unigram' }
 }
+
+/** No model has as many tokens; a file that says so would take all memory. */
+export const MAX_VOCABULARY = 2 ** 24
 
 const HINT =
   'Monosem reads byte-level BPE, BPE with byte fallback and Unigram: the tokenizers of GPT-2, GPT-NeoX, Llama, Mistral, Qwen and Gemma'

@@ -72,6 +72,6 @@ async function checkStage(directory: string): Promise<void> {
 
 async function resolveSae(source: string, _options: SourceOptions): Promise<ResolvedSource> {
   const found = await stat(source).catch(() => null)
-  if (found) return { directory: source, repository: null, commit: null, file: null, name: basename(source) }
-  return { directory: source, repository: null, commit: null, file: null, name: basename(source) }
+  if (found) return { directory: source, repository: null, commit: null, name: basename(source) }
+  return { directory: source, repository: null, commit: null, name: basename(source) }
 }
