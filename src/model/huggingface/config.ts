@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { shown } from '../../errors/shown.js'
 import { type TransformerConfig, type TransformerOptions, transformerConfig } from '../transformer-config.js'
 import { parseFields, unsupported } from './fields.js'
 import { readRotary } from './rotary.js'
@@ -33,8 +34,7 @@ const activations: Record<string, NonNullable<TransformerOptions['activation']>>
 }
 
 const activation = z.string().transform((name, context) => {
-  const kind = activations[name]
-  if (kind) return kind
+  if (Object.hasOwn(activations, name)) return activations[name]
   const known = Object.keys(activations).join(', ')
   context.addIssue({ code: 'custom', message: `expected one of ${known}` })
   return z.NEVER

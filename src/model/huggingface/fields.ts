@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { z } from 'zod'
 import { MonosemError } from '../../errors/monosem-error.js'
+import { shown } from '../../errors/shown.js'
 import { storageError } from '../../storage/atomic-file.js'
 
 /**

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { shown } from '../../errors/shown.js'
 import type { TransformerOptions } from '../transformer-config.js'
 import { parseFields, unsupported } from './fields.js'
 
