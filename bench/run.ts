@@ -4,6 +4,7 @@ import { benchFeatures } from './features.js'
 import { benchFirstView } from './first-view.js'
 import { benchGemm } from './gemm.js'
 import { benchHarvest } from './harvest.js'
+import { benchHuggingFace } from './huggingface.js'
 import { benchSae } from './sae.js'
 import { benchServer } from './server.js'
 import { benchTransformer } from './transformer.js'
@@ -12,6 +13,7 @@ import { benchTransformer } from './transformer.js'
 const benchmarks: Record<string, () => Promise<unknown>> = {
   gemm: () => benchGemm(),
   transformer: () => benchTransformer(),
+  huggingface: benchHuggingFace,
   sae: benchSae,
   harvest: benchHarvest,
   features: benchFeatures,

@@ -55,7 +55,6 @@ Napi::Value allocate(const Napi::CallbackInfo& info) {
   } catch (const std::bad_alloc&) {
     throw Napi::Error::New(info.Env(), "native: out of memory allocating " + std::to_string(bytes) + " bytes");
   }
-  memset(buffer->data, 0, bytes);
   return externalView(info.Env(), View{buffer, 0, count, dtype}, bytes);
 }
 

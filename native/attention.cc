@@ -71,7 +71,7 @@ void scoreKeys(float* scores, vf (&highest)[NV], const float* keys, const float*
   for (int j = 0; j < NV; j++) highest[j] = splat(-INFINITY);
   for (int key0 = firstKey; key0 < keyEnd; key0 += MR) {
     vf tile[MR][NV];
-    microKernel(a.width, keys + static_cast<size_t>(key0) * a.width, queries, tile);
+    multiplyPanels<MR>(a.width, keys + static_cast<size_t>(key0) * a.width, queries, tile);
     bool hidden = key0 < sight.fromAll || key0 + MR - 1 > sight.toAll;
     for (int i = 0; i < MR; i++)
       for (int j = 0; j < NV; j++) {
@@ -124,11 +124,11 @@ void mixValues(float* z, int stride, const float* values, const float* weights, 
   int end = keyEnd < t ? keyEnd : t;
   for (int dim0 = 0; dim0 < width; dim0 += MR) {
     vf tile[MR][NV];
-    microKernel(end - firstKey, values + static_cast<size_t>(dim0) * t + static_cast<size_t>(firstKey) * MR, weights, tile);
+    microKernel(width - dim0, end - firstKey, values + static_cast<size_t>(dim0) * t + static_cast<size_t>(firstKey) * MR, weights, tile);
     float turned[MR][NR];
-    for (int i = 0; i < MR; i++)
-      for (int j = 0; j < NV; j++) store(turned[i] + j * VL, tile[i][j] * factors[j]);
     int dims = width - dim0 < MR ? width - dim0 : MR;
+    for (int i = 0; i < dims; i++)
+      for (int j = 0; j < NV; j++) store(turned[i] + j * VL, tile[i][j] * factors[j]);
     for (int q = 0; q < queries; q++)
       for (int i = 0; i < dims; i++) z[static_cast<size_t>(q) * stride + dim0 + i] = turned[i][q];
   }
@@ -258,7 +258,7 @@ void triangularProduct(const GemmArgs& g, Triangle triangle, float* panels, size
       int depth0 = triangle == kUpperLeft ? firstRow : 0;
       int depth1 = triangle == kLowerLeft && lastRow + 1 < g.k ? lastRow + 1 : g.k;
       vf tile[MR][NV];
-      microKernel(depth1 - depth0, packedA + (static_cast<size_t>(i) * g.k + depth0) * MR, packedB + (static_cast<size_t>(j) * g.k + depth0) * NR, tile);
+      microKernel(g.m - firstRow, depth1 - depth0, packedA + (static_cast<size_t>(i) * g.k + depth0) * MR, packedB + (static_cast<size_t>(j) * g.k + depth0) * NR, tile);
       writeTile(g, tile, firstRow, j * NR, g.accumulate);
     }
 }

@@ -11,13 +11,14 @@
 
 namespace monosem {
 
+// Zeros at first.
 struct Buffer {
   void* data;
   size_t bytes;
-  explicit Buffer(size_t size) : data(allocateAligned(size)), bytes(size) {}
+  explicit Buffer(size_t size) : data(allocateZeroed(size)), bytes(size) {}
   ~Buffer() { release(); }
   void release() {
-    releaseAligned(data);
+    releaseZeroed(data, bytes);
     data = nullptr;
   }
 };
@@ -25,9 +26,9 @@ struct Buffer {
 // A window on a buffer: what JavaScript holds as a tensor's handle.
 struct View {
   std::shared_ptr<Buffer> buffer;
-  size_t offset;  // bytes
-  int64_t count;
-  int dtype;
+  size_t offset = 0;  // bytes
+  int64_t count = 0;
+  int dtype = kF32;
   char* data() const { return static_cast<char*>(buffer->data) + offset; }
   float* f32() const { return reinterpret_cast<float*>(data()); }
   int32_t* i32() const { return reinterpret_cast<int32_t*>(data()); }

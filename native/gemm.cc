@@ -9,7 +9,7 @@ namespace MONOSEM_ISA {
 
 namespace {
 
-constexpr int kDepthBlock = 512;            // a panel of B: 512 * NR * 4 bytes, streamed from L2
+constexpr int kDepthBlock = 768;            // a panel of B: 768 * NR * 4 bytes, streamed from L2
 constexpr int kFewRows = 8;                 // not worth packing B for
 constexpr int kRowBlock = 8 * MR;           // rows of A that stay in L2 while the columns pass
 constexpr int kFewRowPanels = 16;           // up to here a task takes all rows
@@ -28,8 +28,16 @@ void packPanel(const GemmArgs& g, float* panel, int depth0, int column, int dept
   else packColumns(panel, g.b + first, g.bRow, g.bColumn, columns, depth);
 }
 
-void multiplyPacked(const Context& context, const GemmArgs& g, const Block& block, const float* packedA, const float* packedB) {
+// One tile of C from a panel of A, `row` rows into the block, and a panel of B.
+inline void multiplyTile(const GemmArgs& g, const Block& block, const float* a, const float* b, int row, int column) {
   bool add = g.accumulate || block.depth0 > 0;
+  if (!isStreamed(g, add)) prefetchTile(g, block.row0 + row, column);
+  vf tile[MR][NV];
+  microKernel(block.rows - row, block.depth, a, b, tile);
+  writeTile(g, tile, block.row0 + row, column, add);
+}
+
+void multiplyPacked(const Context& context, const GemmArgs& g, const Block& block, const float* packedA, const float* packedB) {
   int rowPanels = ceilDiv(block.rows, MR), columnPanels = ceilDiv(block.columns, NR);
   int rowPanelsPerTask = kRowBlock / MR;
   int rowTasks = ceilDiv(rowPanels, rowPanelsPerTask);
@@ -43,10 +51,8 @@ void multiplyPacked(const Context& context, const GemmArgs& g, const Block& bloc
     int j1 = j0 + columnPanelsPerTask < columnPanels ? j0 + columnPanelsPerTask : columnPanels;
     for (int j = j0; j < j1; j++)
       for (int i = i0; i < i1; i++) {
-        vf tile[MR][NV];
-        microKernel(block.depth, packedA + static_cast<size_t>(i) * MR * block.depth,
-                    packedB + static_cast<size_t>(j) * NR * block.depth, tile);
-        writeTile(g, tile, block.row0 + i * MR, block.column0 + j * NR, add);
+        multiplyTile(g, block, packedA + static_cast<size_t>(i) * MR * block.depth, packedB + static_cast<size_t>(j) * NR * block.depth, i * MR,
+                     block.column0 + j * NR);
       }
     fenceStreaming();
   });
@@ -54,20 +60,20 @@ void multiplyPacked(const Context& context, const GemmArgs& g, const Block& bloc
 
 // Few row panels: each panel of B is used by one task only, so the task packs it into its own cache instead of memory.
 void multiplyPackingColumns(const Context& context, const GemmArgs& g, const Block& block, const float* packedA) {
-  bool add = g.accumulate || block.depth0 > 0;
   int rowPanels = ceilDiv(block.rows, MR);
   parallelFor(context, ceilDiv(g.n, NR), [&](int j, int worker) {
     float* panel = static_cast<float*>(scratchBytes(context.scratch, kSlotPerWorker + worker, sizeof(float) * NR * kDepthBlock));
     int column = j * NR;
     packPanel(g, panel, block.depth0, column, block.depth);
-    for (int i = 0; i < rowPanels; i++) {
-      vf tile[MR][NV];
-      microKernel(block.depth, packedA + static_cast<size_t>(i) * MR * block.depth, panel, tile);
-      writeTile(g, tile, block.row0 + i * MR, column, add);
-    }
+    for (int i = 0; i < rowPanels; i++) multiplyTile(g, block, packedA + static_cast<size_t>(i) * MR * block.depth, panel, i * MR, column);
     fenceStreaming();
   });
 }
+
+template <int kValue>
+struct Count {
+  static constexpr int value = kValue;
+};
 
 // Products of a few rows read B once, so they take it as it is and are done when memory is.
 
@@ -91,12 +97,13 @@ inline __attribute__((always_inline)) void addRows(float* c, ptrdiff_t cRow, con
       for (int i = 0; i < kDeep; i++) c[r * cRow + j] += a[r * g.aRow + i * g.aColumn] * widened(b[i * g.bRow + j]);
 }
 
-// B row-major: stripes of columns.
+// B row-major: stripes of columns, narrow enough that every thread gets some.
 template <class Element>
 void fewRows(const Context& context, const GemmArgs& g, const Element* b) {
-  constexpr int kStripe = 512;
-  parallelFor(context, ceilDiv(g.n, kStripe), [&](int task, int) {
-    int c0 = task * kStripe, columns = g.n - c0 < kStripe ? g.n - c0 : kStripe;
+  int stripe = ceilDiv(ceilDiv(g.n, 4 * poolThreads(context.pool)), 64) * 64;
+  if (stripe > 1024) stripe = 1024;
+  parallelFor(context, ceilDiv(g.n, stripe), [&](int task, int) {
+    int c0 = task * stripe, columns = g.n - c0 < stripe ? g.n - c0 : stripe;
     float* c = g.c + c0;
     for (int r = 0; !g.accumulate && r < g.m; r++)
       for (int j = 0; j < columns; j++) c[r * g.cRow + j] = g.bias ? g.bias[c0 + j] : 0.0f;
@@ -106,27 +113,55 @@ void fewRows(const Context& context, const GemmArgs& g, const Element* b) {
   });
 }
 
-// B stored by column, A by row: inner products.
+// c[r][j] = a row r . b column j, kColumns columns that are stored one after the other; A by row
+template <int kRows, int kColumns, class Element>
+inline void innerProducts(float* c, ptrdiff_t cRow, const float* a, ptrdiff_t aRow, const Element* b, ptrdiff_t bColumn, int depth) {
+  vf sums[kRows][kColumns];
+#pragma GCC unroll 4
+  for (int r = 0; r < kRows; r++)
+#pragma GCC unroll 4
+    for (int j = 0; j < kColumns; j++) sums[r][j] = vf{};
+  int k = 0;
+  for (; k + VL <= depth; k += VL) {
+    vf w[kColumns];
+#pragma GCC unroll 4
+    for (int j = 0; j < kColumns; j++) w[j] = load(b + j * bColumn + k);
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; r++) {
+      vf x = load(a + r * aRow + k);
+#pragma GCC unroll 4
+      for (int j = 0; j < kColumns; j++) sums[r][j] += x * w[j];
+    }
+  }
+  for (int r = 0; r < kRows; r++)
+    for (int j = 0; j < kColumns; j++) {
+      float sum = horizontalSum(sums[r][j]);
+      for (int i = k; i < depth; i++) sum += a[r * aRow + i] * widened(b[j * bColumn + i]);
+      c[r * cRow + j] = sum;
+    }
+}
+
+// B stored by column, A by row: inner products of up to 4 rows with 4 columns.
 template <class Element>
 void fewRowsTransposed(const Context& context, const GemmArgs& g, const Element* b) {
   constexpr int kColumns = 64;
   parallelFor(context, ceilDiv(g.n, kColumns), [&](int task, int) {
     int end = (task + 1) * kColumns < g.n ? (task + 1) * kColumns : g.n;
-    for (int j = task * kColumns; j < end; j++) {
+    for (int j = task * kColumns; j < end; j += 4) {
+      float sums[kFewRows][4];
       const Element* w = b + j * g.bColumn;
-      float sums[kFewRows];
-      for (int r = 0; r < g.m; r += 4) {
-        const float* rows[4];
-        for (int i = 0; i < 4 && r + i < g.m; i++) rows[i] = g.a + (r + i) * g.aRow;
-        if (g.m - r >= 4) dotRows<4>(sums + r, w, rows, g.k);
-        else if (g.m - r == 3) dotRows<3>(sums + r, w, rows, g.k);
-        else if (g.m - r == 2) dotRows<2>(sums + r, w, rows, g.k);
-        else dotRows<1>(sums + r, w, rows, g.k);
-      }
-      for (int r = 0; r < g.m; r++) {
-        float& c = g.c[r * g.cRow + j];
-        c = g.accumulate ? c + sums[r] : g.bias ? sums[r] + g.bias[j] : sums[r];
-      }
+      int columns = end - j < 4 ? end - j : 4, r = 0;
+      auto products = [&](auto rows) {
+        if (columns == 4) return innerProducts<rows.value, 4>(sums[r], 4, g.a + r * g.aRow, g.aRow, w, g.bColumn, g.k);
+        for (int i = 0; i < columns; i++) innerProducts<rows.value, 1>(sums[r] + i, 4, g.a + r * g.aRow, g.aRow, w + i * g.bColumn, g.bColumn, g.k);
+      };
+      for (; r + 4 <= g.m; r += 4) products(Count<4>());
+      for (; r < g.m; r++) products(Count<1>());
+      for (r = 0; r < g.m; r++)
+        for (int i = 0; i < columns; i++) {
+          float& c = g.c[r * g.cRow + j + i];
+          c = g.accumulate ? c + sums[r][i] : g.bias ? sums[r][i] + g.bias[j + i] : sums[r][i];
+        }
     }
   });
 }
@@ -149,9 +184,10 @@ bool multiplyFewRows(const Context& context, const GemmArgs& g) {
 void gemm(const Context& context, const GemmArgs& g) {
   if (g.m == 0 || g.n == 0) return;
   if (multiplyFewRows(context, g)) return;
-  for (int depth0 = 0; depth0 < g.k; depth0 += kDepthBlock)
+  int depths = ceilDiv(g.k, kDepthBlock), depthBlock = ceilDiv(g.k, depths);
+  for (int depth0 = 0; depth0 < g.k; depth0 += depthBlock)
     for (int row0 = 0; row0 < g.m; row0 += kMaxRows) {
-      Block block{row0, g.m - row0 < kMaxRows ? g.m - row0 : kMaxRows, 0, 0, depth0, g.k - depth0 < kDepthBlock ? g.k - depth0 : kDepthBlock};
+      Block block{row0, g.m - row0 < kMaxRows ? g.m - row0 : kMaxRows, 0, 0, depth0, g.k - depth0 < depthBlock ? g.k - depth0 : depthBlock};
       int rowPanels = ceilDiv(block.rows, MR);
       float* packedA = static_cast<float*>(
           scratchBytes(context.scratch, kSlotPackA, sizeof(float) * static_cast<size_t>(rowPanels) * MR * block.depth));

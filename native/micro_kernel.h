@@ -19,11 +19,13 @@ constexpr int NR = NV * VL;
 
 static inline int ceilDiv(int a, int b) { return (a + b - 1) / b; }
 
-// tile[MR][NR] = sum over k of a[k][MR] (x) b[k][NR]; a and b are packed panels.
-static inline __attribute__((always_inline)) void microKernel(int depth, const float* __restrict a, const float* __restrict b,
-                                                              vf (&accumulator)[MR][NV]) {
+// The first kRows rows of tile[MR][NR] = sum over k of a[k][MR] (x) b[k][NR]; a and b are packed panels.
+template <int kRows>
+static inline __attribute__((always_inline)) void multiplyPanels(int depth, const float* __restrict a, const float* __restrict b,
+                                                                 vf (&tile)[MR][NV]) {
+  vf accumulator[kRows][NV];
 #pragma GCC unroll 16
-  for (int i = 0; i < MR; i++)
+  for (int i = 0; i < kRows; i++)
 #pragma GCC unroll 4
     for (int j = 0; j < NV; j++) accumulator[i][j] = vf{};
   for (int k = 0; k < depth; k++) {
@@ -31,7 +33,7 @@ static inline __attribute__((always_inline)) void microKernel(int depth, const f
 #pragma GCC unroll 4
     for (int j = 0; j < NV; j++) columns[j] = load(b + j * VL);
 #pragma GCC unroll 16
-    for (int i = 0; i < MR; i++) {
+    for (int i = 0; i < kRows; i++) {
       vf row = splat(a[i]);
 #pragma GCC unroll 4
       for (int j = 0; j < NV; j++) accumulator[i][j] += row * columns[j];
@@ -39,6 +41,18 @@ static inline __attribute__((always_inline)) void microKernel(int depth, const f
     a += MR;
     b += NR;
   }
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; i++)
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; j++) tile[i][j] = accumulator[i][j];
+}
+
+// As many rows of the tile as are wanted, in steps of two: the last panel of a matrix is seldom full.
+template <int kRows = MR>
+static inline void microKernel(int rows, int depth, const float* a, const float* b, vf (&tile)[MR][NV]) {
+  if constexpr (kRows > 2)
+    if (rows <= kRows - 2) return microKernel<kRows - 2>(rows, depth, a, b, tile);
+  multiplyPanels<kRows>(depth, a, b, tile);
 }
 
 // Packs rows row0 .. row0+MR-1 of A (element strides given) into a panel [depth][MR], zero-padded past `rows`.
@@ -87,13 +101,25 @@ static inline void packColumns(float* panel, const Element* b, ptrdiff_t rowStri
 
 constexpr size_t kStreamingFloats = 4 << 20;
 
+// Asks for the lines of C that a tile is added to or written over, before the tile is computed.
+static inline __attribute__((always_inline)) void prefetchTile(const GemmArgs& g, int row, int column) {
+  int rows = g.m - row < MR ? g.m - row : MR;
+  const float* c = g.c + row * g.cRow + column;
+  for (int i = 0; i < rows; i++)
+    for (int j = 0; j < NR; j += 16) __builtin_prefetch(c + i * g.cRow + j, 1);
+}
+
+// A result larger than the caches goes straight to memory: reading its lines first would double the traffic.
+static inline bool isStreamed(const GemmArgs& g, bool add) {
+  return !add && static_cast<size_t>(g.m) * g.n >= kStreamingFloats && isStreamable(g.c) && g.cRow % VL == 0;
+}
+
 // Adds or writes one tile to C, cutting off the padding.
 static inline void writeTile(const GemmArgs& g, vf (&tile)[MR][NV], int row, int column, bool add) {
   int rows = g.m - row < MR ? g.m - row : MR;
   int columns = g.n - column < NR ? g.n - column : NR;
   float* c = g.c + row * g.cRow + column;
-  // A result larger than the caches goes straight to memory: reading its lines first would double the traffic.
-  bool streaming = !add && static_cast<size_t>(g.m) * g.n >= kStreamingFloats && isStreamable(g.c) && g.cRow % VL == 0;
+  bool streaming = isStreamed(g, add);
   if (columns == NR) {
     for (int i = 0; i < rows; i++)
       for (int j = 0; j < NV; j++) {

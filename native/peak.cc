@@ -16,7 +16,7 @@ double fmaLoop(const Context& context, int rounds) {
     vf sink{};
     for (int round = 0; round < rounds; round++) {
       vf tile[MR][NV];
-      microKernel(kDepth, panels, panels + kDepth * MR, tile);
+      multiplyPanels<MR>(kDepth, panels, panels + kDepth * MR, tile);
       for (int i = 0; i < MR; i++)
         for (int j = 0; j < NV; j++) sink += tile[i][j];
     }

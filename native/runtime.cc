@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <new>
@@ -10,18 +11,51 @@
 
 namespace monosem {
 
+namespace {
+
+constexpr size_t kHuge = 2 << 20;
+
+void askForHugePages([[maybe_unused]] void* data, [[maybe_unused]] size_t bytes) {
+#ifdef MADV_HUGEPAGE
+  madvise(data, bytes, MADV_HUGEPAGE);
+#endif
+}
+
+}  // namespace
+
 void* allocateAligned(size_t bytes) {
-  constexpr size_t kHuge = 2 << 20;
   size_t alignment = bytes >= kHuge ? kHuge : 64;
   void* data = nullptr;
   if (posix_memalign(&data, alignment, bytes ? bytes : alignment) != 0) throw std::bad_alloc();
-#ifdef MADV_HUGEPAGE
-  if (bytes >= kHuge) madvise(data, bytes, MADV_HUGEPAGE);
-#endif
+  if (bytes >= kHuge) askForHugePages(data, bytes);
   return data;
 }
 
 void releaseAligned(void* data) { free(data); }
+
+// Large blocks come from the system, which zeroes a page when it is first touched: a cache that is never filled takes no memory.
+void* allocateZeroed(size_t bytes) {
+  if (bytes < kHuge) {
+    void* data = allocateAligned(bytes);
+    memset(data, 0, bytes);
+    return data;
+  }
+  void* mapped = mmap(nullptr, bytes + kHuge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+  if (mapped == MAP_FAILED) throw std::bad_alloc();
+  char* data = static_cast<char*>(mapped);
+  size_t before = (kHuge - reinterpret_cast<uintptr_t>(data) % kHuge) % kHuge;
+  size_t after = kHuge - before, page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  size_t kept = (bytes + page - 1) / page * page;
+  if (before) munmap(data, before);
+  if (kept < bytes + after) munmap(data + before + kept, bytes + kHuge - before - kept);
+  askForHugePages(data + before, bytes);
+  return data + before;
+}
+
+void releaseZeroed(void* data, size_t bytes) {
+  if (bytes < kHuge) releaseAligned(data);
+  else if (data) munmap(data, bytes);
+}
 
 // ---- scratch ----
 

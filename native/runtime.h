@@ -16,6 +16,9 @@ namespace monosem {
 // Aligned memory; large blocks ask for huge pages.
 void* allocateAligned(size_t bytes);
 void releaseAligned(void* data);
+// Zeros, aligned in the same way; given back with their size.
+void* allocateZeroed(size_t bytes);
+void releaseZeroed(void* data, size_t bytes);
 
 class Stream {
  public:

@@ -70,7 +70,7 @@ static inline void microKernelInt8(int64_t groups, const uint32_t* a, const uint
 template <SaePrecision precision>
 static inline __attribute__((always_inline)) void scanTile(const ScanJob& job, int rowPanel, int featurePanel, vf (&tile)[MR][NV]) {
   if constexpr (precision == kFp32) {
-    microKernel(job.d, static_cast<const float*>(job.rows) + static_cast<size_t>(rowPanel) * MR * job.d,
+    multiplyPanels<MR>(job.d, static_cast<const float*>(job.rows) + static_cast<size_t>(rowPanel) * MR * job.d,
                 static_cast<const float*>(job.weights) + static_cast<size_t>(featurePanel) * NR * job.d, tile);
   }
 #if defined(__AVX512BF16__) && defined(__AVX512VNNI__)

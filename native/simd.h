@@ -74,12 +74,24 @@ static inline void storePartial(float* p, vf value, int lanes) {
   memcpy(p, buffer, sizeof(float) * lanes);
 }
 
+// Halves are added until one number is left: the same order for every instruction set.
 static inline __attribute__((always_inline)) float horizontalSum(vf v) {
-  float lanes[VL];
-  store(lanes, v);
-  for (int width = VL / 2; width > 0; width /= 2)
-    for (int i = 0; i < width; i++) lanes[i] += lanes[i + width];
-  return lanes[0];
+#if defined(__AVX512F__)
+  __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+#elif defined(__AVX2__)
+  __m256 eight = v;
+#endif
+#if defined(__AVX2__)
+  __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+#elif defined(__SSE2__)
+  __m128 four = v;
+#endif
+#if defined(__SSE2__)
+  __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+#else
+  return (v[0] + v[2]) + (v[1] + v[3]);
+#endif
 }
 
 static inline __attribute__((always_inline)) vf maximum(vf a, vf b) {

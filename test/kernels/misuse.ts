@@ -40,6 +40,9 @@ const ELEMENTWISE: Misuse[] = [
   [/addInPlace: expected x \[2\], got \[3\]/, (k) => k.addInPlace(zeros(k, 2), zeros(k, 3))],
   [/addInPlace: expected y of type f32, got i32/, (k) => k.addInPlace(ints(k, 2), zeros(k, 2))],
   [/addInPlace: expected x of type f32, got bf16/, (k) => k.addInPlace(zeros(k, 2), k.zeros([2], 'bf16'))],
+  [/transpose: expected out \[3, 2\], got \[2, 3\]/, (k) => k.transpose(zeros(k, 2, 3), zeros(k, 2, 3))],
+  [/add: expected b with as many .*\[2\], got \[3\]/, (k) => k.add(zeros(k, 2), zeros(k, 2), zeros(k, 3))],
+  [/add: expected a of type f32, got i32/, (k) => k.add(zeros(k, 2), ints(k, 2), zeros(k, 2))],
   [/scaleInPlace: .*got NaN/, (k) => k.scaleInPlace(zeros(k, 2), NaN)],
   [/broadcastRow: expected row \[3\], got \[2\]/, (k) => k.broadcastRow(zeros(k, 2, 3), zeros(k, 2))],
   [/columnSums: expected out \[3\], got \[2\]/, (k) => k.columnSums(zeros(k, 2), zeros(k, 2, 3))],
@@ -142,6 +145,47 @@ const LAYERS: Misuse[] = [
     /activationBackward: .*dout .*x \[3\]/,
     (k) => k.activationBackward(zeros(k, 3), zeros(k, 2), zeros(k, 3), 'silu'),
   ],
+  [/gatedForward: .*up with as many/, (k) => k.gatedForward(zeros(k, 3), zeros(k, 3), zeros(k, 2), 'silu')],
+  [
+    /gatedBackward: .*dup with as many/,
+    (k) => k.gatedBackward(zeros(k, 3), zeros(k, 2), zeros(k, 3), zeros(k, 3), zeros(k, 3), 'gelu'),
+  ],
+  [/softCapForward: .*cap/, (k) => k.softCapForward(zeros(k, 3), zeros(k, 3), 0)],
+  [/softCapBackward: .*dout with as/, (k) => k.softCapBackward(zeros(k, 3), zeros(k, 2), zeros(k, 3), 1)],
+  [
+    /rmsNormForward: .*rstd \[2\]/,
+    (k) => k.rmsNormForward(zeros(k, 2, 3), zeros(k, 3), zeros(k, 2, 3), zeros(k, 3), 1e-5),
+  ],
+  [
+    /rmsNormBackward: .*dW \[3\]/,
+    (k) => {
+      const x = zeros(k, 2, 3)
+      k.rmsNormBackward(zeros(k, 2, 3), zeros(k, 2), x, x, zeros(k, 3), zeros(k, 2))
+    },
+  ],
+  [
+    /linearTransposedForward: expected w \[4, 3\], got \[3, 4\]/,
+    (k) => k.linearTransposedForward(zeros(k, 2, 4), zeros(k, 2, 3), zeros(k, 3, 4)),
+  ],
+  [
+    /linearTransposedForward: .*w of type f32 or bf16/,
+    (k) => k.linearTransposedForward(zeros(k, 2, 4), zeros(k, 2, 3), ints(k, 4, 3)),
+  ],
+  [
+    /linearTransposedBackward: .*dW \[4, 3\]/,
+    (k) => k.linearTransposedBackward(null, zeros(k, 3, 4), zeros(k, 2, 4), zeros(k, 2, 3), zeros(k, 4, 3)),
+  ],
+  [/rotaryForward: .*3 heads divide/, (k) => rotary(k, { heads: 3 })],
+  [/rotaryForward: .*positions \[3\]/, (k) => rotary(k, { positions: ints(k, 2) })],
+  [/rotaryForward: .*sin \[5, 2\]/, (k) => rotary(k, { sin: zeros(k, 5, 1) })],
+  [/rotaryForward: .*at most 4 \/ 2 angles/, (k) => rotary(k, { cos: zeros(k, 5, 3), sin: zeros(k, 5, 3) })],
+  [
+    /rotaryBackward: .*dx \[3, 8\]/,
+    (k) => {
+      const table = zeros(k, 5, 2)
+      k.rotaryBackward(zeros(k, 3, 4), zeros(k, 3, 8), ints(k, 3), table, table, 2)
+    },
+  ],
   [/attentionForward: .*pattern \[2, 1, 3, 3\]/, (k) => attention(k, { pattern: zeros(k, 2, 1, 3, 4) })],
   [/attentionForward: .*t that divides 6 rows/, (k) => attention(k, { t: 4 })],
   [/attentionForward: .*integer t/, (k) => attention(k, { t: 0 })],
@@ -192,6 +236,12 @@ const LAYERS: Misuse[] = [
   ],
   [/klDivergence: .*q \[2, 5\]/, (k) => k.klDivergence(zeros(k, 2), zeros(k, 2, 5), zeros(k, 2, 4))],
 ]
+
+/** 3 rows of 2 heads of width 4, which turn whole; angles of 5 positions. */
+function rotary(k: Kernels, given: { heads?: number; positions?: Tensor; cos?: Tensor; sin?: Tensor }): void {
+  const { heads = 2, positions = ints(k, 3), cos = zeros(k, 5, 2), sin = zeros(k, 5, 2) } = given
+  k.rotaryForward(zeros(k, 3, 8), zeros(k, 3, 8), positions, cos, sin, heads)
+}
 
 const PLAIN_ATTENTION: AttentionOptions = {
   heads: 1,
@@ -284,6 +334,7 @@ async function badIds(k: Kernels): Promise<void> {
     crossEntropyForward: () => k.crossEntropyForward(zeros(k, 2), zeros(k, 2, 9), ids),
     crossEntropyBackward: () => k.crossEntropyBackward(zeros(k, 2, 9), zeros(k, 2, 9), ids, 1),
     attentionForward: () => attention(k, { starts: k.tensor(new Int32Array([0, 0, 9, 0, 0, 0]), [6]) }),
+    rotaryForward: () => rotary(k, { positions: k.tensor(new Int32Array([0, 5, 1]), [3]) }),
     attentionCachedForward: () => cachedAttention(k, { sequences: k.tensor(new Int32Array([0, 2, 1]), [3]) }),
     'attentionCachedForward: ': () =>
       cachedAttention(k, { lengths: k.tensor(new Int32Array([1, 6, 1]), [3]) }),
