@@ -5,7 +5,6 @@ import { benchFirstView } from './first-view.js'
 import { benchGemm } from './gemm.js'
 import { benchHarvest } from './harvest.js'
 import { benchHuggingFace } from './huggingface.js'
-import { benchLoadModel } from './load-model.js'
 import { benchSae } from './sae.js'
 import { benchServer } from './server.js'
 import { benchTransformer } from './transformer.js'
@@ -14,7 +13,6 @@ import { benchTransformer } from './transformer.js'
 const benchmarks: Record<string, () => Promise<unknown>> = {
   gemm: () => benchGemm(),
   transformer: () => benchTransformer(),
-  'load-model': benchLoadModel,
   huggingface: benchHuggingFace,
   sae: benchSae,
   harvest: benchHarvest,
