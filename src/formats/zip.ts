@@ -91,10 +91,19 @@ export async function openZip(path: string): Promise<ZipArchive> {
 
 // ---- the directory ----
 
-/** What yauzl reads the directory with: positions outside the file are errors, not exceptions that nobody catches. */
+const blockBytes = 1 << 16
+
+/**
+ * What yauzl reads the directory with: it asks for a few bytes at a time, which come out of larger blocks. Positions outside the file are
+ * errors, not exceptions that nobody catches.
+ */
 class DirectoryReader extends yauzl.RandomAccessReader {
+  private block = new Uint8Array(0)
+  private blockBegin = 0
+
   constructor(
     readonly handle: FileHandle,
+    readonly path: string,
     readonly size: number,
   ) {
     super()
@@ -111,9 +120,20 @@ class DirectoryReader extends yauzl.RandomAccessReader {
       setImmediate(done, new Error(`it points to byte ${position + length}, behind the end of the file`))
       return
     }
-    this.handle
-      .read(buffer, offset, length, position)
-      .then(({ bytesRead }) => done(bytesRead < length ? new Error('the file ends early') : null), done)
+    this.loadBlock(position, length).then(() => {
+      const begin = position - this.blockBegin
+      buffer.set(this.block.subarray(begin, begin + length), offset)
+      done(null)
+    }, done)
+  }
+
+  private async loadBlock(position: number, length: number): Promise<void> {
+    const end = this.blockBegin + this.block.length
+    if (position >= this.blockBegin && position + length <= end) return
+    const block = new Uint8Array(Math.min(Math.max(length, blockBytes), this.size - position))
+    await readInto(this.handle, this.path, block, position)
+    this.block = block
+    this.blockBegin = position
   }
 }
 
@@ -121,11 +141,16 @@ async function readDirectory(handle: FileHandle, path: string, size: number): Pr
   const places = new Map<string, Place>()
   try {
     const options = { autoClose: false, strictFileNames: true }
-    const zip = await yauzl.fromRandomAccessReaderPromise(new DirectoryReader(handle, size), size, options)
+    const zip = await yauzl.fromRandomAccessReaderPromise(
+      new DirectoryReader(handle, path, size),
+      size,
+      options,
+    )
     if (zip.entryCount > maxEntries)
       throw corrupt(path, `expected at most ${maxEntries} entries, got ${zip.entryCount}`)
-    for await (const entry of zip.eachEntry()) {
-      if (entry.fileName.endsWith('/')) continue
+    const found: yauzl.Entry[] = []
+    for await (const entry of zip.eachEntry()) if (!entry.fileName.endsWith('/')) found.push(entry)
+    for (const entry of found) {
       if (places.has(entry.fileName)) throw corrupt(path, `two entries are called ${shown(entry.fileName)}`)
       checkMethod(path, entry)
       const { fileDataStart } = await zip.readLocalFileHeaderPromise(entry, { minimal: true })
