@@ -55,8 +55,23 @@ export { type StoreInfo, shardFile, shardTensors } from './activations/store-inf
 export { createStoredSource, type StoredSourceOptions } from './activations/stored-source.js'
 export type { ActivationPair, ActivationSource } from './sae/activation-source.js'
 export { setFeature } from './sae/edit-codes.js'
+export { encodeFile, type EncodeFileOptions, type EncodeSummary } from './sae/encode-file.js'
+export { convertSae, type SaeConversion } from './sae/formats/convert-sae.js'
+export { describeSae, type SaeDescription } from './sae/formats/describe-sae.js'
+export { type ReadSae, type ReadSaeOptions, readSae } from './sae/formats/read-sae.js'
+export { type SaeConventions, type SaeFormat, saeFormats } from './sae/formats/sae-file.js'
+export type { InputNormalization } from './sae/input-normalization.js'
 export { resolveSaeConfig } from './sae/resolve-config.js'
-export { decode, encode, encodeRows, loadSae, reconstruct, type Sae, unloadSae } from './sae/sae.js'
+export {
+  decode,
+  encode,
+  encodeRows,
+  type LoadSaeOptions,
+  loadSae,
+  reconstruct,
+  type Sae,
+  unloadSae,
+} from './sae/sae.js'
 export { type ResolvedSaeConfig, type SaeConfig, saeConfigSchema } from './sae/sae-config.js'
 export { runSaeStage, type SaeMetrics, type SaeRequest, trainSaes } from './sae/sae-stage.js'
 export type { SaelensConfig } from './sae/formats/saelens-config.js'
