@@ -77,14 +77,17 @@ struct Count {
 
 // Products of a few rows read B once, so they take it as it is and are done when memory is.
 
-// c[r][.] += sum over kDeep rows of B; c [m][columns], a [m] with strides
+// c[r][.] += sum over kDeep rows of B, while those after them are fetched; c [m][columns], a [m] with strides
 template <int kDeep, class Element>
 inline __attribute__((always_inline)) void addRows(float* c, ptrdiff_t cRow, const float* a, const GemmArgs& g, const Element* b, int columns) {
   int j = 0;
   for (; j + VL <= columns; j += VL) {
     vf w[kDeep];
 #pragma GCC unroll 8
-    for (int i = 0; i < kDeep; i++) w[i] = load(b + i * g.bRow + j);
+    for (int i = 0; i < kDeep; i++) {
+      w[i] = load(b + i * g.bRow + j);
+      __builtin_prefetch(b + (i + kDeep) * g.bRow + j);
+    }
     for (int r = 0; r < g.m; r++) {
       vf sum = load(c + r * cRow + j);
 #pragma GCC unroll 8
@@ -97,11 +100,11 @@ inline __attribute__((always_inline)) void addRows(float* c, ptrdiff_t cRow, con
       for (int i = 0; i < kDeep; i++) c[r * cRow + j] += a[r * g.aRow + i * g.aColumn] * widened(b[i * g.bRow + j]);
 }
 
-// B row-major: stripes of columns, narrow enough that every thread gets some.
+// B row-major: stripes of columns, as wide as the caches allow so that memory is read in long runs.
 template <class Element>
 void fewRows(const Context& context, const GemmArgs& g, const Element* b) {
-  int stripe = ceilDiv(ceilDiv(g.n, 4 * poolThreads(context.pool)), 64) * 64;
-  if (stripe > 1024) stripe = 1024;
+  int stripe = ceilDiv(ceilDiv(g.n, poolThreads(context.pool)), 64) * 64, widest = g.m > 0 ? 4096 / g.m / 64 * 64 : 64;
+  if (stripe > widest && widest >= 64) stripe = widest;
   parallelFor(context, ceilDiv(g.n, stripe), [&](int task, int) {
     int c0 = task * stripe, columns = g.n - c0 < stripe ? g.n - c0 : stripe;
     float* c = g.c + c0;
@@ -125,7 +128,10 @@ inline void innerProducts(float* c, ptrdiff_t cRow, const float* a, ptrdiff_t aR
   for (; k + VL <= depth; k += VL) {
     vf w[kColumns];
 #pragma GCC unroll 4
-    for (int j = 0; j < kColumns; j++) w[j] = load(b + j * bColumn + k);
+    for (int j = 0; j < kColumns; j++) {
+      w[j] = load(b + j * bColumn + k);
+      __builtin_prefetch(b + (j + kColumns) * bColumn + k);  // the columns that come next
+    }
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; r++) {
       vf x = load(a + r * aRow + k);
@@ -152,7 +158,7 @@ void fewRowsTransposed(const Context& context, const GemmArgs& g, const Element*
       const Element* w = b + j * g.bColumn;
       int columns = end - j < 4 ? end - j : 4, r = 0;
       auto products = [&](auto rows) {
-        if (columns == 4) return innerProducts<rows.value, 4>(sums[r], 4, g.a + r * g.aRow, g.aRow, w, g.bColumn, g.k);
+        if (columns == 4 && g.m > 1) return innerProducts<rows.value, 4>(sums[r], 4, g.a + r * g.aRow, g.aRow, w, g.bColumn, g.k);
         for (int i = 0; i < columns; i++) innerProducts<rows.value, 1>(sums[r] + i, 4, g.a + r * g.aRow, g.aRow, w + i * g.bColumn, g.bColumn, g.k);
       };
       for (; r + 4 <= g.m; r += 4) products(Count<4>());
