@@ -29,7 +29,7 @@ export * from './model/generate.js'
 export { chainHooks, type HooksOption } from './model/hook-layers.js'
 export { createLanguageModel, type LanguageModel, type WriteOptions } from './model/language-model.js'
 export { type LoadModelOptions, loadModel } from './model/load-model.js'
-export type { NdArray } from './model/nd-array.js'
+export type { NdArray } from './kernels/nd-array.js'
 export type { GradientOptions, GradientResult, LogitFunction, LogitTarget } from './model/run-gradients.js'
 export type { RunOptions, RunResult } from './model/run-tokens.js'
 export { type StreamedToken, streamTexts } from './model/stream-texts.js'
@@ -56,7 +56,16 @@ export { createStoredSource, type StoredSourceOptions } from './activations/stor
 export type { ActivationPair, ActivationSource } from './sae/activation-source.js'
 export { setFeature } from './sae/edit-codes.js'
 export { resolveSaeConfig } from './sae/resolve-config.js'
-export { decode, encode, encodeRows, loadSae, reconstruct, type Sae, unloadSae } from './sae/sae.js'
+export {
+  decode,
+  encode,
+  encodeRows,
+  type LoadedSae,
+  loadSae,
+  reconstruct,
+  type Sae,
+  unloadSae,
+} from './sae/sae.js'
 export { type ResolvedSaeConfig, type SaeConfig, saeConfigSchema } from './sae/sae-config.js'
 export { runSaeStage, type SaeMetrics, type SaeRequest, trainSaes } from './sae/sae-stage.js'
 export type { SaelensConfig } from './sae/formats/saelens-config.js'

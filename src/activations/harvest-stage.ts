@@ -29,7 +29,12 @@ export async function runHarvestStage(
     const corpus = await openCorpus(corpusPath)
     const model = await loadTransformer(context.kernels, modelPath)
     const startOfText = corpus.tokenizer.startOfText
-    const inputs = { model, modelName: model.name ?? model.config.family, split: corpus[config.split], startOfText }
+    const inputs = {
+      model,
+      modelName: model.name ?? model.config.family,
+      split: corpus[config.split],
+      startOfText,
+    }
     try {
       await harvest(config, inputs, partial, hashed, context)
     } finally {
