@@ -1,19 +1,18 @@
 // Runs a language model, looks inside, changes what is there, and splices an autoencoder in.
 // Run it with: node dist/examples/language-model.js gpt2 jbloom/GPT2-Small-SAEs-Reformatted/blocks.8.hook_resid_pre
-import { encode, loadModel, loadSae, setFeature, withSae } from 'monosem'
+import { loadModel, loadSae, setFeature, withSae } from 'monosem'
 
 // Names on the Hugging Face hub or directories. `using` gives the weights back at the end.
 const [modelName = 'gpt2', saeName = 'runs/gpt2/sae'] = process.argv.slice(2)
 using model = await loadModel(modelName)
 const { kernels } = model
-const sae = await loadSae(kernels, saeName)
+using sae = await loadSae(kernels, saeName)
 const hook = sae.hookName
 const tokens = model.tokenize('The cat sat on the mat')
 
 // Read a hook point: the pass ends there. What comes back are plain arrays [1, T, width].
 const { activations } = await model.forward(tokens, { read: [hook] })
-const { shape, data } = activations[hook]
-console.log(`${hook} is [${shape}]`)
+console.log(`${hook} is [${activations[hook].shape}]`)
 
 // Replace it: a hook changes the activation, a tensor [T, width], in place or returns another one. It may be async.
 const clean = await model.forward(tokens, { loss: true })
@@ -30,9 +29,12 @@ let text = ''
 for await (const piece of model.generate('The cat', { maxTokens: 8, temperature: 0 })) text += piece.text
 console.log(`The cat${text}`)
 
-// The features that are active on these tokens.
-const codes = await encode(sae, kernels.tensor(data, [tokens.length, sae.d]))
-console.log(`${codes.values.length} active features on ${tokens.length} tokens`)
+// The features that are active on these tokens, and what they reconstruct.
+const codes = await sae.encode(activations[hook])
+const xHat = await sae.decode(codes, activations[hook])
+console.log(
+  `${codes.values.length} active features on ${tokens.length} tokens, reconstruction [${xHat.shape}]`,
+)
 
 // Splice the reconstruction in; or keep its error and set a feature to 5. The result is a model like any other.
 const spliced = await withSae(model, sae, { error: false }).forward(tokens, { loss: true })

@@ -29,7 +29,7 @@ export * from './model/generate.js'
 export { chainHooks, type HooksOption } from './model/hook-layers.js'
 export { createLanguageModel, type LanguageModel, type WriteOptions } from './model/language-model.js'
 export { type LoadModelOptions, loadModel } from './model/load-model.js'
-export type { NdArray } from './model/nd-array.js'
+export type { NdArray } from './kernels/nd-array.js'
 export type { GradientOptions, GradientResult, LogitFunction, LogitTarget } from './model/run-gradients.js'
 export type { RunOptions, RunResult } from './model/run-tokens.js'
 export { type StreamedToken, streamTexts } from './model/stream-texts.js'
@@ -67,6 +67,7 @@ export {
   encode,
   encodeRows,
   type LoadSaeOptions,
+  type LoadedSae,
   loadSae,
   reconstruct,
   type Sae,

@@ -5,8 +5,8 @@ import {
   type PlannedTensor,
   type SafetensorsWriter,
 } from '../formats/safetensors-writer.js'
+import type { NdArray } from '../kernels/nd-array.js'
 import { type StageContext, throwIfInterrupted } from '../progress/progress.js'
-import type { NdArray } from './nd-array.js'
 import type { RunConfig } from './run-config.js'
 import { predictRows, readActivations, runPass, stopOf } from './run-tokens.js'
 import { sliceBatch, type TokenBatch, tokenBatch } from './token-batch.js'

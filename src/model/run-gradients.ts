@@ -1,8 +1,8 @@
 import { MonosemError } from '../errors/monosem-error.js'
+import type { NdArray } from '../kernels/nd-array.js'
 import type { HooksOption } from './hook-layers.js'
 import { hookPlace } from './hook-points.js'
 import { type Metric, metricGradient, metricValue } from './logit-metric.js'
-import type { NdArray } from './nd-array.js'
 import { passHooks, readActivations } from './run-tokens.js'
 import { type TokenBatch, type TokenInput, tokenBatch } from './token-batch.js'
 import {

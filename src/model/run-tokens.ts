@@ -1,8 +1,8 @@
 import { MonosemError } from '../errors/monosem-error.js'
 import type { Tensor } from '../kernels/kernels.js'
+import type { NdArray } from '../kernels/nd-array.js'
 import { throwIfInterrupted } from '../progress/progress.js'
 import { chainHooks, type HooksOption, hooksOf } from './hook-layers.js'
-import type { NdArray } from './nd-array.js'
 import { batchRows, type TokenBatch, type TokenInput, tokenBatch } from './token-batch.js'
 import {
   type AsyncHook,

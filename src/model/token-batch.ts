@@ -1,7 +1,7 @@
 import type { WindowBatch } from '../corpus/windows.js'
 import { MonosemError } from '../errors/monosem-error.js'
+import type { NdArray } from '../kernels/nd-array.js'
 import type { PassRows } from './generate.js'
-import type { NdArray } from './nd-array.js'
 import type { TransformerConfig } from './transformer.js'
 
 /** Token ids to run a model on: one sequence, several of one length, or [B, T] with its shape. */

@@ -1,5 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
+import { MonosemError } from '../errors/monosem-error.js'
 import type { Codes, Kernels, SaeForm, SaePacked, SaeTensors, Tensor } from '../kernels/kernels.js'
+import type { NdArray } from '../kernels/nd-array.js'
 import { type ReadSaeOptions, readSae } from './formats/read-sae.js'
 import type { SaeConventions } from './formats/sae-file.js'
 import { type SaelensConfig, saelensForm, saelensNormalization } from './formats/saelens-config.js'
@@ -41,6 +43,24 @@ export interface Sae extends SaeParts {
   targetHookName: string
 }
 
+/** An autoencoder that was loaded, with what one does to it. `using sae = await loadSae(...)` gives its memory back at the end. */
+export interface LoadedSae extends Sae {
+  /**
+   * The active features of activations: plain arrays [..., D] as a model's `forward` gives them, every vector of the last axis a token; or a tensor [N, D].
+   * @throws MonosemError shape
+   */
+  encode(x: NdArray | Tensor): Promise<Codes>
+  /**
+   * The reconstruction [N, Dout] of N tokens, in the units of the activations.
+   * @param x what was encoded; skip connections and inputs that are normed token by token need it
+   * @throws MonosemError shape
+   */
+  decode(codes: Codes, x?: NdArray | Tensor): Promise<NdArray>
+  /** Gives the memory back; using the autoencoder later is an error. */
+  free(): void
+  [Symbol.dispose](): void
+}
+
 export type SaePrecisionChoice = ResolvedSaeConfig['precision']
 
 /** Copies arrays to the kernels and packs the encoder. @throws MonosemError shape */
@@ -66,12 +86,16 @@ export interface LoadSaeOptions extends ReadSaeOptions {
  * @param source a directory, a file of weights, or owner/name/some/folder on the hub
  * @throws MonosemError missing, format, corrupt, io, remote
  */
-export async function loadSae(kernels: Kernels, source: string, options: LoadSaeOptions = {}): Promise<Sae> {
+export async function loadSae(
+  kernels: Kernels,
+  source: string,
+  options: LoadSaeOptions = {},
+): Promise<LoadedSae> {
   const { config, arrays, conventions, warnings } = await readSae(source, options)
   for (const warning of warnings) options.progress?.note(`warning: ${warning}`)
   await setImmediate()
   const params = await loadSaeTensors(kernels, arrays)
-  return {
+  return loadedSae({
     ...{ kernels, params, form: saelensForm(config) },
     packed: packEncoder(kernels, params.wEnc, options.precision ?? 'fp32', null),
     inputNormalization: saelensNormalization(config),
@@ -82,6 +106,49 @@ export async function loadSae(kernels: Kernels, source: string, options: LoadSae
     conventions,
     hookName: conventions.hookName ?? '',
     targetHookName: conventions.targetHookName ?? '',
+  })
+}
+
+/** Adds the functions to an autoencoder. */
+function loadedSae(sae: Sae): LoadedSae {
+  const free = () => unloadSae(sae)
+  return {
+    ...sae,
+    encode: (x) => withRows(sae, x, (rows) => encode(sae, rows)),
+    decode: async (codes, x) => {
+      const { kernels, dOut } = sae
+      const xHat = kernels.zeros([codes.rowOffsets.length - 1, dOut])
+      try {
+        const decoded = async (rows: Tensor | null) => {
+          decode(sae, xHat, codes, rows)
+          return { shape: [...xHat.shape], data: await kernels.readF32(xHat) }
+        }
+        return await (x === undefined ? decoded(null) : withRows(sae, x, decoded))
+      } finally {
+        kernels.free(xHat)
+      }
+    },
+    free,
+    [Symbol.dispose]: free,
+  }
+}
+
+/** Hands over activations as a tensor [N, D], and frees it where it was made for that. */
+async function withRows<R>(
+  { kernels, d }: Sae,
+  x: NdArray | Tensor,
+  use: (rows: Tensor) => Promise<R>,
+): Promise<R> {
+  if (!('data' in x)) return use(x)
+  if (x.shape.at(-1) !== d || x.data.length % d !== 0)
+    throw new MonosemError('shape', `sae: expected activations [..., ${d}], got [${x.shape.join(', ')}]`, {
+      hint: 'does the autoencoder read this hook point?',
+    })
+  const rows = kernels.tensor(x.data, [x.data.length / d, d])
+  try {
+    return await use(rows)
+  } finally {
+    kernels.free(rows)
   }
 }
 

@@ -53,7 +53,7 @@ test("the README's example runs on a checkpoint of Hugging Face and an autoencod
   assert.match(stdout, /^blocks\.1\.hook_resid_post is \[1,\d+,48\]$/m)
   assert.match(stdout, /^loss \d+\.\d+ nats, with zeros in its place \d+\.\d+$/m)
   assert.match(stdout, /^logit -?\d+\.\d+, gradient \[1,\d+,48\]$/m)
-  assert.match(stdout, /^\d+ active features on \d+ tokens$/m)
+  assert.match(stdout, /^\d+ active features on \d+ tokens, reconstruction \[\d+,48\]$/m)
   assert.match(stdout, /^loss with the reconstruction \d+\.\d+, with feature 3 at 5 \d+\.\d+$/m)
 })
 

@@ -37,7 +37,7 @@ export async function loadHuggingFaceModel(
     const found = findWeights(config, checkpoint, parameterSpecs(config))
     const unused = unusedTensors(config, checkpoint, found)
     if (unused.length > 0) progress.note(`${checkpoint.path}: not part of the model: ${shortList(unused)}`)
-    const params = await loadWeights(kernels, checkpoint, found, weights, progress, signal)
+    const params = await loadWeights(kernels, checkpoint, found, weights, { progress, signal })
     return { kernels, config, params }
   } finally {
     await checkpoint.close()
@@ -57,13 +57,16 @@ async function withStoredHead(
   return { ...config, tiedEmbeddings: false }
 }
 
-async function loadWeights(
+/**
+ * Reads planned weights into tensors of their own, a few MiB at a time. Weights that are NaN or infinite are noted.
+ * @param weights type of the matrices
+ */
+export async function loadWeights(
   kernels: Kernels,
   checkpoint: TensorReader,
   found: readonly PlannedWeight[],
   weights: 'f32' | 'bf16',
-  progress: Progress,
-  signal: AbortSignal | undefined,
+  { progress = silentProgress, signal }: Pick<LoadOptions, 'progress' | 'signal'>,
 ): Promise<Record<string, Tensor>> {
   const total = found.reduce((sum, { count }) => sum + count, 0)
   const task = progress.start('load model', total, 'weights')
