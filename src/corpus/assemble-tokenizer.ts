@@ -9,6 +9,8 @@ export interface Tokenizer {
   startOfText: number
   /** id of the token that ends a text; in tokenizers that Monosem trains `<|endoftext|>`, which is `startOfText` too */
   endOfText: number
+  /** ids of all tokens at which the model ends a text, `endOfText` among them */
+  endTokens: ReadonlySet<number>
   /** ids of the tokens that stand for no text, such as `startOfText` and `endOfText` */
   specialTokens: ReadonlySet<number>
   /**
@@ -55,6 +57,8 @@ export interface TokenizerParts
   /** bytes of a token; none for an id without one */
   bytes(id: number): Uint8Array
   special: ReadonlySet<number>
+  /** ids besides `endOfText` at which the model ends a text */
+  moreEnds?: readonly number[]
   /** text of tokens, all of them shown */
   decode(ids: number[]): string
 }
@@ -82,6 +86,7 @@ export function assembleTokenizer(parts: TokenizerParts): Tokenizer {
     vocabularySize,
     startOfText: parts.startOfText,
     endOfText: parts.endOfText,
+    endTokens: new Set([parts.endOfText, ...(parts.moreEnds ?? [])]),
     specialTokens: special,
     encode: parts.encode,
     encodeWithSpecialTokens: parts.encodeWithSpecialTokens,

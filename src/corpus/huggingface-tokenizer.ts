@@ -46,6 +46,7 @@ export function createHuggingFaceTokenizer(
   const encode = orRefuse(name, () => createTextEncoder(document, special))
   const decode = createTokensDecoder(document.decoder)
   const vocabularySize = Math.max(tokens.length, beside.vocabularySize ?? 0)
+  const moreEnds = beside.moreEnds?.filter((id) => id !== endOfText)
   return assembleTokenizer({
     bytes: rememberBytes((id) =>
       id in tokens ? tokenBytes(tokens[id], document, added) : new Uint8Array(0),
@@ -54,12 +55,18 @@ export function createHuggingFaceTokenizer(
     special,
     startOfText,
     endOfText,
+    moreEnds,
     encode: (text) => encode(text, true),
     encodeWithSpecialTokens: (text) =>
       Int32Array.from(postProcess(document.post_processor, encode(text, false))),
     decode: (kept) => decode(kept.map((id) => tokens[id]).filter((token) => token !== undefined)),
     json,
-    configJson: formatTokenizerConfig({ bos: tokens[startOfText], eos: tokens[endOfText], vocabularySize }),
+    configJson: formatTokenizerConfig({
+      bos: tokens[startOfText],
+      eos: tokens[endOfText],
+      moreEnds,
+      vocabularySize,
+    }),
   })
 }
 

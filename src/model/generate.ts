@@ -73,7 +73,7 @@ interface Writer {
  */
 export async function* generate(
   model: Transformer,
-  tokenizer: Pick<Tokenizer, 'encode' | 'startOfText' | 'endOfText'>,
+  tokenizer: Pick<Tokenizer, 'encode' | 'startOfText' | 'endTokens'>,
   prompts: readonly Prompt[],
   options: Partial<GenerateConfig> = {},
   context: GenerateContext = {},
@@ -94,7 +94,7 @@ export async function* generate(
       const ended = new Set<Writer>()
       for (const [at, writer] of writers.entries()) {
         const token = chooseToken(logits[at], config, writer.random)
-        if (token === tokenizer.endOfText || token === tokenizer.startOfText) {
+        if (tokenizer.endTokens.has(token) || token === tokenizer.startOfText) {
           ended.add(writer)
           continue
         }

@@ -40,8 +40,8 @@ const postNorms = (config: TransformerConfig): boolean => config.postNorms
 /**
  * In the order in which a forward pass reaches them. `attn.hook_out` and `mlp.hook_out` (names of TransformerLens's bridges) are what attention and
  * MLP write before a post norm; without one they would be hook_attn_out and hook_mlp_out, which are what is added to the residual stream.
- * `hook_normalized` is what the next layer reads, scale and bias included; TransformerLens shows a LayerNorm there too, but an RMSNorm
- * before its scale w: ours is w times that.
+ * `hook_normalized` is what the next layer reads, scale and bias included. TransformerLens shows it before both (and loads models with both
+ * folded into the next layer): ours is w times that, plus b.
  */
 const BLOCK_HOOKS: readonly BlockHook[] = [
   { name: 'hook_resid_pre' },

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -228,6 +228,12 @@ test('what begins and ends a text is read from the files beside tokenizer.json',
   assert.deepEqual(await ends(), ['<|im_start|>', '<|endoftext|>', 512], 'config.json')
   await write('tokenizer_config.json', { bos_token: null, eos_token: { content: '<|im_end|>' } })
   assert.deepEqual(await ends(), ['<|im_start|>', '<|im_end|>', 512], 'tokenizer_config.json')
+  const loaded = await loadTokenizer(join(directory, 'tokenizer.json'))
+  assert.deepEqual([...loaded.endTokens].map(loaded.tokenText), ['<|im_end|>', '<|endoftext|>'])
+  await Promise.all(['config', 'generation_config'].map((name) => rm(join(directory, `${name}.json`))))
+  await writeFile(join(directory, 'tokenizer_config.json'), loaded.configJson as string)
+  const copy = await loadTokenizer(join(directory, 'tokenizer.json'))
+  assert.deepEqual([...copy.endTokens], [...loaded.endTokens], 'a copy ends at the same tokens')
   await writeFile(join(directory, 'tokenizer_config.json'), '{')
   await assert.rejects(ends(), { code: 'format', message: /tokenizer_config\.json/ })
 })

@@ -48,12 +48,15 @@ test('the text ends where the model ends the document', async () => {
 
 test('a text begins with one token and ends with another, where the tokenizer has two', async () => {
   const model = cyclicModel(kernels, [1, 2, 3, 4, 5, 0, 7, 1])
-  const own = { ...letters, startOfText: 6, endOfText: 3 }
+  const own = { ...letters, startOfText: 6, endOfText: 3, endTokens: new Set([3]) }
   // 6 is followed by 7 (g), 7 by 1 (a), 2 (b), 3: the end.
   const options = { temperature: 0, maxTokens: 100 }
   assert.deepEqual(await pieces(model, options, own), ['g', 'a', 'b'])
+  // Models of chats end at one of several tokens.
+  assert.deepEqual(await pieces(model, options, { ...own, endTokens: new Set([3, 1]) }), ['g'])
   // Without an end, where another text would begin: 0.
-  assert.deepEqual(await pieces(model, options, { ...letters, startOfText: 0, endOfText: 7 }), [...'abcde'])
+  const endless = { ...letters, startOfText: 0, endOfText: 7, endTokens: new Set([7]) }
+  assert.deepEqual(await pieces(model, options, endless), [...'abcde'])
 })
 
 test('pieces are whole characters, and an unfinished one at the end is marked', async () => {

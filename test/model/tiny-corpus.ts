@@ -32,6 +32,7 @@ export function pieceTokenizer(pieces: readonly (readonly number[])[]): Tokenize
     vocabularySize: bytes.length,
     startOfText: 0,
     endOfText: 0,
+    endTokens: new Set([0]),
     specialTokens: new Set([0]),
     encode,
     encodeWithSpecialTokens: encode,

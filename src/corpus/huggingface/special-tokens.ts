@@ -9,6 +9,8 @@ export interface BesideTokenizer {
   bos?: string | number
   /** token that ends a text, by name or id */
   eos?: string | number
+  /** more tokens at which the model ends a text, by id: models of chats list several */
+  moreEnds?: readonly number[]
   /** rows of the model's embedding, which may be more than the tokenizer has tokens */
   vocabularySize?: number
 }
@@ -27,18 +29,20 @@ export async function readBesideTokenizer(directory: string): Promise<BesideToke
   return {
     bos: nameOf(tokenizer.bos_token) ?? idOf(model.bos_token_id) ?? idOf(generation.bos_token_id),
     eos: nameOf(tokenizer.eos_token) ?? idOf(model.eos_token_id) ?? idOf(generation.eos_token_id),
+    moreEnds: idsOf(tokenizer.monosem_end_tokens, model.eos_token_id, generation.eos_token_id),
     vocabularySize:
       typeof size === 'number' && Number.isInteger(size) && size <= MAX_VOCABULARY ? size : undefined,
   }
 }
 
 /** A tokenizer_config.json that says the same, which Python's libraries can read too. */
-export function formatTokenizerConfig({ bos, eos, vocabularySize }: BesideTokenizer): string {
+export function formatTokenizerConfig({ bos, eos, moreEnds, vocabularySize }: BesideTokenizer): string {
   const config = {
     tokenizer_class: 'PreTrainedTokenizerFast',
     bos_token: bos,
     eos_token: eos,
     monosem_vocabulary_size: vocabularySize,
+    ...(moreEnds && moreEnds.length > 0 && { monosem_end_tokens: moreEnds }),
   }
   return `${JSON.stringify(config, null, 2)}\n`
 }
@@ -66,9 +70,12 @@ function nameOf(value: unknown): string | undefined {
 }
 
 /** Models with several ends of text list the usual one first. */
-function idOf(value: unknown): number | undefined {
-  const id = Array.isArray(value) ? value[0] : value
-  return typeof id === 'number' && Number.isInteger(id) && id >= 0 ? id : undefined
+const idOf = (value: unknown): number | undefined => idsOf(value)[0]
+
+/** Every id in ids and lists of ids, once each. */
+function idsOf(...values: unknown[]): number[] {
+  const ids = values.flat().filter((id): id is number => Number.isInteger(id) && (id as number) >= 0)
+  return [...new Set(ids)]
 }
 
 const USUAL_BOS = ['<bos>', '<s>', '<|begin_of_text|>', '<|startoftext|>', '[BOS]']
