@@ -94,9 +94,9 @@ function startSide(
   { maxTokens, temperature, topP, seed }: SteerOptions,
   hooks?: HooksFor,
 ): SideWriter {
-  const { startOfText, endOfText } = tokenizer
+  const { startOfText, endTokens } = tokenizer
   // The prompt is tokens already, and those that fit the context.
-  const given = { startOfText, endOfText, encode: () => prompt.subarray(1) }
+  const given = { startOfText, endTokens, encode: () => prompt.subarray(1) }
   const options = { maxTokens, temperature, topP, seed }
   const tokens = generate(model, given, [''], options, { hooks })
   return { tokens, written: [], text: createWrittenText(tokenizer), ended: false }
