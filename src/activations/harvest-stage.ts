@@ -1,6 +1,5 @@
-import { openCorpus } from '../corpus/corpus.js'
 import type { Kernels } from '../kernels/kernels.js'
-import { loadTransformer } from '../model/model-stage.js'
+import { openModelAndCorpus } from '../model/model-corpus.js'
 import { freeTransformer } from '../model/transformer.js'
 import type { StageContext } from '../progress/progress.js'
 import { type Json, runStage, type StageResult } from '../storage/stage.js'
@@ -10,7 +9,7 @@ import type { HarvestConfig } from './harvest-config.js'
 /**
  * The `activations` stage: runs a model over text and stores what it computes at some hook points. `openActivations` reads the directory.
  * @param paths model, corpus: finished directories; out: the directory to make
- * @throws MonosemError those of `runStage` and `harvest`
+ * @throws MonosemError those of `runStage`, `openModelAndCorpus` and `harvest`
  */
 export async function runHarvestStage(
   config: HarvestConfig,
@@ -26,8 +25,7 @@ export async function runHarvestStage(
     seed: config.seed,
   }
   return runStage(request, async (partial, hashed) => {
-    const corpus = await openCorpus(corpusPath)
-    const model = await loadTransformer(context.kernels, modelPath)
+    const { model, corpus } = await openModelAndCorpus(context.kernels, request.inputs)
     const startOfText = corpus.tokenizer.startOfText
     const inputs = {
       model,

@@ -2,9 +2,8 @@ import type { Command } from 'commander'
 import { openActivations } from '../activations/activation-store.js'
 import { createLiveSource } from '../activations/live-source.js'
 import { createStoredSource } from '../activations/stored-source.js'
-import { openCorpus } from '../corpus/corpus.js'
 import type { Kernels } from '../kernels/kernels.js'
-import { loadTransformer } from '../model/model-stage.js'
+import { openModelAndCorpus } from '../model/model-corpus.js'
 import type { ActivationSource } from '../sae/activation-source.js'
 import type { SaeConfig } from '../sae/sae-config.js'
 import { readPaths } from './run-paths.js'
@@ -50,7 +49,6 @@ export async function openSaeSource(
   }
   if ('activations' in inputs)
     return createStoredSource(kernels, await openActivations(inputs.activations), options)
-  const model = await loadTransformer(kernels, inputs.model)
-  const { modelBatch } = config
-  return createLiveSource(kernels, model, await openCorpus(inputs.corpus), { ...options, modelBatch })
+  const { model, corpus } = await openModelAndCorpus(kernels, inputs)
+  return createLiveSource(kernels, model, corpus, { ...options, modelBatch: config.modelBatch })
 }

@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openCorpus } from '../corpus/corpus.js'
 import type { Kernels } from '../kernels/kernels.js'
-import { loadTransformer } from '../model/model-stage.js'
+import { openModelAndCorpus } from '../model/model-corpus.js'
 import type { StageContext } from '../progress/progress.js'
 import { loadSae } from '../sae/sae.js'
 import { writeFileAtomic } from '../storage/atomic-file.js'
@@ -43,10 +42,9 @@ export async function runEvalStage(
 
 /** Opens the model, the autoencoder and the corpus that an analysis reads. */
 export async function loadInputs(paths: Omit<AnalysisPaths, 'out'>, kernels: Kernels) {
-  const [model, sae, corpus] = await Promise.all([
-    loadTransformer(kernels, paths.model),
+  const [{ model, corpus }, sae] = await Promise.all([
+    openModelAndCorpus(kernels, paths),
     loadSae(kernels, paths.sae),
-    openCorpus(paths.corpus),
   ])
   return { model, sae, corpus }
 }

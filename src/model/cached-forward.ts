@@ -161,10 +161,13 @@ function startPass(model: Transformer, cache: KeyValueCache, rows: NewPositions)
 /**
  * Logits [n, V] of what follows some rows of a pass that ran to its last hook point. Enqueues only; the caller frees the result.
  * @param which [n] rows of the pass
+ * @throws MonosemError config (the pass ended earlier, or did not keep that hook point)
  */
 export function rowLogits(model: Transformer, pass: Workspace, which: Int32Array): Tensor {
   const { kernels, config } = model
   const normalized = pass.activations[BEFORE_LOGITS]
+  if (normalized === undefined)
+    throw new MonosemError('config', `model/cached-forward: expected a pass that kept ${BEFORE_LOGITS}`)
   const ids = kernels.tensor(which, [which.length])
   const chosen = kernels.zeros([which.length, config.dModel])
   const logits = kernels.zeros([which.length, config.vocabularySize])

@@ -156,13 +156,24 @@ test('a model is imported, and a whole run made of it: corpus, autoencoder, eval
   await json('export', 'site', 'run', '--out', 'site')
 })
 
+async function refused(args: string[], message: RegExp): Promise<void> {
+  const result = await run([...args, '--json'], cwd)
+  assert.notEqual(result.code, 0, result.stdout)
+  const { error } = JSON.parse(result.stderr)
+  assert.match(`${error.message} ${error.hint}`, message)
+}
+
+test('a model does not read tokens of another tokenizer, though all of them are in its vocabulary', async () => {
+  const corpus = ['--text', 'texts/*.md', '--validation-fraction', '0.2', '--out', 'gpt2-corpus']
+  await json('corpus', 'build', ...corpus, '--tokenizer', golden('gpt2'))
+  const inputs = ['--model', 'run/model', '--corpus', 'gpt2-corpus']
+  const message = /tokens of the tokenizer of run\/model.*corpus build --tokenizer run\/model/
+  await refused(['activations', 'harvest', ...inputs, '--hook', 'hook_embed', '--out', 'a'], message)
+  await refused(['sae', 'train', ...inputs, '--hook-name', 'hook_embed', '--out', 'b'], message)
+  await refused(['eval', ...inputs, '--sae', 'run/sae', '--out', 'c'], message)
+})
+
 test('sources that are no models are refused with what to do', async () => {
-  const refused = async (args: string[], message: RegExp) => {
-    const result = await run([...args, '--json'], cwd)
-    assert.notEqual(result.code, 0, result.stdout)
-    const { error } = JSON.parse(result.stderr)
-    assert.match(`${error.message} ${error.hint}`, message)
-  }
   await refused(['model', 'info', '--model', 'texts'], /expected a model/)
   await refused(['model', 'info', '--model', './nowhere'], /no such directory/)
   await refused(['model', 'generate', '--model', 'run'], /run\/model is the model directory/)
