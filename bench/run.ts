@@ -5,6 +5,7 @@ import { benchFirstView } from './first-view.js'
 import { benchGemm } from './gemm.js'
 import { benchHarvest } from './harvest.js'
 import { benchHuggingFace } from './huggingface.js'
+import { benchLoadModel } from './load-model.js'
 import { benchSae } from './sae.js'
 import { benchServer } from './server.js'
 import { benchTransformer } from './transformer.js'
@@ -14,6 +15,7 @@ const benchmarks: Record<string, () => Promise<unknown>> = {
   gemm: () => benchGemm(),
   transformer: () => benchTransformer(),
   huggingface: benchHuggingFace,
+  'load-model': () => benchLoadModel(),
   sae: benchSae,
   harvest: benchHarvest,
   features: benchFeatures,
