@@ -25,7 +25,7 @@ import { directEffects } from './direct-effects.js'
 /** What one feature does for the metric, at one position or at several together. */
 export interface FeatureAttribution {
   feature: number
-  /** 0 is <|endoftext|>, which is left out; ascending */
+  /** 0 is the start-of-text token, which is left out; ascending */
   positions: number[]
   /** the largest over the positions */
   activation: number
@@ -49,7 +49,7 @@ export interface Agreement {
 }
 
 export interface Attribution {
-  /** of the prompt, <|endoftext|> first */
+  /** of the prompt, the start-of-text token first */
   tokens: number[]
   metric: Metric
   /** of the model as it is */
@@ -75,7 +75,7 @@ export interface AttributeOptions {
 
 /**
  * Which features act for the next token after a prompt.
- * @param tokens of the prompt, <|endoftext|> first, see `promptTokens`
+ * @param tokens of the prompt, the start-of-text token first, see `promptTokens`
  * @throws MonosemError config (a prompt longer than the context), missing, shape (the autoencoder does not fit the model)
  */
 export async function attribute(
@@ -135,7 +135,7 @@ async function gradientPass(
   return logits
 }
 
-/** Gradient x activation of every active feature at every position but that of <|endoftext|>. */
+/** Gradient x activation of every active feature at every position but that of the start-of-text token. */
 async function pairEffects(
   model: Transformer,
   sae: Sae,
@@ -233,7 +233,7 @@ async function addDirect(
   for (const one of features) one.direct = one.positions.includes(last) ? (effects.get(one.feature) ?? 0) : 0
 }
 
-/** sum_p g_p . (x_p - xHat_p), without the position of <|endoftext|> */
+/** sum_p g_p . (x_p - xHat_p), without the position of the start-of-text token */
 async function errorEffect(sae: Sae, workspace: Workspace, T: number): Promise<number> {
   const { kernels, dOut } = sae
   const [x, y] = [workspace.activations[sae.hookName], workspace.activations[sae.targetHookName]]

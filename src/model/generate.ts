@@ -19,7 +19,7 @@ export interface PassRows {
   tokens: Int32Array
   /** which text of the batch */
   sequences: Int32Array
-  /** index of the token in its text; the <|endoftext|> that opens it is 0 */
+  /** index of the token in its text; the start-of-text token that opens it is 0 */
   indices: Int32Array
   /** 1 where the prediction writes a token: from the last token of the prompt on */
   writes: Uint8Array
@@ -54,7 +54,7 @@ export type Prompt = string | readonly number[]
 /** A text being written. */
 interface Writer {
   sequence: number
-  /** <|endoftext|>, prompt, what was written */
+  /** the start-of-text token, prompt, what was written */
   tokens: number[]
   promptLength: number
   random: Random

@@ -3,7 +3,7 @@ import { MonosemError } from '../errors/monosem-error.js'
 import type { Transformer } from './transformer.js'
 
 /**
- * The tokens of a prompt, <|endoftext|> first, for what has to see all of it at once.
+ * The tokens of a prompt, the start-of-text token first, for what has to see all of it at once.
  * @throws MonosemError config, when the prompt is longer than the model's context
  */
 export function promptTokens(
@@ -15,7 +15,7 @@ export function promptTokens(
   if (tokens.length <= config.context) return tokens
   throw new MonosemError(
     'config',
-    `prompt: expected at most ${config.context} tokens (the model's context, <|endoftext|> included), got ${tokens.length}`,
+    `prompt: expected at most ${config.context} tokens (the model's context, the start-of-text token included), got ${tokens.length}`,
     { hint: 'shorten the prompt' },
   )
 }

@@ -22,7 +22,7 @@ export interface PooledTexts {
 }
 
 /**
- * Runs texts through model and autoencoder and pools. Every text starts a window of its own, after <|endoftext|>; one that is longer
+ * Runs texts through model and autoencoder and pools. Every text starts a window of its own, after the start-of-text token; one that is longer
  * than the context goes on in further windows, as documents of a corpus do, and is pooled over all of them.
  * @throws MonosemError missing, shape (the autoencoder does not fit the model), interrupted
  */
@@ -83,7 +83,7 @@ export async function poolTexts(
   }
 }
 
-/** The texts as the documents of a split, each filled up with <|endoftext|> to whole windows. */
+/** The texts as the documents of a split, each filled up with the start-of-text token to whole windows. */
 function textsAsSplit(
   texts: readonly Int32Array[],
   windowsOf: readonly number[],

@@ -145,7 +145,7 @@ export const exampleSchema = z
       .describe('null: a top example, else the interval it was drawn from, 0 lowest'),
     activation: z.number(),
     document: count,
-    position: count.describe('index of the token in its document; the opening <|endoftext|> is 0'),
+    position: count.describe('index of the token in its document; the opening start-of-text token is 0'),
     focus: count.describe('which segment the example is about'),
     segments: z.array(z.string()),
     activations: z.array(z.number()).describe('of each segment'),
@@ -419,7 +419,7 @@ export const textRunSchema = z
       }),
     ),
     truncated: z.boolean().describe('the text is longer than the context; only its beginning was run'),
-    tokens: count.describe('tokens that were run, without the opening <|endoftext|>'),
+    tokens: count.describe('tokens that were run, without the opening start-of-text token'),
     context: count,
     features: z
       .array(

@@ -29,7 +29,7 @@ const editOptions = {
     .array(z.int().min(0))
     .default([])
     .describe('token positions to steer; the start of the document is 0'),
-  skipBos: z.boolean().default(true).describe('leave <|endoftext|>, the start of the document, alone'),
+  skipBos: z.boolean().default(true).describe('leave the start-of-text token alone'),
 }
 
 const feature = z.string().min(1).describe('numbers of the features, separated by commas')

@@ -36,14 +36,14 @@ export interface TokenScope {
    * all: every token; generated: those whose prediction is written, from the last token of the prompt on; positions: those at `positions`
    */
   tokens: 'all' | 'generated' | 'positions'
-  /** indices in the text; the <|endoftext|> that opens it is 0 */
+  /** indices in the text; the start-of-text token that opens it is 0 */
   positions?: readonly number[]
-  /** leave <|endoftext|> alone: autoencoders have not seen it. Default true */
+  /** leave the start-of-text token alone: autoencoders have not seen it. Default true */
   skipBos?: boolean
 }
 
 export interface SteeringOptions {
-  /** default: all tokens but <|endoftext|> */
+  /** default: all tokens but the start-of-text token */
   scope?: TokenScope
   /** default true; false is a diagnostic: the reconstruction takes the place of the activation */
   keepError?: boolean

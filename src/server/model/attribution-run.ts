@@ -43,7 +43,7 @@ export async function runAttribution(
     features: found.features.slice(0, request.top).map((one) => ({
       feature: one.feature,
       name: names.get(one.feature)?.name ?? null,
-      // Position 0 is <|endoftext|>, which no segment shows.
+      // Position 0 is the start-of-text token, which no segment shows.
       segment: segmentAt[one.positions[0] - 1],
       activation: shorter(one.activation),
       gradientTimesActivation: shorter(one.gradientTimesActivation),

@@ -3,7 +3,7 @@ import type { LoadedModel } from './model-runner.js'
 
 /** Tokens of a text, as many as the model sees at once. */
 export interface ModelTokens {
-  /** <|endoftext|> first */
+  /** the start-of-text token first */
   tokens: Int32Array
   /** whether the text has more */
   truncated: boolean

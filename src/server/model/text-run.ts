@@ -20,7 +20,7 @@ import {
 
 /** What a forward pass says about a text. */
 export interface TextPass extends ModelTokens {
-  /** of every token, <|endoftext|> too */
+  /** of every token, the start-of-text token too */
   codes: Codes
   /** [T] loss of the token after each, nats; the last has none */
   losses: Float32Array
@@ -53,7 +53,7 @@ export async function passOver(loaded: LoadedModel, text: string): Promise<TextP
 const nextTokens = 10
 
 /**
- * What the app shows of a pass. <|endoftext|> is left out: no feature was trained on it.
+ * What the app shows of a pass. The start-of-text token is left out: no feature was trained on it.
  * @throws MonosemError missing (no feature of this number to trace)
  */
 export async function describePass(
