@@ -1,9 +1,9 @@
-import { type FileHandle, open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { MonosemError } from '../errors/monosem-error.js'
 import { storageError, writeFileAtomic } from '../storage/atomic-file.js'
 import { bf16ToF32, f16ToF32 } from './half-floats.js'
+import { openFile, readInto } from './read-bytes.js'
 import {
-  corrupt,
   elementCount,
   type HeaderEntry,
   headerBytes,
@@ -67,9 +67,6 @@ export const bytesPerElement: Record<SafetensorsDtype, number> = {
   U16: 2,
   U8: 1,
 }
-
-/** Reads and writes go in pieces because one system call moves less than 2 GiB. */
-const maxReadBytes = 1 << 30
 
 // ---- writing ----
 
@@ -149,12 +146,7 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
  * @throws MonosemError missing, io, format (no safetensors header), corrupt (the header and the file's size disagree)
  */
 export async function openSafetensors(path: string): Promise<TensorReader> {
-  let handle: FileHandle
-  try {
-    handle = await open(path, 'r')
-  } catch (cause) {
-    throw storageError('open', path, cause)
-  }
+  const handle = await openFile(path)
   try {
     const { size } = await handle.stat()
     const prefix = await readBytes(handle, path, 0, Math.min(8, size))
@@ -232,17 +224,7 @@ async function readBytes(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const bytes =
     buffer && buffer.byteLength >= length ? new Uint8Array(buffer, 0, length) : new Uint8Array(length)
-  let done = 0
-  while (done < length) {
-    const { bytesRead } = await handle.read(
-      bytes,
-      done,
-      Math.min(length - done, maxReadBytes),
-      position + done,
-    )
-    if (bytesRead === 0) throw corrupt(path, `expected ${position + length} bytes, got ${position + done}`)
-    done += bytesRead
-  }
+  await readInto(handle, path, bytes, position)
   return bytes
 }
 
