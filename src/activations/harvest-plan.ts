@@ -78,7 +78,7 @@ export function bytesOf({ hooks, dtype }: StoreInfo, shardRows: readonly number[
  * @param shardWindows windows of each shard but the last
  * @throws MonosemError config (more tokens than the text has)
  */
-export function planShards(layout: RowLayout, shardWindows: number, tokens = layout.epochRows): ShardPlan[] {
+function planShards(layout: RowLayout, shardWindows: number, tokens = layout.epochRows): ShardPlan[] {
   if (tokens > layout.epochRows)
     throw new MonosemError(
       'config',

@@ -29,7 +29,7 @@ export function addModelSource(command: Command): Command {
 }
 
 /** What was given for `--model`, or stands for it. @throws MonosemError config (neither was given) */
-export function modelSource(command: Command): string {
+function modelSource(command: Command): string {
   const run: string | undefined = command.getOptionValue('run')
   const source: string | undefined = command.getOptionValue('model') ?? (run && join(run, 'model'))
   if (source !== undefined) return source
@@ -39,7 +39,7 @@ export function modelSource(command: Command): string {
 }
 
 /** The options of loading that were given. */
-export function loadOptions(session: Session, command: Command) {
+function loadOptions(session: Session, command: Command) {
   const { weights, revision, offline } = readFlags(command, sourceSchema)
   return {
     weights,

@@ -153,7 +153,7 @@ export function recall(m: Machine, index: number): void {
 
 // ---- globals ----
 
-export const isGlobal = (value: PickleValue): value is PickleGlobal =>
+const isGlobal = (value: PickleValue): value is PickleGlobal =>
   typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'global'
 
 /** @throws MonosemError format: it is not on the allow-list */

@@ -1,8 +1,8 @@
-import { access, readFile } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { isAbsolute, join, normalize, sep } from 'node:path'
 import { MonosemError } from '../errors/monosem-error.js'
 import { shown } from '../errors/shown.js'
-import { storageError } from '../storage/atomic-file.js'
+import { readJson } from './json-file.js'
 import { openSafetensors, type SafetensorsEntry, type TensorReader } from './safetensors.js'
 
 /** Tensor name to the shard that holds it, a path relative to the index. */
@@ -91,14 +91,8 @@ const incomplete = (index: string, name: string, where: string): MonosemError =>
   })
 
 async function readIndex(path: string): Promise<WeightMap> {
-  let value: unknown
-  try {
-    value = JSON.parse(await readFile(path, 'utf8'))
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw storageError('read', path, cause)
-    throw new MonosemError('format', `${path} is not JSON`, { cause, hint: 'copy the file again' })
-  }
-  const weightMap = (value as { weight_map?: unknown } | null)?.weight_map
+  const value = (await readJson(path)) as { weight_map?: unknown } | null
+  const weightMap = value?.weight_map
   const files = typeof weightMap === 'object' && weightMap !== null ? Object.entries(weightMap) : []
   if (files.length === 0 || !files.every(([, file]) => isFileName(file)))
     throw new MonosemError(

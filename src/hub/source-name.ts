@@ -76,7 +76,7 @@ export function isRelativePath(path: string): boolean {
 }
 
 /** @throws MonosemError config (a path that leads out of the repository) */
-export function checkRelativePath(path: string, source: string): void {
+function checkRelativePath(path: string, source: string): void {
   if (isRelativePath(path)) return
   throw new MonosemError('config', `${source}: ${JSON.stringify(path)} is no path inside a repository`, {
     hint: 'paths inside a repository look like some/folder, without ".."',

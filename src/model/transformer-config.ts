@@ -29,7 +29,7 @@ const rotarySchema = z.strictObject({
 })
 
 /** Sizes of a transformer and the choices that make its family. Defaults are those of the models that Monosem trains (GPT-2's). */
-export const transformerConfigSchema = z
+const transformerConfigSchema = z
   .object({
     /** name of the Hugging Face family, or monosem */
     family: z.string().default('monosem'),

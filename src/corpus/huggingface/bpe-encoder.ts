@@ -75,7 +75,7 @@ function lastCharacter(text: string): number {
  * Cuts a text where no merge can join: between characters a and b when no merge puts a token that ends with a before one that begins
  * with b. Merges on the two sides then know nothing of each other, so that the parts, encoded alone, give exactly the tokens of the whole.
  */
-export function forEachPart(text: string, joints: ReadonlySet<number>, visit: (part: string) => void): void {
+function forEachPart(text: string, joints: ReadonlySet<number>, visit: (part: string) => void): void {
   let start = 0
   let previous = -1
   for (let at = 0; at < text.length; ) {

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { readJson } from '../../formats/json-file.js'
 import type { TensorReader } from '../../formats/safetensors.js'
 import { openCheckpoint } from '../../formats/safetensors-index.js'
 import type { Kernels, Tensor } from '../../kernels/kernels.js'
@@ -6,7 +7,6 @@ import { type Progress, silentProgress, throwIfInterrupted } from '../../progres
 import { parameterSpecs, type Transformer } from '../transformer.js'
 import type { TransformerConfig } from '../transformer-config.js'
 import { readHuggingFaceConfig } from './config.js'
-import { readJson } from './fields.js'
 import { findWeights, type PlannedWeight, tiedHeadDiffers, unusedTensors } from './find-weights.js'
 import { chunkBuffer, countNonFinite, readWeight } from './read-weight.js'
 
