@@ -1,6 +1,12 @@
 import { rowLogits } from '../model/cached-forward.js'
 import { type Metric, metricValue } from '../model/logit-metric.js'
-import { createWorkspace, forward, freeWorkspace, type Transformer } from '../model/transformer.js'
+import {
+  BEFORE_LOGITS,
+  createWorkspace,
+  forward,
+  freeWorkspace,
+  type Transformer,
+} from '../model/transformer.js'
 import type { Sae } from '../sae/sae.js'
 import type { FeatureAttribution } from './attribute.js'
 
@@ -74,7 +80,7 @@ async function ablatedLogits(
   const change = kernels.zeros([B * T, sae.dOut])
   kernels.linearForward(change, removed, directions, null)
 
-  const workspace = createWorkspace(model, B, T, { keep: ['ln_final.hook_normalized'] })
+  const workspace = createWorkspace(model, B, T, { keep: [BEFORE_LOGITS] })
   const repeated = Int32Array.from({ length: B * T }, (_, n) => tokens[n % T])
   forward(
     model,
@@ -82,7 +88,7 @@ async function ablatedLogits(
     { tokens: repeated, targets: new Int32Array(B * T).fill(-1), starts: new Int32Array(B * T) },
     {
       hooks: { [sae.targetHookName]: (activation) => kernels.addInPlace(activation, change) },
-      stopAfter: 'ln_final.hook_normalized',
+      stopAfter: BEFORE_LOGITS,
     },
   )
   const lastRows = Int32Array.from({ length: B }, (_, copy) => copy * T + T - 1)

@@ -5,6 +5,7 @@ import { textRows } from '../eval/sample-windows.js'
 import type { Tensor } from '../kernels/kernels.js'
 import {
   attentionFollows,
+  BEFORE_LOGITS,
   createWorkspace,
   forward,
   freeWorkspace,
@@ -35,8 +36,6 @@ export interface AblationRunner {
   losses: Tensor
 }
 
-const beforeLogits = 'ln_final.hook_normalized'
-
 /** @param batchTokens rows of a pass with features taken out, about */
 export function createAblationRunner(inputs: AblationRunner['inputs'], batchTokens: number): AblationRunner {
   const { model, sae } = inputs
@@ -44,7 +43,7 @@ export function createAblationRunner(inputs: AblationRunner['inputs'], batchToke
   const sequence = attentionFollows(config, sae.targetHookName) ? config.context : 1
   const sequences = Math.max(1, Math.floor(batchTokens / sequence))
   const rows = sequences * sequence
-  const keep = [...hooksToStartAt(config, sae.targetHookName), beforeLogits]
+  const keep = [...hooksToStartAt(config, sae.targetHookName), BEFORE_LOGITS]
   return {
     inputs,
     layout: { sequence, sequences },
@@ -91,7 +90,7 @@ export async function runUntouched(
   const { model, sae, startOfText } = runner.inputs
   const { kernels } = model
   const workspace = runner.untouched.get(windows)
-  forward(model, workspace, batch, { stopAfter: beforeLogits })
+  forward(model, workspace, batch, { stopAfter: BEFORE_LOGITS })
   const text = textRows(batch.tokens, startOfText)
   const textRow = new Int32Array(batch.tokens.length).fill(-1)
   text.forEach((row, i) => {
@@ -144,7 +143,7 @@ export function runAblated(
   kernels.addInPlace(activation, runner.change)
   forward(model, runner.ablated, batchOf(batch, source, runner.layout), {
     startAt: sae.targetHookName,
-    stopAfter: beforeLogits,
+    stopAfter: BEFORE_LOGITS,
   })
   kernels.free(ids)
   const targets = predicted.source.map((row) => batch.targets[row])
@@ -192,7 +191,7 @@ async function lossesOf(
   const wanted = kernels.tensor(targets, [n])
   const [normalized, logits] = [runner.normalized, runner.logits].map((room) => kernels.rows(room, 0, n))
   const losses = kernels.rows(runner.losses, 0, n)
-  kernels.gatherRows(normalized, workspace.activations[beforeLogits], ids)
+  kernels.gatherRows(normalized, workspace.activations[BEFORE_LOGITS], ids)
   unembed(model, logits, normalized)
   kernels.crossEntropyForward(losses, logits, wanted)
   const values = await kernels.readF32(losses)

@@ -1,4 +1,5 @@
 import { MonosemError } from '../errors/monosem-error.js'
+import { elementCount } from './element-count.js'
 import { bf16ToF32, f16ToF32 } from './half-floats.js'
 import { copyStrided, isContiguous, rowMajorStrides } from './strided-copy.js'
 
@@ -54,8 +55,6 @@ export interface TensorLayout {
 }
 
 export const bytesPerElement = (dtype: FileDtype): number => rawTypes[dtype].BYTES_PER_ELEMENT
-
-export const elementCount = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1)
 
 /**
  * Makes a row-major tensor of bytes, which the caller has checked to hold it. Where nothing has to be moved or widened and the tensor

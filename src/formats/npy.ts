@@ -1,13 +1,8 @@
 import { MonosemError } from '../errors/monosem-error.js'
 import { shown } from '../errors/shown.js'
 import { storageError } from '../storage/atomic-file.js'
-import {
-  bytesPerElement,
-  elementCount,
-  type FileDtype,
-  type FileTensor,
-  tensorFromBytes,
-} from './file-tensor.js'
+import { elementCount } from './element-count.js'
+import { bytesPerElement, type FileDtype, type FileTensor, tensorFromBytes } from './file-tensor.js'
 import { type Literal, parseLiteral } from './python-literal.js'
 import { allocate, openFile, readInto } from './read-bytes.js'
 

@@ -1,4 +1,5 @@
 import { MonosemError } from '../errors/monosem-error.js'
+import { elementCount } from './element-count.js'
 
 /*
  * The safetensors layout (https://github.com/huggingface/safetensors): 8 bytes little-endian header length, a JSON header
@@ -47,8 +48,6 @@ const bytesPerElement: Record<string, number> = {
 
 /** The same bound as the official library: no real header is larger. */
 const maxHeaderBytes = 100_000_000
-
-export const elementCount = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1)
 
 /**
  * Length of the JSON header from the first 8 bytes of a file.

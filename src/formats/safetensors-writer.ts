@@ -4,8 +4,9 @@ import { dirname } from 'node:path'
 import { MonosemError } from '../errors/monosem-error.js'
 import { storageError, syncDirectory } from '../storage/atomic-file.js'
 import type { FileEntry } from '../storage/stage.js'
+import { elementCount } from './element-count.js'
 import { bytesPerElement, naturalDtype, type SafetensorsData, type SafetensorsDtype } from './safetensors.js'
-import { elementCount, headerBytes } from './safetensors-header.js'
+import { headerBytes } from './safetensors-header.js'
 
 /** A tensor of the file: what it will hold comes later. */
 export interface PlannedTensor {

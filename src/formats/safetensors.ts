@@ -1,15 +1,10 @@
 import type { FileHandle } from 'node:fs/promises'
 import { MonosemError } from '../errors/monosem-error.js'
 import { storageError, writeFileAtomic } from '../storage/atomic-file.js'
+import { elementCount } from './element-count.js'
 import { bf16ToF32, f16ToF32 } from './half-floats.js'
 import { openFile, readInto } from './read-bytes.js'
-import {
-  elementCount,
-  type HeaderEntry,
-  headerBytes,
-  headerLength,
-  parseHeader,
-} from './safetensors-header.js'
+import { type HeaderEntry, headerBytes, headerLength, parseHeader } from './safetensors-header.js'
 
 /** Types that are written. Read are also F64 (rounded to F32), I64 (where the numbers fit I32) and BOOL (as U8). */
 export type SafetensorsDtype = 'F32' | 'BF16' | 'F16' | 'I32' | 'U16' | 'U32' | 'U8'

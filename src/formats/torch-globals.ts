@@ -1,4 +1,5 @@
-import { bytesPerElement, elementCount, type FileDtype } from './file-tensor.js'
+import { elementCount } from './element-count.js'
+import { bytesPerElement, type FileDtype } from './file-tensor.js'
 import { numpyGlobals } from './numpy-globals.js'
 import type { PickledObject, PickleGlobal, PickleKey, PickleValue } from './pickle.js'
 import { reach } from './strided-copy.js'

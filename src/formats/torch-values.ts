@@ -1,6 +1,7 @@
 import { MonosemError } from '../errors/monosem-error.js'
 import { shown } from '../errors/shown.js'
-import { bytesPerElement, elementCount, type FileTensor, tensorFromBytes } from './file-tensor.js'
+import { elementCount } from './element-count.js'
+import { bytesPerElement, type FileTensor, tensorFromBytes } from './file-tensor.js'
 import type { PickleKey, PickleValue } from './pickle.js'
 import { dtypeName, type TorchStorage, type TorchTensor } from './torch-globals.js'
 import { expansionLimit } from './zip.js'

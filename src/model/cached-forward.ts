@@ -5,6 +5,7 @@ import {
   type AsyncHook,
   type Attention,
   attentionOptions,
+  BEFORE_LOGITS,
   createWorkspace,
   type ForwardOptions,
   freeWorkspace,
@@ -49,9 +50,6 @@ export interface KeyValueCacheOptions {
   /** hook points whose activations survive a pass, see `WorkspaceOptions`. Default: what `rowLogits` reads */
   keep?: WorkspaceOptions['keep']
 }
-
-/** What logits are made of. */
-const BEFORE_LOGITS = 'ln_final.hook_normalized'
 
 /** New positions, in any order, several of one sequence or none. [N] each */
 export interface NewPositions {

@@ -12,7 +12,7 @@ import {
 } from './cached-forward.js'
 import { chooseToken } from './choose-token.js'
 import { type GenerateConfig, generateConfigSchema } from './sample-config.js'
-import type { AsyncHook, Hook, Transformer } from './transformer.js'
+import { type AsyncHook, BEFORE_LOGITS, type Hook, type Transformer } from './transformer.js'
 
 /** What the rows of a forward pass are, for hooks that treat some of them differently. [N] each */
 export interface PassRows {
@@ -160,7 +160,7 @@ async function nextLogits(
     { ...rows, positions },
     {
       hooks: typeof hooks === 'function' ? hooks(rows) : hooks,
-      stopAfter: 'ln_final.hook_normalized',
+      stopAfter: BEFORE_LOGITS,
     },
   )
   const logits = rowLogits(model, pass, last)

@@ -90,13 +90,16 @@ const BLOCK_HOOKS: readonly BlockHook[] = [
 const blockHooks = (config: TransformerConfig): BlockHook[] =>
   BLOCK_HOOKS.filter(({ there }) => there === undefined || there(config))
 
+/** The last hook point: what logits are made of. */
+export const BEFORE_LOGITS = 'ln_final.hook_normalized'
+
 /** Names of all hook points, in the order in which a forward pass reaches them. */
 export function hookNames(config: TransformerConfig): string[] {
   const names = ['hook_embed', ...(config.learnedPositions ? ['hook_pos_embed'] : [])]
   const ofBlock = blockHooks(config)
   for (let layer = 0; layer < config.layers; layer++)
     for (const { name } of ofBlock) names.push(`blocks.${layer}.${name}`)
-  return [...names, 'ln_final.hook_normalized']
+  return [...names, BEFORE_LOGITS]
 }
 
 const orders = new WeakMap<TransformerConfig, Map<string, number>>()

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MonosemError } from '../errors/monosem-error.js'
+import { elementCount } from '../formats/element-count.js'
 import { openSafetensors, type SafeTensor, type TensorReader } from '../formats/safetensors.js'
 import { createSafetensorsWriter, type PlannedTensor } from '../formats/safetensors-writer.js'
 import { toBf16 } from '../kernels/bf16.js'
@@ -139,7 +140,7 @@ function storedWeight(
       'shape',
       `${path}: expected ${name} as floats [${shape.join(', ')}], got ${found.dtype} [${found.shape.join(', ')}]`,
     )
-  const count = shape.reduce((product, n) => product * n, 1)
+  const count = elementCount(shape)
   return { name, shape, count, tensor: name, source: { tensors: [name], shape } }
 }
 

@@ -1,4 +1,5 @@
 import { MonosemError } from '../errors/monosem-error.js'
+import { elementCount } from '../formats/element-count.js'
 import type { Kernels, Tensor } from '../kernels/kernels.js'
 import { Random } from '../random/random.js'
 import { type TransformerConfig, type TransformerOptions, transformerConfig } from './transformer-config.js'
@@ -75,7 +76,7 @@ export function parameterSpecs(config: TransformerConfig): Record<string, Parame
 
 /** Number of trainable numbers. */
 export function parameterCount(config: TransformerConfig): number {
-  return Object.values(parameterSpecs(config)).reduce((sum, { shape }) => sum + elements(shape), 0)
+  return Object.values(parameterSpecs(config)).reduce((sum, { shape }) => sum + elementCount(shape), 0)
 }
 
 /**
@@ -87,7 +88,7 @@ export function createTransformer(kernels: Kernels, options: TransformerOptions,
   const config = transformerConfig(options)
   const params: Record<string, Tensor> = {}
   for (const [name, { shape, init }] of Object.entries(parameterSpecs(config))) {
-    const data = new Float32Array(elements(shape))
+    const data = new Float32Array(elementCount(shape))
     const random = Random.named(seed, `parameter ${name}`)
     if (init === 'ones') data.fill(1)
     else if (init > 0) for (let i = 0; i < data.length; i++) data[i] = init * random.normal()
@@ -122,5 +123,3 @@ export function freeTransformer({ kernels, params }: Transformer): void {
 export function zerosLikeParameters({ kernels, params }: Transformer): Record<string, Tensor> {
   return Object.fromEntries(Object.entries(params).map(([name, p]) => [name, kernels.zeros(p.shape)]))
 }
-
-const elements = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1)

@@ -6,6 +6,7 @@ import { chainHooks, type HooksOption, hooksOf } from './hook-layers.js'
 import { batchRows, type TokenBatch, type TokenInput, tokenBatch } from './token-batch.js'
 import {
   type AsyncHook,
+  BEFORE_LOGITS,
   createWorkspace,
   forwardAsync,
   freeWorkspace,
@@ -14,9 +15,6 @@ import {
   unembed,
   type Workspace,
 } from './transformer.js'
-
-/** Where a pass ends that goes on to the logits. */
-const lastOfAll = 'ln_final.hook_normalized'
 
 /** Logits in the kernels' memory at once: 64 MiB. */
 const mostLogits = 1 << 24
@@ -121,7 +119,7 @@ export function stopOf(
   predicts: boolean,
 ): string {
   const last = read.length > 0 ? lastHook(config, read) : undefined
-  if (stopAfter === undefined) return predicts ? lastOfAll : (last ?? lastOfAll)
+  if (stopAfter === undefined) return predicts ? BEFORE_LOGITS : (last ?? BEFORE_LOGITS)
   if (predicts || lastHook(config, [stopAfter, last ?? stopAfter]) !== stopAfter)
     throw new MonosemError(
       'config',
@@ -173,7 +171,7 @@ export async function* predictRows(
       throwIfInterrupted(wanted.signal)
       const n = Math.min(count, N - first)
       const some = kernels.rows(room, 0, n)
-      unembed(model, some, kernels.rows(workspace.activations[lastOfAll], first, n))
+      unembed(model, some, kernels.rows(workspace.activations[BEFORE_LOGITS], first, n))
       const targets = batch.targets.subarray(first, first + n)
       const losses = wanted.loss ? await rowLosses(model, some, targets) : new Float32Array(0)
       const logits = wanted.logits ? await kernels.readF32(some) : new Float32Array(0)

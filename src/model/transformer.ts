@@ -17,7 +17,7 @@ import { MonosemError } from '../errors/monosem-error.js'
 import type { Kernels, Tensor } from '../kernels/kernels.js'
 import { mixValues } from './attention-pattern.js'
 import { createGradients } from './gradients.js'
-import { type AsyncHook, type Hook, hookPlace, hooksToStartAt } from './hook-points.js'
+import { type AsyncHook, BEFORE_LOGITS, type Hook, hookPlace, hooksToStartAt } from './hook-points.js'
 import {
   type Activation,
   type Attention,
@@ -41,6 +41,7 @@ import { keeps, type Workspace } from './workspace.js'
 export {
   type AsyncHook,
   attentionFollows,
+  BEFORE_LOGITS,
   type Hook,
   hookNames,
   hooksToStartAt,
@@ -76,7 +77,7 @@ function* transformer(pass: Pass): Steps<void> {
     if (layer > 0) resid = yield* carry(pass, `blocks.${layer}.hook_resid_pre`, resid)
     resid = yield* block(pass, layer, resid)
   }
-  const normalized = yield* norm(pass, 'ln_final.hook_normalized', resid, 'ln_final')
+  const normalized = yield* norm(pass, BEFORE_LOGITS, resid, 'ln_final')
   unembedLayer(pass, normalized)
 }
 

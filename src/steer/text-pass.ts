@@ -1,6 +1,6 @@
 import { cachedForward, createKeyValueCache, freeKeyValueCache } from '../model/cached-forward.js'
 import type { HooksFor, PassRows } from '../model/generate.js'
-import type { Transformer, Workspace } from '../model/transformer.js'
+import { BEFORE_LOGITS, type Transformer, type Workspace } from '../model/transformer.js'
 
 /** A text as tokens, <|endoftext|> first, of which the first `promptLength` were given and the others written. */
 export interface WrittenText {
@@ -93,12 +93,11 @@ export async function readTexts<T>(
   use: (pass: Workspace) => Promise<T>,
   keep: readonly string[] = [],
 ): Promise<T> {
-  const beforeLogits = 'ln_final.hook_normalized'
   const longest = positions.reduce((longest, position) => Math.max(longest, position + 1), 1)
-  const cache = createKeyValueCache(model, windows, { positions: longest, keep: [beforeLogits, ...keep] })
+  const cache = createKeyValueCache(model, windows, { positions: longest, keep: [BEFORE_LOGITS, ...keep] })
   try {
     const { tokens, sequences } = rows
-    const options = { ...(hooks && { hooks: hooks(rows) }), stopAfter: beforeLogits }
+    const options = { ...(hooks && { hooks: hooks(rows) }), stopAfter: BEFORE_LOGITS }
     return await use(cachedForward(model, cache, { tokens, sequences, positions }, options))
   } finally {
     freeKeyValueCache(model, cache)

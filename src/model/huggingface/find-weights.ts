@@ -1,4 +1,5 @@
 import { MonosemError } from '../../errors/monosem-error.js'
+import { elementCount } from '../../formats/element-count.js'
 import type { TensorReader } from '../../formats/safetensors.js'
 import type { TransformerConfig } from '../transformer-config.js'
 import type { WeightSource, WeightTable } from './weight-source.js'
@@ -38,7 +39,7 @@ export function findWeights(
     const tensor = findTensor(checkpoint, table, source.tensors)
     if (tensor === undefined) throw missingTensor(checkpoint, source, table)
     checkEntry(checkpoint, tensor, source.shape)
-    return { name, shape, count: shape.reduce((a, b) => a * b, 1), tensor, source }
+    return { name, shape, count: elementCount(shape), tensor, source }
   })
 }
 
