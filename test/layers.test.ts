@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 
 /** The folders of src/ that a folder may import from, besides itself. ARCHITECTURE.md shows the same table. */
 const base = ['errors', 'random', 'progress', 'config', 'storage', 'formats', 'hub']
-const analysis = ['terminal', ...base, 'kernels', 'corpus', 'model', 'sae', 'activations']
+const analysis = ['terminal', 'report', ...base, 'kernels', 'corpus', 'model', 'sae', 'activations']
 const allowed: Record<string, readonly string[]> = {
   errors: [],
   random: [],
@@ -21,6 +21,7 @@ const allowed: Record<string, readonly string[]> = {
   sae: [...base, 'kernels'],
   activations: [...base, 'kernels', 'corpus', 'model', 'sae'],
   terminal: [],
+  report: [],
   eval: analysis,
   features: [...analysis, 'eval'],
   interp: [...analysis, 'eval', 'features'],
