@@ -164,7 +164,7 @@ async function densityFigures({ report, features }: Evaluation): Promise<Figure[
     {
       html: await plotDensityAgainstCosine(features, density.tokens),
       caption:
-        'Features that fired, by density and by the cosine with the nearest other decoder direction. A group near 1 is copies of one another; rare ones among them are a sign of a dictionary larger than the data asks for.',
+        'Features that fired, by density and by the cosine with the nearest other decoder direction; the darker a spot, the more features. A group near 1 is copies of one another; rare ones among them are a sign of a dictionary larger than the data asks for.',
     },
   ]
 }

@@ -29,7 +29,15 @@ function barsOf({ name, histogram: { edges, counts } }: NamedHistogram): Bar[] {
     .filter((_, i) => first >= 0 && i >= first && i <= last)
 }
 
-const power = (exponent: number): string => (Number.isInteger(exponent) ? `10^${exponent}` : '')
+const power = (exponent: number): string =>
+  Number.isInteger(exponent) ? `10${String(exponent).replace(/[-\d]/g, (digit) => superscripts[digit])}` : ''
+
+const superscripts: Readonly<Record<string, string>> = Object.fromEntries(
+  [...'-0123456789'].map((digit, i) => [digit, [...'⁻⁰¹²³⁴⁵⁶⁷⁸⁹'][i]]),
+)
+
+/** Room for labels of axes, and of marks above the frame. */
+const margins = { marginTop: 34, marginBottom: 44, marginRight: 24 }
 
 /** Bars over log10 of the density. @param marks densities with a dashed line, and what they mean */
 export function plotDensities(
@@ -42,6 +50,7 @@ export function plotDensities(
     .map(({ density, text }) => ({ x: Math.log10(density), text }))
     .filter(({ x }) => x >= low - 1)
   return plot((Plot) => ({
+    ...margins,
     ariaLabel: 'histogram of the log10 density of features',
     x: { label: 'share of tokens on which a feature fires', tickFormat: power },
     y: { label: 'features', grid: true },
@@ -53,8 +62,7 @@ export function plotDensities(
         x: 'x',
         text: 'text',
         frameAnchor: 'top',
-        textAnchor: 'end',
-        dx: -4,
+        dy: -14,
         fill: '#d55e00',
       }),
     ],
@@ -71,6 +79,7 @@ export function plotDensityOutlines(all: readonly NamedHistogram[]): Promise<str
     ])
   })
   return plot((Plot) => ({
+    ...margins,
     ariaLabel: 'density histograms of all autoencoders',
     x: { label: 'share of tokens on which a feature fires', tickFormat: power },
     y: { label: 'share of the features that fired', percent: true, grid: true },
@@ -87,6 +96,7 @@ export function plotBars(
 ): Promise<string> {
   const marks = mark === null ? [] : [mark]
   return plot((Plot) => ({
+    ...margins,
     ariaLabel: axes.description,
     x: { label: axes.x },
     y: { label: axes.y, grid: true },
@@ -104,8 +114,7 @@ export function plotBars(
         x: 'value',
         text: 'text',
         frameAnchor: 'top',
-        textAnchor: 'start',
-        dx: 4,
+        dy: -14,
         fill: '#d55e00',
       }),
     ],
@@ -129,7 +138,8 @@ export function plotLosses({ losses, lossIntervals }: EvalReport): Promise<strin
   }))
   return plot((Plot) => ({
     ariaLabel: 'cross-entropy with the activation replaced',
-    height: 220,
+    ...margins,
+    height: 230,
     marginLeft: 110,
     x: { label: 'cross-entropy, nats per token', grid: true },
     y: { label: null, domain: rows.map(({ label }) => label) },
@@ -157,13 +167,16 @@ export function plotDensityAgainstCosine(
     cosine,
   })).filter(({ density }) => Number.isFinite(density))
   return plot((Plot) => ({
+    ...margins,
     ariaLabel: 'density of features against the cosine with their nearest decoder direction',
     x: { label: 'share of tokens on which a feature fires', tickFormat: power },
     y: { label: 'largest cosine with another decoder direction', grid: true },
-    // no `range`, which is of groups; a legend would take a canvas
-    color: { type: 'log', scheme: 'ylgnbu', range: undefined },
+    opacity: { type: 'log', range: [0.15, 1] },
     marks: [
-      Plot.hexagon(points, Plot.hexbin({ fill: 'count' }, { x: 'density', y: 'cosine', binWidth: 12 })),
+      Plot.hexagon(
+        points,
+        Plot.hexbin({ fillOpacity: 'count' }, { x: 'density', y: 'cosine', binWidth: 12, fill: '#0072b2' }),
+      ),
     ],
   }))
 }
@@ -188,7 +201,7 @@ export function plotFrontier(points: readonly FrontierPoint[], label: string): P
   }))
   return plot((Plot) => ({
     ariaLabel: `${label} against L0`,
-    marginTop: 30,
+    ...margins,
     marginRight: 90,
     x: { label: 'L0, active features per token', grid: true, nice: true },
     y: {
