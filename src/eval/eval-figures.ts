@@ -1,5 +1,6 @@
 import { decimals, percent } from '../terminal/figures.js'
 import type { EvalReport, IntervalName } from './eval-report.js'
+import type { Interval } from './ratio-interval.js'
 
 /** A figure of a report as people read it. */
 export interface EvalFigure {
@@ -57,3 +58,15 @@ export const evalFigures: readonly EvalFigure[] = [
   },
   { name: 'kl', label: 'KL divergence', show: digits(4), meaning: 'nats per token, from the original' },
 ]
+
+/** What the activation is replaced by in each loss, in the order of tables. */
+export const lossLabels = [
+  { name: 'clean', label: 'nothing (original)' },
+  { name: 'spliced', label: 'its reconstruction' },
+  { name: 'meanAblated', label: 'the mean' },
+  { name: 'zeroAblated', label: 'zero' },
+] as const
+
+/** An interval in words. */
+export const between = (interval: Interval | null, show: (value: number) => string): string =>
+  interval === null ? '–' : `${show(interval[0])} to ${show(interval[1])}`

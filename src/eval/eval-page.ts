@@ -1,13 +1,12 @@
 import { formatNumber } from '../progress/rate.js'
 import { type Block, type Figure, renderReportPage } from '../report/report-page.js'
 import { decimals, percent } from '../terminal/figures.js'
-import { evalFigures } from './eval-figures.js'
+import { between, evalFigures, lossLabels } from './eval-figures.js'
 import { plotBars, plotDensities, plotDensityAgainstCosine, plotLosses } from './eval-plots.js'
 import type { EvalReport } from './eval-report.js'
 import type { Evaluation } from './evaluate.js'
 import type { Distribution } from './histogram.js'
 import { denseDensity, ultraLowDensity } from './power.js'
-import type { Interval } from './ratio-interval.js'
 
 /** The report of one evaluation as a page of its own: report.html. */
 export async function evalPage({ report, features }: Evaluation): Promise<string> {
@@ -46,9 +45,6 @@ function leadOf({
 const underpoweredBlocks = ({ underpowered }: EvalReport): Block[] =>
   underpowered.map(({ reason }) => ({ kind: 'warning', text: `Too small a sample: ${reason}.` }))
 
-const between = (interval: Interval | null, show: (value: number) => string): string =>
-  interval === null ? '–' : `${show(interval[0])} to ${show(interval[1])}`
-
 const figuresTable = (report: EvalReport): Block => ({
   kind: 'table',
   columns: [
@@ -66,12 +62,6 @@ const figuresTable = (report: EvalReport): Block => ({
 })
 
 function lossTable({ losses, lossIntervals }: EvalReport): Block {
-  const rows = [
-    ['nothing (original)', 'clean'],
-    ['its reconstruction', 'spliced'],
-    ['the mean', 'meanAblated'],
-    ['zero', 'zeroAblated'],
-  ] as const
   return {
     kind: 'table',
     columns: [
@@ -80,7 +70,7 @@ function lossTable({ losses, lossIntervals }: EvalReport): Block {
       { heading: '95% interval' },
       { heading: 'Above the original' },
     ],
-    rows: rows.map(([label, name]) => [
+    rows: lossLabels.map(({ label, name }) => [
       label,
       decimals(losses[name], 4),
       between(lossIntervals[name], (value) => value.toFixed(4)),

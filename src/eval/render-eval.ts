@@ -4,11 +4,10 @@ import { decimals, percent } from '../terminal/figures.js'
 import { type Column, renderTable } from '../terminal/table.js'
 import type { DecoderReport } from './decoder-geometry.js'
 import type { DensityReport } from './density.js'
-import { evalFigures } from './eval-figures.js'
+import { between, evalFigures, lossLabels } from './eval-figures.js'
 import type { EvalReport } from './eval-report.js'
 import type { Distribution } from './histogram.js'
 import { ultraLowDensity } from './power.js'
-import type { Interval } from './ratio-interval.js'
 
 /** The whole report for a terminal of 100 columns: figures with their intervals, losses, how often features fire, and what the sample is too small for. */
 export function renderEval(report: EvalReport): string {
@@ -29,9 +28,6 @@ function renderUnderpowered({ underpowered }: EvalReport): string[] {
   return [['too small a sample:', ...underpowered.map(({ reason }) => `  ${reason}`)].join('\n')]
 }
 
-const between = (interval: Interval | null, show: (value: number) => string): string =>
-  interval === null ? '–' : `${show(interval[0])} to ${show(interval[1])}`
-
 function renderFigures(report: EvalReport): string {
   const { l0Distribution: l0 } = report
   const rows = evalFigures.flatMap(({ name, label, show, meaning }) => {
@@ -50,7 +46,7 @@ function renderFigures(report: EvalReport): string {
 
 function renderLosses({ losses, lossIntervals }: EvalReport): string {
   const fine = (value: number): string => value.toFixed(4)
-  const row = (label: string, name: keyof EvalReport['losses']): string[] => {
+  const rows = lossLabels.map(({ label, name }) => {
     const above = losses[name] - losses.clean
     const sign = above < 0 ? '−' : '+'
     return [
@@ -59,19 +55,14 @@ function renderLosses({ losses, lossIntervals }: EvalReport): string {
       between(lossIntervals[name], fine),
       name === 'clean' ? '' : sign + fine(Math.abs(above)),
     ]
-  }
+  })
   const columns: Column[] = [
     { heading: 'activation replaced by', align: 'left' },
     { heading: 'loss, nats per token' },
     { heading: '95% interval' },
     { heading: 'above the original' },
   ]
-  return renderTable(columns, [
-    row('nothing (original)', 'clean'),
-    row('its reconstruction', 'spliced'),
-    row('the mean', 'meanAblated'),
-    row('zero', 'zeroAblated'),
-  ])
+  return renderTable(columns, rows)
 }
 
 /** Columns of the histogram for each bin of the report. */
