@@ -3,7 +3,7 @@ import type { EvalReport, IntervalName } from './eval-report.js'
 import type { Interval } from './ratio-interval.js'
 
 /** A figure of a report as people read it. */
-export interface EvalFigure {
+interface EvalFigure {
   name: IntervalName
   label: string
   show(value: EvalReport[IntervalName]): string

@@ -17,7 +17,7 @@ import type { EvaluateInputs } from './evaluate.js'
 import { textRows } from './sample-windows.js'
 
 /** Buffers for one batch size. */
-export interface BatchRunner {
+interface BatchRunner {
   workspace: Workspace
   /** [Dout] */
   mean: Tensor

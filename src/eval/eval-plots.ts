@@ -5,7 +5,7 @@ import type { Histogram } from './histogram.js'
 import type { Interval } from './ratio-interval.js'
 
 /** A histogram with a name, where several are laid over one another. */
-export interface NamedHistogram {
+interface NamedHistogram {
   name: string
   histogram: Histogram
 }
