@@ -85,7 +85,8 @@ async function readSharedTexts(
       })
     }
   }
-  return texts
+  const strength = ({ a }: SharedText): number => Math.max(...a)
+  return texts.map((shared) => shared.sort((p, q) => strength(q) - strength(p)))
 }
 
 function activationAt(values: ColumnValues, row: number, feature: number): number {

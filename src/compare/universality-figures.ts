@@ -21,7 +21,7 @@ export async function distributionFigure(
       label: `${similarity} with the best partner →`,
       domain: [Math.min(0, ...points.map(({ x }) => x)), 1],
     },
-    y: { label: '↑ share at or below', domain: [0, 1], percent: true, grid: true },
+    y: { label: '↑ % at or below', domain: [0, 100], percent: true, grid: true },
     color: { domain: labels, range: groupColours.slice(0, labels.length), legend: true },
     marks: [Plot.line(points, { x: 'x', y: 'share', stroke: 'name', strokeWidth: 2 })],
   }))

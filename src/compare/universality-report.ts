@@ -2,11 +2,12 @@ import type { Tokenizer } from '../corpus/tokenizer.js'
 import { formatNumber } from '../progress/rate.js'
 import { type Block, renderReportPage } from '../report/report-page.js'
 import { decimals } from '../terminal/figures.js'
+import type { Interval } from './bootstrap-medians.js'
 import type { ExamplePair } from './example-texts.js'
 import { renderExamplePairs } from './render-example-pairs.js'
 import { between, comparisonLabels, headlines, leftOut } from './render-universality.js'
 import { agreementFigure, densityFigure, distributionFigure } from './universality-figures.js'
-import type { Comparison, SimilaritySummary, Universality } from './universality-file.js'
+import type { Comparison, Difference, SimilaritySummary, Universality } from './universality-file.js'
 
 /** The HTML report of the `universality` stage. */
 export async function renderUniversalityReport(
@@ -77,33 +78,39 @@ const order = Object.keys(comparisonLabels) as Comparison[]
 
 function similarityTable(summaries: Record<Comparison, SimilaritySummary>, caption: string): Block {
   const heldOut = order.some((name) => summaries[name].heldOut !== null)
-  const figures = ['median', '95% interval', '10% to 90%', 'features above by', '95% interval']
-  const again = ['held-out median', '95% interval', 'features above by', '95% interval']
-  const headings = ['of A', 'candidates in B', ...figures, ...(heldOut ? again : [])]
+  const headings = ['of A', 'candidates in B', 'median (95%)', '10% to 90%', 'features above by (95%)']
+  const again = ['held-out median (95%)', 'features above by (95%)']
   return {
     kind: 'table',
     caption,
-    columns: [{ heading: 'best partner', align: 'left' }, ...headings.map((heading) => ({ heading }))],
+    columns: [
+      { heading: 'best partner', align: 'left' },
+      ...[...headings, ...(heldOut ? again : [])].map((heading) => ({ heading })),
+    ],
     rows: order.map((name) => rowOf(name, summaries[name], heldOut)),
   }
 }
 
 function rowOf(name: Comparison, summary: SimilaritySummary, withHeldOut: boolean): string[] {
   const { compared, candidates, median, interval, percentiles, below, heldOut } = summary
-  const two = (value: number | null | undefined): string => decimals(value, 2)
+  const again =
+    heldOut === null
+      ? ['', '']
+      : [withInterval(heldOut.median, heldOut.interval), differenceOf(heldOut.below)]
   return [
     comparisonLabels[name],
     formatNumber(compared),
     formatNumber(candidates),
-    two(median),
-    between(interval),
-    percentiles === null ? '–' : `${two(percentiles[10])} to ${two(percentiles[90])}`,
-    ...[below === null ? '' : two(below.value), below === null ? '' : between(below.interval)],
-    ...(withHeldOut
-      ? [
-          ...(heldOut === null ? ['', ''] : [two(heldOut.median), between(heldOut.interval)]),
-          ...(heldOut?.below ? [two(heldOut.below.value), between(heldOut.below.interval)] : ['', '']),
-        ]
-      : []),
+    withInterval(median, interval),
+    percentiles === null ? '–' : between([percentiles[10], percentiles[90]]),
+    differenceOf(below),
+    ...(withHeldOut ? again : []),
   ]
 }
+
+/** "0.71 (0.69 to 0.73)" */
+const withInterval = (value: number | null, interval: Interval | null): string =>
+  value === null ? '–' : `${decimals(value, 2)} (${between(interval)})`
+
+const differenceOf = (difference: Difference | null): string =>
+  difference === null ? '' : withInterval(difference.value, difference.interval)
