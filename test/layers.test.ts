@@ -30,7 +30,7 @@ const allowed: Record<string, readonly string[]> = {
   attribution: [...analysis, 'eval', 'features', 'interp'],
   probe: [...analysis, 'eval', 'features', 'interp'],
   export: [...analysis, 'eval', 'features', 'interp', 'explain'],
-  compare: [...analysis, 'eval', 'features'],
+  compare: [...analysis, 'eval', 'features', 'interp'],
   server: [...analysis, 'eval', 'features', 'interp', 'explain', 'steer', 'attribution', 'export'],
   cli: [
     ...[...analysis, 'eval', 'features', 'interp'],

@@ -15,6 +15,7 @@ export type Role =
   | 'ablation'
   | 'case-studies'
   | 'explanations'
+  | 'splitting'
 
 /** `--features` says which features; so their directory has another name everywhere. */
 const flagNames: Partial<Record<Role, string>> = { features: 'feature-store' }

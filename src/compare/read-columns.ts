@@ -34,6 +34,8 @@ export interface ColumnBatch {
   windows: number
   /** [n] the token at each position */
   tokens: Int32Array
+  /** [n] where it is among the tokens of the split */
+  positions: Int32Array
   /** by column set, in the order of the options */
   values: ColumnValues[]
 }
@@ -96,7 +98,9 @@ async function readBatch(
 ): Promise<ColumnBatch> {
   const batch = fillWindows(options.split, options.contextLength, windows)
   const rows = textRows(batch.tokens, options.startOfText)
+  const { contextLength: t } = options
   const tokens = Int32Array.from(rows, (row) => batch.tokens[row])
+  const positions = Int32Array.from(rows, (row) => windows[Math.floor(row / t)] * t + (row % t))
   const values: ColumnValues[] = options.columns.map((columns) => noValues(columns))
   if (rows.length > 0)
     await Promise.all(
@@ -107,7 +111,7 @@ async function readBatch(
         })
       }),
     )
-  return { windows: windows.length, tokens, values }
+  return { windows: windows.length, tokens, positions, values }
 }
 
 /** One forward pass, and the values of all columns of that model. */

@@ -1,0 +1,10 @@
+import type { Command } from 'commander'
+import { addCompareSplitting } from './compare-splitting.js'
+
+/** `monosem compare` */
+export function addCompare(program: Command): void {
+  const compare = program
+    .command('compare')
+    .description('autoencoders held against one another: sizes of one dictionary')
+  addCompareSplitting(compare)
+}
