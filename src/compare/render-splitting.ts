@@ -13,12 +13,35 @@ export function renderSplitting(summary: SplittingSummary): string {
     renderAgreement(sizes, steps),
     `A parent has a cosine of at least ${thresholds.cosine} and a correlation of at least ${thresholds.correlation} with its child. ` +
       `Features that\nfired on fewer than ${thresholds.fires} tokens are not judged.`,
+    ...splittingWarnings(summary).map((text) => `warning: ${text}`),
   ].join('\n\n')
 }
 
+/** Share of children with the id of their parent from which on that is no chance. */
+const tooManySameIds = 0.25
+
+/** What the reader must know before believing the counts. */
+export function splittingWarnings({ sizes, steps, thresholds }: SplittingSummary): string[] {
+  const rare = sizes.flatMap(({ features, underpowered, judged }) =>
+    underpowered > judged
+      ? `of the ${count(features)} features of one dictionary, ${count(underpowered)} fired on fewer than ${thresholds.fires} tokens, more than the ` +
+        `${count(judged)} that are judged: its counts say little about the rest. Read more text with --tokens.`
+      : [],
+  )
+  const sameStart = steps.flatMap(({ agreement }, i) =>
+    (agreement.sameId ?? 0) >= tooManySameIds
+      ? `${stepName(sizes, i)}: ${percent(agreement.sameId)} of the children have the id of their parent: the two autoencoders started from the same random ` +
+        'weights, so that features may match for that reason alone. Train each size with a --seed of its own and one --stream-seed.'
+      : [],
+  )
+  return [...rare, ...sameStart]
+}
+
+const count = (value: number): string => value.toLocaleString('en')
+
 /** "512 → 1,024" */
 export const stepName = (sizes: readonly SplittingSize[], step: number): string =>
-  `${sizes[step].features.toLocaleString('en')} → ${sizes[step + 1].features.toLocaleString('en')}`
+  `${count(sizes[step].features)} → ${count(sizes[step + 1].features)}`
 
 function renderSizes({ sizes, concepts }: SplittingSummary): string {
   const columns: Column[] = [
@@ -30,9 +53,9 @@ function renderSizes({ sizes, concepts }: SplittingSummary): string {
     ...concepts.map((heading) => ({ heading, group: 'features at least half about' })),
   ]
   const rows = sizes.map((size) => [
-    size.features.toLocaleString('en'),
+    count(size.features),
     decimals(size.l0, 1),
-    ...[size.judged, size.underpowered, size.dead, ...size.perConcept].map(String),
+    ...[size.judged, size.underpowered, size.dead, ...size.perConcept].map(count),
   ])
   return renderTable(columns, rows)
 }
@@ -49,7 +72,7 @@ function renderSteps(sizes: readonly SplittingSize[], steps: readonly SplittingS
   ]
   const rows = steps.map((step, i) => [
     stepName(sizes, i),
-    ...[step.kept, step.split, step.lost, step.ofKept, step.ofSplit, step.new].map(String),
+    ...[step.kept, step.split, step.lost, step.ofKept, step.ofSplit, step.new].map(count),
   ])
   return renderTable(columns, rows)
 }

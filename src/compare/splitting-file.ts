@@ -65,6 +65,11 @@ export interface SplittingAgreement {
   /** share of the children whose parent is the nearest by cosine, and the one of the largest correlation */
   parentIsNearest: number | null
   parentIsMostCorrelated: number | null
+  /**
+   * share of the children that have the id of their parent: more than a few have it only where both autoencoders started from the same random weights (one
+   * seed), and then a match may be one of initial weights
+   */
+  sameId: number | null
 }
 
 /** Of the judged features of the larger autoencoder: the similarity with the most similar judged feature of the smaller one. */

@@ -1,7 +1,7 @@
 import { escapeHtml } from '../report/escape-html.js'
 import { type Block, renderReportPage } from '../report/report-page.js'
 import { decimals, percent } from '../terminal/figures.js'
-import { stepName } from './render-splitting.js'
+import { splittingWarnings, stepName } from './render-splitting.js'
 import type { Splitting, SplittingFeature, SplittingSummary } from './splitting-file.js'
 import { childrenFigure, flowFigure, mapFigures, similarityFigure } from './splitting-plots.js'
 import { type ChosenSubtree, chooseSubtrees, leavesOf, type Subtree } from './subtrees.js'
@@ -16,7 +16,7 @@ export async function splittingReport(splitting: Splitting): Promise<string> {
     await similarityFigure(splitting, i, 'correlation'),
   ])
   const blocks: Block[] = [
-    ...warnings(summary),
+    ...splittingWarnings(summary).map((text): Block => ({ kind: 'warning', text })),
     sizesTable(summary),
     { kind: 'heading', text: 'What becomes of features' },
     {
@@ -55,18 +55,6 @@ export async function splittingReport(splitting: Splitting): Promise<string> {
       `which read the same ${tokens.toLocaleString('en')} tokens of validation text.`,
     blocks,
   })
-}
-
-/** Says where too many features fire too rarely for the counts to stand for the dictionary. */
-function warnings({ sizes, thresholds }: SplittingSummary): Block[] {
-  return sizes
-    .filter(({ underpowered, judged }) => underpowered > judged)
-    .map(({ features, underpowered, judged }) => ({
-      kind: 'warning',
-      text:
-        `Of the ${features.toLocaleString('en')} features of one dictionary, ${underpowered.toLocaleString('en')} fired on fewer than ${thresholds.fires} tokens, more than the ` +
-        `${judged.toLocaleString('en')} that are judged: its counts say little about the rest. Read more text with --tokens.`,
-    }))
 }
 
 function sizesTable({ sizes, concepts }: SplittingSummary): Block {

@@ -92,6 +92,7 @@ function agreementOf(
     sameBest: shareOf(both, ({ nearest, mostCorrelated }) => nearest === mostCorrelated),
     parentIsNearest: shareOf(descended, ({ parent, nearest }) => parent === nearest),
     parentIsMostCorrelated: shareOf(descended, ({ parent, mostCorrelated }) => parent === mostCorrelated),
+    sameId: shareOf(descended, ({ parent, feature }) => parent === feature),
   }
 }
 
