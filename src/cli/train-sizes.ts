@@ -30,6 +30,14 @@ export async function trainSizes(
   trainTokens?: string,
 ): Promise<string[]> {
   const own = await openStage<ResolvedSaeConfig>(join(run, 'sae'), 'sae')
+  if (own.config.features === undefined)
+    throw new MonosemError(
+      'config',
+      `--sizes: expected an autoencoder that was trained, got a converted one in ${run}/sae`,
+      {
+        hint: 'train the sizes with monosem sae sweep, and name their directories',
+      },
+    )
   const base = parseConfig(
     saeConfigSchema,
     { ...own.config, ...(trainTokens !== undefined && { trainTokens: Number(trainTokens) }) },

@@ -50,7 +50,7 @@ function renderSizes({ sizes, concepts }: SplittingSummary): string {
     { heading: 'judged' },
     { heading: 'underpowered' },
     { heading: 'dead' },
-    ...concepts.map((heading) => ({ heading, group: 'features at least half about' })),
+    ...concepts.map((heading) => ({ heading, group: 'features mostly on' })),
   ]
   const rows = sizes.map((size) => [
     count(size.features),

@@ -26,7 +26,7 @@ export interface SplittingSummary {
 export interface SplittingSize {
   /** F */
   features: number
-  /** its directory, as it was given */
+  /** its directory, seen from that of this file */
   directory: string
   /** mean number of active features per token */
   l0: number

@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import type { Kernels } from '../kernels/kernels.js'
 import { openModelAndCorpus } from '../model/model-corpus.js'
 import type { StageContext } from '../progress/progress.js'
@@ -29,7 +29,9 @@ export async function runSplittingStage(
   context: StageContext & { kernels: Kernels },
 ): Promise<StageResult> {
   const inputs: Record<string, string> = { corpus, model }
-  saes.forEach(({ directory }, i) => {
+  // The order in which they were named makes no other stage.
+  const ordered = saes.toSorted((a, b) => (resolve(a.directory) < resolve(b.directory) ? -1 : 1))
+  ordered.forEach(({ directory }, i) => {
     inputs[`sae-${i}`] = directory
   })
   return runStage(
@@ -37,8 +39,12 @@ export async function runSplittingStage(
     async (partial) => {
       const opened = await openModelAndCorpus(context.kernels, { corpus, model })
       const dictionaries = []
-      for (const { directory, explanations } of saes)
-        dictionaries.push({ sae: await loadSae(context.kernels, directory), directory, explanations })
+      for (const { directory, explanations } of ordered)
+        dictionaries.push({
+          sae: await loadSae(context.kernels, directory),
+          directory: relative(resolve(out), resolve(directory)),
+          explanations,
+        })
       const splitting = await measureSplitting(config, { ...opened, dictionaries }, context)
       await writeSplitting(partial, splitting)
       await writeFileAtomic(join(partial, 'report.html'), await splittingReport(splitting))
