@@ -15,6 +15,7 @@ export type Role =
   | 'ablation'
   | 'case-studies'
   | 'explanations'
+  | 'splitting'
   | 'universality'
 
 /** `--features` says which features; so their directory has another name everywhere. */

@@ -4,8 +4,9 @@ import type { ColumnBatch } from './read-columns.js'
 
 /** What all columns hold on a stretch of text. Sums over pairs are made chunk by chunk: the kernels add up a chunk in double precision. */
 export interface ColumnChunk {
-  /** [n] */
+  /** [n] each: the token, and where it is among the tokens of the split */
   tokens: Int32Array
+  positions: Int32Array
   /** by column set */
   values: ColumnValues[]
 }
@@ -39,6 +40,10 @@ function joined(batches: readonly ColumnBatch[]): ColumnChunk {
   return {
     tokens: joinArrays(
       batches.map(({ tokens }) => tokens),
+      Int32Array,
+    ),
+    positions: joinArrays(
+      batches.map(({ positions }) => positions),
       Int32Array,
     ),
     values: batches[0].values.map((_, i) => joinValues(batches.map(({ values }) => values[i]))),

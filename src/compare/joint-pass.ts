@@ -13,6 +13,7 @@ import {
 } from './column-sums.js'
 import { type Columns, type ColumnValues, requireColumnsFit, widthOf } from './columns.js'
 import { type CrossSums, createCrossSums } from './cross-sums.js'
+import { addMarked, createMarkSums, type MarkSums, markShares } from './mark-shares.js'
 import { findPartners, type Partners } from './partners.js'
 import { type ColumnBatch, readColumns } from './read-columns.js'
 import { createTokenShares, type TokenShares, type TopTokens } from './token-shares.js'
@@ -38,6 +39,11 @@ export interface JointPassOptions {
   shuffled: boolean
   /** tokens of the vocabulary kept for each feature, by the share of its activation that is on them; 0: do not count */
   topTokens: number
+  /**
+   * properties of tokens, e.g. that a predicate holds: asked about each position of the split that is read, in ascending order. Of each feature the share
+   * of its activation on such tokens is found.
+   */
+  marks?: readonly ((position: number) => boolean)[]
   /** pairs that a table of counts holds at most; see `createPairTable` for the default */
   maximumPairs?: number
   /** about how many tokens are added up at once; default 32,768 */
@@ -52,6 +58,8 @@ export interface JointPass {
   columns: ColumnStatistics[]
   /** by column set; null for neurons, and where none were asked for */
   topTokens: (TopTokens | null)[]
+  /** by column set, then by mark: [F] share of each feature's activation on marked tokens, 0 where it never fired; no lists for neurons */
+  markShares: Float64Array[][]
   /** by pair; `shuffled` null unless asked for */
   pairs: { matched: Partners; shuffled: Partners | null }[]
 }
@@ -60,6 +68,7 @@ export interface JointPass {
 interface JointSums {
   columns: ColumnSums[]
   tokenShares: (TokenShares | null)[]
+  marks: MarkSums[]
   pairs: { from: number; to: number; matched: CrossSums; shuffled: CrossSums | null }[]
 }
 
@@ -98,7 +107,7 @@ export async function jointPass(
   }
   try {
     const chunkTokens = evenChunks(windows.length * contextLength, options.chunkTokens)
-    for await (const chunk of columnChunks(counted(), chunkTokens)) addChunk(sums, chunk)
+    for await (const chunk of columnChunks(counted(), chunkTokens)) addChunk(sums, chunk, options.marks ?? [])
     const tokens = sums.columns[0].tokens
     task.end()
     if (tokens < 2)
@@ -143,6 +152,9 @@ function createSums(kernels: Kernels, options: JointPassOptions): JointSums {
         ? createTokenShares(kernels, widthOf(set), set.model.config.vocabularySize, maximumPairs)
         : null,
     ),
+    marks: columns.map((set) =>
+      createMarkSums(widthOf(set), set.kind === 'features' ? (options.marks?.length ?? 0) : 0),
+    ),
     pairs: pairs.map(({ from, to }) => ({
       ...{ from, to },
       matched: cross(columns[from], columns[to]),
@@ -151,7 +163,11 @@ function createSums(kernels: Kernels, options: JointPassOptions): JointSums {
   }
 }
 
-function addChunk(sums: JointSums, chunk: ColumnChunk): void {
+function addChunk(
+  sums: JointSums,
+  chunk: ColumnChunk,
+  marks: readonly ((position: number) => boolean)[],
+): void {
   const n = chunk.tokens.length
   const values = chunk.values.map((held, i) => addColumns(sums.columns[i], held, n))
   const moved = new Map<number, ColumnValues>()
@@ -166,6 +182,10 @@ function addChunk(sums: JointSums, chunk: ColumnChunk): void {
   }
   sums.tokenShares.forEach((shares, i) => {
     shares?.add(values[i], chunk.tokens)
+  })
+  const marked = marks.map((holds) => Uint8Array.from(chunk.positions, (at) => (holds(at) ? 1 : 0)))
+  sums.marks.forEach((mark, i) => {
+    addMarked(mark, values[i], marked)
   })
 }
 
@@ -195,6 +215,7 @@ async function results(
     tokens,
     columns: statistics,
     topTokens: shares,
+    markShares: sums.marks.map((mark, i) => markShares(mark, sums.columns[i].sum)),
     pairs,
   }
 }

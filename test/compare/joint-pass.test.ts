@@ -163,6 +163,37 @@ test('the top tokens of a feature are those that hold most of its activation', a
   })
 })
 
+test('the share of a feature on marked tokens is that of its activation at the positions asked for', async () => {
+  const columns = [featuresOf(model, 24, 3), neurons(model)]
+  const asked: number[] = []
+  const split = corpus.validation
+  const marked = (position: number): boolean => split.tokens[position] % 3 === 0
+  const marks = [
+    marked,
+    (position: number) => {
+      asked.push(position)
+      return true
+    },
+  ]
+  const { markShares } = await jointPass({ ...options(columns), marks })
+  const { columns: expected, tokens: read } = await activationsOf(columns[0])
+  expected.forEach((column, j) => {
+    const total = column.reduce((sum, value) => sum + value, 0)
+    const on = column.reduce((sum, value, n) => sum + (read[n] % 3 === 0 ? value : 0), 0)
+    assert.ok(Math.abs(markShares[0][0][j] - (total > 0 ? on / total : 0)) < 1e-6)
+    assert.equal(markShares[0][1][j], total > 0 ? 1 : 0)
+  })
+  assert.deepEqual(markShares[1], [])
+  assert.deepEqual(
+    asked,
+    [...asked].sort((a, b) => a - b),
+  )
+  assert.deepEqual(
+    asked.map((position) => split.tokens[position]),
+    read,
+  )
+})
+
 test('an autoencoder correlates with itself at 1, and hardly with itself on text that was moved', async () => {
   const columns = [featuresOf(model, 24, 3), featuresOf(model, 24, 3)]
   const found = await jointPass({ ...options(columns), shuffled: true, partners: 1 })

@@ -28,8 +28,7 @@ before(async () => {
     await succeeds(
       `corpus build --text texts/*.md --vocabulary-size 320 --validation-fraction ${share} --out runs/${name}/corpus`,
     )
-  for (const name of ['a', 'c'])
-    await succeeds(`model train --run runs/${name} --train-tokens 3000 ${sizes}`)
+  for (const name of ['a', 'c']) await succeeds(`model train --run runs/${name} --train-tokens 3000 ${sizes}`)
   for (const name of ['a', 'c']) await succeeds(`sae train --run runs/${name} ${small}`)
 })
 after(() => rm(cwd, { recursive: true, force: true }))
@@ -59,7 +58,13 @@ test('universality refuses another corpus, the same seed, and no other model, an
   const corpus = await fails(`compare universality --run runs/a --with runs/c ${options}`)
   assert.match(corpus, /runs\/c: expected a model of the same corpus/)
   assert.match(corpus, /--with-model runs\/c\/model --with-sae runs\/c\/sae/)
-  assert.match(await fails('compare universality --run runs/a --seed 0'), /expected another seed than that of/)
+  assert.match(
+    await fails('compare universality --run runs/a --seed 0'),
+    /expected another seed than that of/,
+  )
   assert.match(await fails('compare universality --run runs/a'), /pass --with DIR, or --seed N/)
-  assert.match(await fails('compare universality --run runs/a --with runs/c --seed 1'), /pass --with DIR, or --seed N/)
+  assert.match(
+    await fails('compare universality --run runs/a --with runs/c --seed 1'),
+    /pass --with DIR, or --seed N/,
+  )
 })
