@@ -4,44 +4,46 @@ import type { Random } from '../random/random.js'
 export type Interval = [number, number]
 
 export interface MedianIntervals<Name extends string> {
-  /** 95% interval of each list's median; null where the list was empty in a replicate */
+  /** 95% interval of each list's median; null where a list was empty */
   medians: Record<Name, Interval | null>
   /** 95% interval of the first list's median minus that of each other list */
   differences: Partial<Record<Name, Interval | null>>
 }
 
 /**
- * Percentile bootstrap (Efron 1979) of the medians of several lists and of the differences between the first and the others. In each replicate `draw`
- * gives the values (anew, where it draws the documents they were measured on) and every list is drawn from with replacement.
+ * Bootstrap (Efron 1979) of the medians of several lists and of the differences between the first and the others. In each replicate `draw` gives the
+ * values (anew, where it draws the documents they were measured on) and every list is drawn from with replacement. Intervals are the median of the
+ * values as they are, plus and minus 1.96 standard deviations over the replicates: drawing fewer different documents makes rare features less
+ * similar, which would move an interval of percentiles off the median.
  * @param names of the lists, the first one is compared with the others
- * @param draw values of all lists; NaN are left out
+ * @param values of all lists as measured; NaN are left out, here and in what is drawn
  */
 export function bootstrapMedians<Name extends string>(
   names: readonly Name[],
+  values: Record<Name, Float64Array>,
   draw: (random: Random) => Record<Name, Float64Array>,
   replicates: number,
   random: Random,
 ): MedianIntervals<Name> {
-  const medians = Object.fromEntries(names.map((name) => [name, new Float64Array(replicates)])) as Record<
+  const drawn = Object.fromEntries(names.map((name) => [name, new Float64Array(replicates)])) as Record<
     Name,
     Float64Array
   >
   for (let r = 0; r < replicates; r++) {
-    const values = draw(random)
-    for (const name of names) medians[name][r] = median(resampled(values[name], random)) ?? Number.NaN
+    const again = draw(random)
+    for (const name of names) drawn[name][r] = median(resampled(again[name], random)) ?? Number.NaN
   }
+  const own = (name: Name): number => median(values[name]) ?? Number.NaN
   const [first, ...others] = names
+  const medians = names.map((name) => [name, intervalAround(own(name), drawn[name])])
   const differences = others.map((name) => [
     name,
-    intervalOf(medians[first].map((value, r) => value - medians[name][r])),
+    intervalAround(
+      own(first) - own(name),
+      drawn[first].map((value, r) => value - drawn[name][r]),
+    ),
   ])
-  return {
-    medians: Object.fromEntries(names.map((name) => [name, intervalOf(medians[name])])) as Record<
-      Name,
-      Interval | null
-    >,
-    differences: Object.fromEntries(differences),
-  }
+  return { medians: Object.fromEntries(medians), differences: Object.fromEntries(differences) }
 }
 
 /** As many values as there are numbers, each drawn from them with replacement. */
@@ -50,10 +52,13 @@ function resampled(values: Float64Array, random: Random): Float64Array {
   return known.map(() => known[random.int(known.length)])
 }
 
-function intervalOf(values: Float64Array): Interval | null {
-  if (values.some(Number.isNaN)) return null
-  const sorted = values.sort()
-  return [quantileOfSorted(sorted, 0.025), quantileOfSorted(sorted, 0.975)]
+/** Null where a replicate had nothing to say. */
+function intervalAround(value: number, drawn: Float64Array): Interval | null {
+  const mean = drawn.reduce((sum, x) => sum + x, 0) / drawn.length
+  const variance = drawn.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (drawn.length - 1)
+  if (Number.isNaN(variance + value)) return null
+  const half = 1.96 * Math.sqrt(variance)
+  return [value - half, value + half]
 }
 
 /** The middle of the numbers in a list; null where there are none. */

@@ -22,8 +22,8 @@ import { createTokenShares, type TokenShares, type TopTokens } from './token-sha
 export interface JointPassOptions {
   /** all computed by the same kernels; models with other weights must share the tokenizer of the corpus */
   columns: readonly Columns[]
-  /** for each column of `from` its partners in `to`: indices into `columns` */
-  pairs: readonly { from: number; to: number }[]
+  /** for each column of `from` its partners in `to`: indices into `columns`; `shuffled` where this pair is not to be treated as all are */
+  pairs: readonly { from: number; to: number; shuffled?: boolean }[]
   split: TokenSplit
   /** the token that opens every document (also called BOS); its positions are left out */
   startOfText: number
@@ -155,10 +155,10 @@ function createSums(kernels: Kernels, options: JointPassOptions): JointSums {
     marks: columns.map((set) =>
       createMarkSums(widthOf(set), set.kind === 'features' ? (options.marks?.length ?? 0) : 0),
     ),
-    pairs: pairs.map(({ from, to }) => ({
+    pairs: pairs.map(({ from, to, shuffled = options.shuffled }) => ({
       ...{ from, to },
       matched: cross(columns[from], columns[to]),
-      shuffled: options.shuffled ? cross(columns[from], columns[to]) : null,
+      shuffled: shuffled ? cross(columns[from], columns[to]) : null,
     })),
   }
 }

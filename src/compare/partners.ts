@@ -45,14 +45,15 @@ export async function findPartners(
     const visitRow = await sums.read(first, end - first)
     for (let row = first; row < end; row++) {
       if (!from.powered[row]) continue
+      const [mean, variance] = [from.mean[row], from.variance[row]]
+      const worst = row * k + k - 1
       visitRow(row, (column, together, sum, missed) => {
         if (!to.powered[column]) return
-        const spread = Math.sqrt(from.variance[row] * to.variance[column])
-        const covariance = sum / tokens - from.mean[row] * to.mean[column]
-        keep(partners, row, {
-          ...{ column, together, correlation: covariance / spread },
-          uncertainty: missed / tokens / spread,
-        })
+        const spread = Math.sqrt(variance * to.variance[column])
+        const correlation = (sum / tokens - mean * to.mean[column]) / spread
+        // Most pairs end here, and there are F^2 of them.
+        if (partners.correlations[worst] > correlation) return
+        keep(partners, row, { column, together, correlation, uncertainty: missed / tokens / spread })
       })
     }
   }

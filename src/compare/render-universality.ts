@@ -2,7 +2,7 @@ import { formatNumber } from '../progress/rate.js'
 import { decimals, percent } from '../terminal/figures.js'
 import { type Column, renderTable } from '../terminal/table.js'
 import type { Interval } from './bootstrap-medians.js'
-import type { Comparison, SimilaritySummary, Universality } from './universality-file.js'
+import type { Comparison, Difference, SimilaritySummary, Universality } from './universality-file.js'
 
 /** What is compared, in words. */
 export const comparisonLabels: Record<Comparison, string> = {
@@ -66,29 +66,28 @@ function renderSimilarity(summaries: Record<Comparison, SimilaritySummary>): str
 }
 
 /** What the numbers say, in sentences. */
-export function headlines({ activation, agreement }: Universality): string[] {
-  const { neurons, shuffled } = activation
-  const held = neurons.heldOut?.below
+export function headlines({ activation, agreement, b }: Universality): string[] {
+  const { features, neurons, shuffled } = activation
   const lines = []
-  if (neurons.below && shuffled.below)
+  if (features.median !== null && neurons.below && shuffled.below)
     lines.push(
-      `The median feature is ${verdict(neurons.below.interval)} the median neuron: by ${decimals(neurons.below.value, 2)} (${between(neurons.below.interval)})` +
-        `${held ? `, on held-out documents by ${decimals(held.value, 2)} (${between(held.interval)})` : ''}; ` +
-        `and ${verdict(shuffled.below.interval)} chance: by ${decimals(shuffled.below.value, 2)} (${between(shuffled.below.interval)}).`,
+      `The median feature of A has an activation similarity of ${decimals(features.median, 2)} with its best partner in B: ` +
+        `${apart(neurons.below, "the median neuron's")}` +
+        `${neurons.heldOut?.below ? ` (on held-out documents ${apart(neurons.heldOut.below, "the neurons'")})` : ''}, ` +
+        `and ${apart(shuffled.below, 'what chance reaches')}.`,
     )
   if (agreement.mutual !== null)
+    lines.push(`${percent(agreement.mutual)} of the features are the partner of their partner.`)
+  if (agreement.samePartner !== null)
     lines.push(
-      `${percent(agreement.mutual)} of the features are the partner of their partner.` +
-        (agreement.samePartner === null
-          ? ''
-          : ` For ${percent(agreement.samePartner)} both similarities name the same partner; over pairs they correlate by ${decimals(agreement.spearman, 2)} (Spearman).`),
+      `For ${percent(agreement.samePartner)} of the features logit weights name the same partner as activations do (chance: ${percent(1 / b.compared, 2)}); ` +
+        `over pairs, the two similarities correlate by ${decimals(agreement.spearman, 2)} (Spearman).`,
     )
   return lines
 }
 
-/** @param interval of a difference of medians */
-function verdict(interval: Interval | null): string {
-  if (interval === null) return 'beside'
-  if (interval[0] > 0) return 'above'
-  return interval[1] < 0 ? 'below' : 'not clearly above'
+/** "0.12 (0.10 to 0.14) above the neurons'" */
+function apart({ value, interval }: Difference, baseline: string): string {
+  const clear = interval !== null && (interval[0] > 0 || interval[1] < 0)
+  return `${decimals(value, 2)} (${between(interval)}) ${clear ? '' : 'and so not clearly '}above ${baseline}`
 }

@@ -124,7 +124,7 @@ function summaries(
 ): Record<Comparison, SimilaritySummary> {
   const usable = order.filter((name) => known(similarities[name]).length >= fewestColumns)
   const random = Random.named(config.bootstrapSeed, 'universality intervals')
-  const intervals = bootstrapMedians(usable, () => similarities, config.replicates, random)
+  const intervals = bootstrapMedians(usable, similarities, () => similarities, config.replicates, random)
   const summary = (name: Comparison): SimilaritySummary => {
     const compared = known(similarities[name]).length
     const percentiles = quantiles(similarities[name], percents)
@@ -187,6 +187,7 @@ function withHeldOut(
       ? {}
       : bootstrapMedians(
           usable,
+          all,
           draw,
           config.replicates,
           Random.named(config.bootstrapSeed, 'held-out intervals'),

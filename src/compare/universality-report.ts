@@ -1,13 +1,20 @@
 import type { Tokenizer } from '../corpus/tokenizer.js'
 import { formatNumber } from '../progress/rate.js'
 import { type Block, renderReportPage } from '../report/report-page.js'
-import { decimals } from '../terminal/figures.js'
+import { decimals, percent } from '../terminal/figures.js'
 import type { Interval } from './bootstrap-medians.js'
 import type { ExamplePair } from './example-texts.js'
 import { renderExamplePairs } from './render-example-pairs.js'
 import { between, comparisonLabels, headlines, leftOut } from './render-universality.js'
+import { fewestColumns } from './summarise-universality.js'
 import { agreementFigure, densityFigure, distributionFigure } from './universality-figures.js'
-import type { Comparison, Difference, SimilaritySummary, Universality } from './universality-file.js'
+import type {
+  Comparison,
+  Difference,
+  Quartiles,
+  SimilaritySummary,
+  Universality,
+} from './universality-file.js'
 
 /** The HTML report of the `universality` stage. */
 export async function renderUniversalityReport(
@@ -39,8 +46,10 @@ export async function renderUniversalityReport(
         ]
       : [{ kind: 'text', text: `There is no logit-weight similarity: ${noLogitWeights}.` } as const]),
     { kind: 'text', text: reading },
+    ...(logitWeights ? [{ kind: 'text', text: readingLogits } as const] : []),
     { kind: 'heading', text: 'What universality depends on' },
     { kind: 'figures', figures: [await densityFigure(universality), ...(agreement ? [agreement] : [])] },
+    densityTable(universality),
     ...renderExamplePairs(examples, universality, tokenizer),
     { kind: 'heading', text: 'What was left out' },
     { kind: 'text', text: `${leftOut('A', a, text.minFires)}. ${leftOut('B', b, text.minFires)}.` },
@@ -58,6 +67,10 @@ export async function renderUniversalityReport(
 const reading =
   'Shuffled: the best of as many partners on text that does not match (or, for logit weights, with the vocabulary in another order); it is what chance reaches. ' +
   'Held out: the same pairs on documents that had no part in choosing them, with an interval over features and documents; the other intervals are over features.'
+
+const readingLogits =
+  'Logit weights are made of the few dimensions of the residual stream, and token frequencies shape all of them: the best of many directions is similar ' +
+  'by that alone. So the baseline to beat for logit weights are the neurons, not the shuffled vocabulary.'
 
 function warnings({ activation, text }: Universality): Block[] {
   const { features, neurons, shuffled } = activation
@@ -98,7 +111,7 @@ function rowOf(name: Comparison, summary: SimilaritySummary, withHeldOut: boolea
       ? ['', '']
       : [withInterval(heldOut.median, heldOut.interval), differenceOf(heldOut.below)]
   return [
-    comparisonLabels[name],
+    comparisonLabels[name].replaceAll(' ', '\u00a0'),
     formatNumber(compared),
     formatNumber(candidates),
     withInterval(median, interval),
@@ -108,9 +121,30 @@ function rowOf(name: Comparison, summary: SimilaritySummary, withHeldOut: boolea
   ]
 }
 
-/** "0.71 (0.69 to 0.73)" */
+/** "0.71 (0.69 to 0.73)", on one line */
 const withInterval = (value: number | null, interval: Interval | null): string =>
-  value === null ? '–' : `${decimals(value, 2)} (${between(interval)})`
+  value === null ? '–' : `${decimals(value, 2)} (${between(interval)})`.replaceAll(' ', '\u00a0')
 
 const differenceOf = (difference: Difference | null): string =>
   difference === null ? '' : withInterval(difference.value, difference.interval)
+
+function densityTable({ density }: Universality): Block {
+  const quartiles = (found: Quartiles | null): string =>
+    found === null ? '–' : withInterval(found[1], [found[0], found[2]])
+  const headings = [
+    'features',
+    'activation similarity, median (quartiles)',
+    'logit-weight similarity, median (quartiles)',
+  ]
+  return {
+    kind: 'table',
+    caption: `By density; – where there are fewer than ${fewestColumns} features`,
+    columns: [{ heading: 'fires on', align: 'left' }, ...headings.map((heading) => ({ heading }))],
+    rows: density.map(({ from, to, features, activation, logitWeights }) => [
+      `${percent(10 ** from, 3)} to ${percent(10 ** to, 3)} of tokens`,
+      formatNumber(features),
+      quartiles(activation),
+      quartiles(logitWeights),
+    ]),
+  }
+}

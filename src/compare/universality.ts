@@ -105,7 +105,8 @@ export async function measureUniversality(
   const chosen = await jointPass(
     {
       ...{ ...text, split: halves[0], minFires: config.minFires, topTokens },
-      ...{ pairs: comparisons.map((name) => ends[name]), partners: 1, shuffled: true },
+      ...{ pairs: comparisons.map((name) => ({ ...ends[name], shuffled: name === 'features' })) },
+      ...{ partners: 1, shuffled: false },
     },
     context,
   )

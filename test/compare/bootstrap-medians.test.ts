@@ -16,7 +16,7 @@ test('the interval of a median is as wide as theory says, and that of a differen
   const random = new Random(1)
   const normal = (n: number, mean: number) => Float64Array.from({ length: n }, () => mean + random.normal())
   const lists = { a: normal(1000, 2), b: normal(1000, 1) }
-  const { medians, differences } = bootstrapMedians(['a', 'b'], () => lists, 1000, random)
+  const { medians, differences } = bootstrapMedians(['a', 'b'], lists, () => lists, 1000, random)
   // the standard error of a median of n normal numbers is sqrt(pi / 2n)
   const width = 2 * 1.96 * Math.sqrt(Math.PI / 2000)
   const [low, high] = medians.a as [number, number]
@@ -36,9 +36,11 @@ test('values that are drawn anew widen the interval; a list without numbers has 
     const shift = draw.normal()
     return { a: list.map((x) => x + shift), b: Float64Array.of(Number.NaN) }
   }
-  const { medians } = bootstrapMedians(['a', 'b'], moved, 500, random)
+  const values = { a: list, b: new Float64Array(0) }
+  const { medians } = bootstrapMedians(['a', 'b'], values, moved, 500, random)
   const [low, high] = medians.a as [number, number]
   assert.ok(high - low > 3 && high - low < 5)
+  assert.ok(Math.abs((high + low) / 2 - (median(list) as number)) < 1e-12)
   assert.equal(medians.b, null)
 })
 
