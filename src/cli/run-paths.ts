@@ -16,6 +16,7 @@ export type Role =
   | 'case-studies'
   | 'explanations'
   | 'splitting'
+  | 'universality'
 
 /** `--features` says which features; so their directory has another name everywhere. */
 const flagNames: Partial<Record<Role, string>> = { features: 'feature-store' }
