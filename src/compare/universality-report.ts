@@ -6,7 +6,7 @@ import type { Interval } from './bootstrap-medians.js'
 import type { ExamplePair } from './example-texts.js'
 import { renderExamplePairs } from './render-example-pairs.js'
 import { between, comparisonLabels, headlines, leftOut } from './render-universality.js'
-import { fewestColumns } from './summarise-universality.js'
+import { fewestColumns } from './similarity-summaries.js'
 import { agreementFigure, densityFigure, distributionFigure } from './universality-figures.js'
 import type {
   Comparison,
