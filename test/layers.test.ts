@@ -30,10 +30,11 @@ const allowed: Record<string, readonly string[]> = {
   attribution: [...analysis, 'eval', 'features', 'interp'],
   probe: [...analysis, 'eval', 'features', 'interp'],
   export: [...analysis, 'eval', 'features', 'interp', 'explain'],
+  compare: [...analysis, 'eval', 'features', 'interp'],
   server: [...analysis, 'eval', 'features', 'interp', 'explain', 'steer', 'attribution', 'export'],
   cli: [
     ...[...analysis, 'eval', 'features', 'interp'],
-    ...['explain', 'steer', 'attribution', 'probe', 'export', 'server'],
+    ...['explain', 'steer', 'attribution', 'probe', 'export', 'server', 'compare'],
   ],
 }
 

@@ -3,6 +3,7 @@ import { addFlags } from '../config/flags.js'
 import { addActivations } from './activations.js'
 import { addAttribute } from './attribute.js'
 import { addCaseStudies } from './case-studies.js'
+import { addCompare } from './compare.js'
 import { addCorpus } from './corpus.js'
 import { addDemo } from './demo.js'
 import { addEval } from './eval.js'
@@ -39,7 +40,7 @@ export function createProgram(version: string, asJson = false): Command {
     addCaseStudies,
     addExplain,
   ]
-  const uses = [addServe, addSteer, addInfluence, addAttribute, addProbe, addExport]
+  const uses = [addServe, addSteer, addInfluence, addAttribute, addProbe, addCompare, addExport]
   for (const add of [...stages, ...uses]) add(program)
   return program
 }

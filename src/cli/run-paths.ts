@@ -15,6 +15,8 @@ export type Role =
   | 'ablation'
   | 'case-studies'
   | 'explanations'
+  | 'splitting'
+  | 'universality'
 
 /** `--features` says which features; so their directory has another name everywhere. */
 const flagNames: Partial<Record<Role, string>> = { features: 'feature-store' }

@@ -133,11 +133,14 @@ export const exampleColumns = {
 export const topGroup = -1
 
 /** One value per column. */
-export type Row<C extends Columns> = Record<keyof C, number | boolean | null | ArrayLike<number>>
+export type Row<C extends Columns> = Record<
+  keyof C,
+  number | string | boolean | null | ArrayLike<number | string>
+>
 
 /** Rows on their way into a Parquet file. */
 export interface TableWriter<C extends Columns> {
-  /** Adds a row; numeric arrays become lists. */
+  /** Adds a row; arrays become lists. */
   add(row: Row<C>): void
   /** Writes the file and gives everything back. */
   close(): Promise<void>

@@ -16,10 +16,6 @@ const blockRows = 1024
 
 /**
  * The k nearest of every decoder direction, itself left out. A row of zeros has cosine 0 with every other.
- *
- * No [n, n] matrix is held: unit directions encode themselves with a TopK activation, whose kernel keeps only the
- * largest products of a row. A bias of 2 makes every product positive, so that directions that point away are ranked too. What
- * is found is computed again in double precision, and ordered by that.
  * @param wDec [n, D]
  * @throws MonosemError interrupted
  */
@@ -30,29 +26,65 @@ export async function decoderNeighbours(
   context: StageContext = { progress: silentProgress },
 ): Promise<Neighbours> {
   const [n, d] = wDec.shape
-  const kept = Math.min(k, n - 1)
-  const found: Neighbours = {
-    k: kept,
-    rows: new Int32Array(n * kept),
-    cosines: new Float32Array(n * kept),
+  const rows = unitRows(await kernels.readF32(wDec), n, d)
+  return nearest(kernels, { from: rows, to: rows, d, k: Math.min(k, n - 1), itself: false }, context)
+}
+
+/**
+ * For every direction of one decoder, the k nearest of another.
+ * @param from [n, D]
+ * @param to [m, D]
+ * @throws MonosemError interrupted
+ */
+export async function decoderPartners(
+  kernels: Kernels,
+  from: Tensor,
+  to: Tensor,
+  k: number,
+  context: StageContext = { progress: silentProgress },
+): Promise<Neighbours> {
+  const [[n, d], [m]] = [from.shape, to.shape]
+  const rows = {
+    from: unitRows(await kernels.readF32(from), n, d),
+    to: unitRows(await kernels.readF32(to), m, d),
   }
-  if (kept < 1) return { k: 0, rows: new Int32Array(0), cosines: new Float32Array(0) }
-  const directions = unitRows(await kernels.readF32(wDec), n, d)
-  const search = createSearch(kernels, directions, n, d, kept + 1)
+  return nearest(kernels, { ...rows, d, k: Math.min(k, m), itself: true }, context)
+}
+
+/** Unit directions from [n, D] and to [m, D]; `itself`: whether the direction in the same row counts. */
+interface Search {
+  from: Float32Array
+  to: Float32Array
+  d: number
+  k: number
+  itself: boolean
+}
+
+/**
+ * No [n, m] matrix is held: unit directions encode one another with a TopK activation, whose kernel keeps only the
+ * largest products of a row. A bias of 2 makes every product positive, so that directions that point away are ranked too. What
+ * is found is computed again in double precision, and ordered by that.
+ */
+async function nearest(kernels: Kernels, search: Search, context: StageContext): Promise<Neighbours> {
+  const { from, d, k, itself } = search
+  const n = from.length / d
+  if (k < 1) return { k: 0, rows: new Int32Array(0), cosines: new Float32Array(0) }
+  const found: Neighbours = { k, rows: new Int32Array(n * k), cosines: new Float32Array(n * k) }
+  const encoder = createEncoder(kernels, search.to, d, itself ? k : k + 1)
   const task = context.progress.start('find nearest features', n, 'features')
   try {
     for (let first = 0; first < n; first += blockRows) {
       throwIfInterrupted(context.signal)
       const count = Math.min(blockRows, n - first)
-      const { rowOffsets, featureIds } = await search.nearest(first, count)
+      const { rowOffsets, featureIds } = await encoder.nearest(from.subarray(first * d, (first + count) * d))
       for (let i = 0; i < count; i++) {
         const candidates = featureIds.subarray(rowOffsets[i], rowOffsets[i + 1])
-        keepNearest(found, directions, d, first + i, candidates)
+        keepNearest(found, search, first + i, candidates)
       }
       task.update(first + count)
     }
   } finally {
-    search.free()
+    encoder.free()
   }
   task.end()
   return found
@@ -69,17 +101,22 @@ function unitRows(rows: Float32Array, n: number, d: number): Float32Array {
   return unit
 }
 
-/** The largest products of each row with all rows, by the TopK encoder. */
-function createSearch(kernels: Kernels, directions: Float32Array, n: number, d: number, k: number) {
-  const unit = kernels.tensor(directions, [n, d])
+/** The largest products of some directions with all of `to`, by the TopK encoder. */
+function createEncoder(kernels: Kernels, to: Float32Array, d: number, k: number) {
+  const n = to.length / d
+  const unit = kernels.tensor(to, [n, d])
   const bias = kernels.tensor(new Float32Array(n).fill(2), [n])
   const zeros = kernels.zeros([d])
   const params: SaeTensors = { wEnc: unit, bEnc: bias, wDec: unit, bDec: zeros }
   const packed = kernels.saePack(unit, 'fp32', null)
   const form = { activation: { kind: 'topk', k }, subtractDecoderBias: false } as const
   return {
-    nearest: (first: number, count: number) =>
-      kernels.saeEncode(params, kernels.rows(unit, first, count), form, packed),
+    nearest: (rows: Float32Array) => {
+      const x = kernels.tensor(rows, [rows.length / d, d])
+      const codes = kernels.saeEncode(params, x, form, packed)
+      kernels.free(x)
+      return codes
+    },
     free: () => {
       kernels.saeFreePacked(packed)
       for (const tensor of [unit, bias, zeros]) kernels.free(tensor)
@@ -89,15 +126,14 @@ function createSearch(kernels: Kernels, directions: Float32Array, n: number, d: 
 
 function keepNearest(
   found: Neighbours,
-  directions: Float32Array,
-  d: number,
+  { from, to, d, itself }: Search,
   row: number,
   candidates: Int32Array,
 ): void {
-  const own = directions.subarray(row * d, (row + 1) * d)
+  const own = from.subarray(row * d, (row + 1) * d)
   const nearest = Array.from(candidates)
-    .filter((other) => other !== row)
-    .map((other) => ({ other, cosine: dot(own, directions.subarray(other * d, (other + 1) * d)) }))
+    .filter((other) => itself || other !== row)
+    .map((other) => ({ other, cosine: dot(own, to.subarray(other * d, (other + 1) * d)) }))
     .sort((a, b) => b.cosine - a.cosine || a.other - b.other)
   for (let i = 0; i < found.k; i++) {
     found.rows[row * found.k + i] = nearest[i].other

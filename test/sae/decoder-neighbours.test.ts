@@ -4,7 +4,7 @@ import { loadKernels } from '../../src/kernels/load.js'
 import { createReferenceKernels } from '../../src/kernels/reference.js'
 import { silentProgress } from '../../src/progress/progress.js'
 import { Random } from '../../src/random/random.js'
-import { decoderNeighbours } from '../../src/sae/decoder-neighbours.js'
+import { decoderNeighbours, decoderPartners } from '../../src/sae/decoder-neighbours.js'
 
 const native = await loadKernels({ threads: 2 })
 
@@ -47,6 +47,27 @@ test('the k nearest of every decoder row are those of a search over all pairs, w
       assert.ok(Math.abs(found.cosines[i * k + j] - best) < 1e-6)
       assert.ok(Math.abs(cosine(directions[i], directions[row]) - best) < 1e-6)
     }
+})
+
+test('the partners of rows in another decoder are those of a search over all pairs, the row of the same number included', async () => {
+  const [from, to] = [directions.slice(0, 40), directions.slice(20, 60)]
+  for (const kernels of [native, createReferenceKernels()]) {
+    const found = await decoderPartners(
+      kernels,
+      kernels.tensor(flat(from), [40, d]),
+      kernels.tensor(flat(to), [40, d]),
+      3,
+    )
+    from.forEach((row, i) => {
+      const cosines = to.map((other) => cosine(row, other)).sort((a, b) => b - a)
+      for (let j = 0; j < 3; j++) {
+        assert.ok(Math.abs(found.cosines[i * 3 + j] - cosines[j]) < 1e-6)
+        assert.ok(Math.abs(cosine(row, to[found.rows[i * 3 + j]]) - cosines[j]) < 1e-6)
+      }
+    })
+  }
+  const one = native.tensor(flat(directions.slice(0, 1)), [1, d])
+  assert.equal((await decoderPartners(native, one, one, 3)).cosines.length, 1)
 })
 
 test('opposite, equal and zero rows have the neighbours that their cosines say', async () => {
