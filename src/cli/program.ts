@@ -13,6 +13,7 @@ import { globalSchema } from './global-options.js'
 import { addModel } from './model.js'
 import { addProbe } from './probe.js'
 import { addSae } from './sae.js'
+import { addScaling } from './scaling.js'
 import { addServe } from './serve.js'
 import { addInfluence, addSteer } from './steer.js'
 
@@ -39,7 +40,7 @@ export function createProgram(version: string, asJson = false): Command {
     addCaseStudies,
     addExplain,
   ]
-  const uses = [addServe, addSteer, addInfluence, addAttribute, addProbe, addExport]
+  const uses = [addScaling, addServe, addSteer, addInfluence, addAttribute, addProbe, addExport]
   for (const add of [...stages, ...uses]) add(program)
   return program
 }

@@ -1,0 +1,132 @@
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { openActivations } from '../activations/activation-store.js'
+import { addFlags, readFlags } from '../config/flags.js'
+import { MonosemError } from '../errors/monosem-error.js'
+import type { Kernels } from '../kernels/kernels.js'
+import { openModelAndCorpus } from '../model/model-corpus.js'
+import { freeTransformer } from '../model/transformer.js'
+import { saeConfigSchema } from '../sae/sae-config.js'
+import { type HeldOut, heldOutFromStore, heldOutFromText } from '../scaling/held-out.js'
+import { planJobs } from '../scaling/plan-jobs.js'
+import { type JobStatus, runJobs } from '../scaling/run-jobs.js'
+import { type ScalingConfig, scalingConfigSchema } from '../scaling/scaling-config.js'
+import { addCommand } from './command.js'
+import { addPaths } from './run-paths.js'
+import {
+  addActivationsPath,
+  defaultsFor,
+  openSaeSource,
+  readSaeInputs,
+  type SaeInputs,
+} from './sae-source.js'
+import type { Outcome, Session } from './session.js'
+
+/** `monosem scaling run`, `fit` and `cost` */
+export function addScaling(program: Command): void {
+  const scaling = program
+    .command('scaling')
+    .description(
+      'scaling laws: how the loss falls with compute, size and length of training, and what a run will need',
+    )
+  addRun(scaling)
+}
+
+function addRun(scaling: Command): void {
+  const run = addCommand(
+    scaling,
+    'run',
+    {
+      description:
+        'Train autoencoders of several sizes and lengths, each from start to end, and measure their losses on held-out text. Started again, it goes on; ' +
+        'several processes may work on one directory.',
+      example:
+        'monosem scaling run --run runs/demo --features 128 256 512 1024 2048 --budgets 5e11 1e12 2e12 4e12 8e12',
+    },
+    runSweep,
+  )
+  addActivationsPath(addPaths(run, ['corpus', 'model']))
+    .option(
+      '--held-out <dir>',
+      'directory of stored activations of other text, to measure on; needed with --activations (else validation text is read)',
+    )
+    .option('--out <dir>', 'directory of the jobs, one directory for each (default: <run>/scaling-jobs)')
+  addFlags(run, scalingConfigSchema)
+}
+
+async function runSweep(session: Session, command: Command): Promise<Outcome> {
+  const inputs = readSaeInputs(command)
+  const config = readFlags(command, scalingConfigSchema, await defaultsFor(inputs))
+  const out = jobsDirectory(command, 'out')
+  const kernels = await session.kernels()
+  const source = await openSaeSource(kernels, saeOptions(config), inputs)
+  const plan = planJobs(config, source.d)
+  const heldOut = await openHeldOut(kernels, config, inputs, command.getOptionValue('heldOut'))
+  const paths = { source, out, inputs, heldOut: heldOut.activations, heldOutInputs: heldOut.inputs }
+  const status = await runJobs(plan, paths, config.together, { ...session.context, kernels })
+  const count = (wanted: JobStatus): number => status.filter((found) => found === wanted).length
+  const counts = {
+    done: count('done') + count('was there'),
+    failed: count('failed'),
+    inOtherProcesses: count('in another process'),
+  }
+  const jobs = plan.jobs.map(({ sae, ...job }, i) => ({ ...job, status: status[i] }))
+  return {
+    json: { directory: out, ...counts, jobs, leftOut: plan.leftOut },
+    text: [
+      `${out}: ${counts.done} of ${jobs.length} jobs are done, ${counts.failed} failed, ${counts.inOtherProcesses} are in another process`,
+      ...plan.leftOut.map((what) => `left out: ${what}`),
+    ].join('\n'),
+  }
+}
+
+/** The directory of jobs, from its own flag or from the run's. */
+function jobsDirectory(command: Command, flag: 'out' | 'jobs'): string {
+  const run: string | undefined = command.getOptionValue('run')
+  const directory: string | undefined = command.getOptionValue(flag) ?? (run && join(run, 'scaling-jobs'))
+  if (directory === undefined)
+    throw new MonosemError('config', `--${flag}: expected a directory, got nothing`, {
+      hint: `pass --${flag} DIR, or --run DIR for DIR/scaling-jobs`,
+    })
+  return directory
+}
+
+/** What decides which activations come, for `openSaeSource`. */
+function saeOptions({ hookName, streamSeed = 0, bufferTokens, activationDtype, modelBatch }: ScalingConfig) {
+  return saeConfigSchema.parse({ hookName, streamSeed, bufferTokens, activationDtype, modelBatch })
+}
+
+/** Activations that are not trained on, and the finished directories that they come from. */
+async function openHeldOut(
+  kernels: Kernels,
+  { hookName, heldOutTokens: tokens }: ScalingConfig,
+  inputs: SaeInputs,
+  directory: string | undefined,
+): Promise<{ activations: HeldOut; inputs: Record<string, string> }> {
+  if (directory !== undefined) {
+    const store = await openActivations(directory)
+    await requireOther(store.directory, inputs)
+    return {
+      activations: await heldOutFromStore(kernels, store, { hookName, tokens }),
+      inputs: { heldOut: directory },
+    }
+  }
+  if ('activations' in inputs)
+    throw new MonosemError('config', '--held-out: expected a directory of activations, got nothing', {
+      hint: 'harvest some of other text: monosem activations harvest --split validation',
+    })
+  const { model, corpus } = await openModelAndCorpus(kernels, inputs)
+  try {
+    return { activations: await heldOutFromText(kernels, { model, corpus }, { hookName, tokens }), inputs }
+  } finally {
+    freeTransformer(model)
+  }
+}
+
+/** @throws MonosemError config: what is held out is what is trained on */
+async function requireOther(heldOut: string, inputs: SaeInputs): Promise<void> {
+  if (!('activations' in inputs) || (await openActivations(inputs.activations)).directory !== heldOut) return
+  throw new MonosemError('config', '--held-out: expected other activations than those of --activations', {
+    hint: 'harvest some of other text: monosem activations harvest --split validation',
+  })
+}
