@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { openActivations } from '../activations/activation-store.js'
 import { addFlags, readFlags } from '../config/flags.js'
@@ -7,11 +7,16 @@ import type { Kernels } from '../kernels/kernels.js'
 import { openModelAndCorpus } from '../model/model-corpus.js'
 import { freeTransformer } from '../model/transformer.js'
 import { saeConfigSchema } from '../sae/sae-config.js'
+import { scalingFitConfigSchema } from '../scaling/fit-config.js'
+import { readScalingReport, runScalingStage } from '../scaling/fit-stage.js'
 import { type HeldOut, heldOutFromStore, heldOutFromText } from '../scaling/held-out.js'
 import { planJobs } from '../scaling/plan-jobs.js'
+import { renderScaling } from '../scaling/render-scaling.js'
 import { type JobStatus, runJobs } from '../scaling/run-jobs.js'
 import { type ScalingConfig, scalingConfigSchema } from '../scaling/scaling-config.js'
+import type { Json } from '../storage/stage.js'
 import { addCommand } from './command.js'
+import { madeOrReused } from './outcome.js'
 import { addPaths } from './run-paths.js'
 import {
   addActivationsPath,
@@ -30,6 +35,7 @@ export function addScaling(program: Command): void {
       'scaling laws: how the loss falls with compute, size and length of training, and what a run will need',
     )
   addRun(scaling)
+  addFit(scaling)
 }
 
 function addRun(scaling: Command): void {
@@ -78,6 +84,33 @@ async function runSweep(session: Session, command: Command): Promise<Outcome> {
       ...plan.leftOut.map((what) => `left out: ${what}`),
     ].join('\n'),
   }
+}
+
+function addFit(scaling: Command): void {
+  const fit = addCommand(
+    scaling,
+    'fit',
+    {
+      description:
+        'Fit the laws of the finished jobs of `monosem scaling run`: loss, best size and best steps against compute, with 95% intervals.',
+      example: 'monosem scaling fit --run runs/demo',
+    },
+    async (_session, command) => {
+      const jobs = jobsDirectory(command, 'jobs')
+      const run: string | undefined = command.getOptionValue('run')
+      const out: string = command.getOptionValue('out') ?? join(run ?? dirname(jobs), 'scaling')
+      const result = await runScalingStage(readFlags(command, scalingFitConfigSchema), { jobs, out })
+      const report = await readScalingReport(result.directory)
+      return {
+        json: { ...result, ...(report as unknown as Record<string, Json>) },
+        text: `${madeOrReused(result)}\n\n${renderScaling(report)}`,
+      }
+    },
+  )
+    .option('--run <dir>', 'run directory: stands for <dir>/scaling-jobs and <dir>/scaling')
+    .option('--jobs <dir>', 'directory that `monosem scaling run` wrote (default: <run>/scaling-jobs)')
+    .option('--out <dir>', 'directory to write (default: <run>/scaling)')
+  addFlags(fit, scalingFitConfigSchema)
 }
 
 /** The directory of jobs, from its own flag or from the run's. */

@@ -1,0 +1,142 @@
+import type * as PlotModule from '@observablehq/plot'
+import { type Plot, plot } from '../report/plot.js'
+import type { Figure } from '../report/report-page.js'
+import { formatCount, formatFlop } from './figures.js'
+import type { Fitted, FittedLogLine, SparsityLaws } from './fit-laws.js'
+import { byBudget } from './frontier.js'
+import { logLineAt, powerLawAt } from './power-law.js'
+
+type Marks = PlotModule.Markish[]
+
+/** Light to dark, for what has an order: sizes, budgets, lengths. */
+const ordered = { type: 'ordinal', scheme: 'viridis', legend: true } as const
+const logarithmic = (label: string, tickFormat: (value: number) => string = formatCount) =>
+  ({ type: 'log', label, tickFormat, ticks: 6, grid: true }) as const
+
+/** Points of a curve at evenly spaced logarithms. */
+function curve(at: (x: number) => number, from: number, to: number): { x: number; y: number }[] {
+  const steps = 60
+  return Array.from({ length: steps + 1 }, (_, i) => {
+    const x = from * (to / from) ** (i / steps)
+    return { x, y: at(x) }
+  })
+}
+
+/** A fitted curve: drawn through over what was measured, dashed beyond. */
+function fittedCurve(P: Plot, at: (x: number) => number, xs: readonly number[], end: number): Marks {
+  const [from, to] = [Math.min(...xs), Math.max(...xs)]
+  const options = { x: 'x', y: 'y', stroke: 'currentColor', strokeWidth: 1.5 }
+  return [
+    P.line(curve(at, from, to), options),
+    P.line(curve(at, to, end), { ...options, strokeDasharray: '5 4' }),
+  ]
+}
+
+/** Loss against compute: every job, the frontier and its law. */
+export async function lossOfCompute({ points, frontier, lossOfCompute: law }: SparsityLaws): Promise<Figure> {
+  const { fit } = law
+  const xs = frontier.filter((point) => point.optimalFeatures !== null).map(({ compute }) => compute)
+  const html = await plot((P) => ({
+    ariaLabel: 'held-out loss against training compute, one line for each size',
+    x: logarithmic('training compute, FLOP', formatFlop),
+    y: { ...logarithmic('held-out loss', (value) => String(Number(value.toPrecision(2)))), ticks: 5 },
+    color: { ...ordered, label: 'features', tickFormat: formatCount },
+    marks: [
+      P.line(points, { x: 'compute', y: 'loss', stroke: 'features', strokeOpacity: 0.6 }),
+      P.dot(points, { x: 'compute', y: 'loss', fill: 'features', r: 3 }),
+      P.dot(frontier, { x: 'compute', y: (point) => point.best.loss, r: 6, stroke: 'currentColor' }),
+      ...(fit ? fittedCurve(P, (x) => powerLawAt(fit, x), xs, 10 * Math.max(...xs)) : []),
+      ...(fit && fit.irreducible > 0
+        ? [P.ruleY([fit.irreducible], { stroke: 'currentColor', strokeDasharray: '1 4' })]
+        : []),
+    ],
+  }))
+  const drawn = fit
+    ? 'The line is the fitted law; dashed, it is extrapolated by a factor of 10. The dotted line is its irreducible term.'
+    : `No law is drawn: ${law.reason}.`
+  return {
+    html,
+    caption: `Each point is one training from start to end. Rings: the best of each compute budget. ${drawn}`,
+  }
+}
+
+/** Loss against size, one line for each budget. */
+export async function lossOfSize({ points, frontier }: SparsityLaws): Promise<Figure> {
+  const rows = byBudget(points).flatMap((budget) =>
+    budget.map((point) => ({ ...point, budget: budget[0].compute })),
+  )
+  const optima = frontier.flatMap(({ optimalFeatures, best }) =>
+    optimalFeatures === null ? [] : [{ features: optimalFeatures, loss: best.loss }],
+  )
+  const html = await plot((P) => ({
+    ariaLabel: 'held-out loss against the number of features, one line for each compute budget',
+    x: logarithmic('features'),
+    y: { ...logarithmic('held-out loss', (value) => String(Number(value.toPrecision(2)))), ticks: 5 },
+    color: { ...ordered, label: 'compute, FLOP', tickFormat: formatFlop },
+    marks: [
+      P.line(rows, { x: 'features', y: 'loss', stroke: 'budget' }),
+      P.dot(rows, { x: 'features', y: 'loss', fill: 'budget', r: 3 }),
+      P.tickX(optima, { x: 'features', y: 'loss', stroke: 'currentColor', strokeWidth: 0 }),
+      P.dot(optima, { x: 'features', y: 'loss', symbol: 'times', stroke: 'currentColor', r: 5 }),
+    ],
+  }))
+  return {
+    html,
+    caption:
+      'At equal compute, a larger dictionary is trained for fewer steps. Crosses: the best size of each budget, where a parabola through the sizes around it is lowest.',
+  }
+}
+
+/** Loss against steps, one line for each size. */
+export async function lossOfSteps({ points, bySize }: SparsityLaws): Promise<Figure> {
+  const html = await plot((P) => ({
+    ariaLabel: 'held-out loss against training steps, one line for each size',
+    x: logarithmic('training steps'),
+    y: { ...logarithmic('held-out loss', (value) => String(Number(value.toPrecision(2)))), ticks: 5 },
+    color: { ...ordered, label: 'features', tickFormat: formatCount },
+    marks: [
+      P.line(points, { x: 'steps', y: 'loss', stroke: 'features', z: 'features' }),
+      P.dot(points, { x: 'steps', y: 'loss', fill: 'features', r: 3 }),
+    ],
+  }))
+  const converged = bySize.filter((size) => size.converged).length
+  return {
+    html,
+    caption: `What a size gains from longer training. ${converged} of ${bySize.length} sizes have converged by the criterion of the fit.`,
+  }
+}
+
+/** The best size, or the best number of steps, against compute. */
+export async function optimum(laws: SparsityLaws, what: 'features' | 'steps'): Promise<Figure> {
+  const law: Fitted<FittedLogLine> = what === 'features' ? laws.featuresOfCompute : laws.stepsOfCompute
+  const found = laws.frontier.flatMap(({ compute, optimalFeatures, optimalSteps }) =>
+    optimalFeatures === null || optimalSteps === null
+      ? []
+      : [{ compute, value: what === 'features' ? optimalFeatures : optimalSteps }],
+  )
+  const { fit } = law
+  const xs = found.map(({ compute }) => compute)
+  const band = law.fit === null ? [] : law.extrapolated.slice(0, 1)
+  const html = await plot((P) => ({
+    ariaLabel: `best number of ${what} against training compute`,
+    x: logarithmic('training compute, FLOP', formatFlop),
+    y: logarithmic(what === 'features' ? 'best number of features' : 'best number of steps'),
+    marks: [
+      P.dot(found, { x: 'compute', y: 'value', fill: 'currentColor', r: 4 }),
+      ...(fit ? fittedCurve(P, (x) => logLineAt(fit, x), xs, 10 * Math.max(...xs)) : []),
+      P.ruleX(band, {
+        x: 'x',
+        y1: (place) => place.interval[0],
+        y2: (place) => place.interval[1],
+        strokeWidth: 3,
+        strokeOpacity: 0.4,
+      }),
+    ],
+  }))
+  return {
+    html,
+    caption: fit
+      ? `Dashed: extrapolated by a factor of 10, with its 95% interval at the end.`
+      : `No law is drawn: ${law.reason}.`,
+  }
+}
