@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { openActivations } from '../activations/activation-store.js'
@@ -7,10 +8,13 @@ import type { Kernels } from '../kernels/kernels.js'
 import { openModelAndCorpus } from '../model/model-corpus.js'
 import { freeTransformer } from '../model/transformer.js'
 import { saeConfigSchema } from '../sae/sae-config.js'
+import { costConfigSchema } from '../scaling/cost-config.js'
+import { estimateCost } from '../scaling/estimate-cost.js'
 import { scalingFitConfigSchema } from '../scaling/fit-config.js'
 import { readScalingReport, runScalingStage } from '../scaling/fit-stage.js'
 import { type HeldOut, heldOutFromStore, heldOutFromText } from '../scaling/held-out.js'
 import { planJobs } from '../scaling/plan-jobs.js'
+import { renderCost } from '../scaling/render-cost.js'
 import { renderScaling } from '../scaling/render-scaling.js'
 import { type JobStatus, runJobs } from '../scaling/run-jobs.js'
 import { type ScalingConfig, scalingConfigSchema } from '../scaling/scaling-config.js'
@@ -36,6 +40,7 @@ export function addScaling(program: Command): void {
     )
   addRun(scaling)
   addFit(scaling)
+  addCost(scaling)
 }
 
 function addRun(scaling: Command): void {
@@ -111,6 +116,26 @@ function addFit(scaling: Command): void {
     .option('--jobs <dir>', 'directory that `monosem scaling run` wrote (default: <run>/scaling-jobs)')
     .option('--out <dir>', 'directory to write (default: <run>/scaling)')
   addFlags(fit, scalingFitConfigSchema)
+}
+
+function addCost(scaling: Command): void {
+  const cost = addCommand(
+    scaling,
+    'cost',
+    {
+      description:
+        'Say what a training will need before it begins: hours on this machine, from a few steps that are timed, memory, disk, and over how many ranks ' +
+        'it would split.',
+      example: 'monosem scaling cost --features 1M 4M 34M --d 4096 --tokens 8B',
+    },
+    async (session, command) => {
+      const config = readFlags(command, costConfigSchema)
+      const rankBytes = config.rankGib === undefined ? totalmem() : config.rankGib * 2 ** 30
+      const estimate = await estimateCost(await session.kernels(), config, rankBytes)
+      return { json: estimate as unknown as Json, text: renderCost(estimate) }
+    },
+  )
+  addFlags(cost, costConfigSchema)
 }
 
 /** The directory of jobs, from its own flag or from the run's. */

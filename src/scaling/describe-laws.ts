@@ -126,8 +126,8 @@ export const sparsityName = (
 export const lossName = ({ architecture }: Pick<ScalingReport, 'architecture'>): string =>
   byCount.has(architecture) ? 'normalised squared error' : 'squared error and penalty, over the variance'
 
-/** What the reader must know first: jobs that failed, that are missing, that were left out. */
-export function warningsOf({ failures, missing, leftOut, laws }: ScalingReport): string[] {
+/** What the reader must know first: jobs that failed or are missing, optima that are not known. */
+export function warningsOf({ failures, missing, laws }: ScalingReport): string[] {
   const warnings: string[] = []
   if (failures.length > 0)
     warnings.push(
@@ -137,7 +137,6 @@ export function warningsOf({ failures, missing, leftOut, laws }: ScalingReport):
     warnings.push(
       `${missing.length} planned job${missing.length > 1 ? 's are' : ' is'} not finished: ${missing.join(', ')}`,
     )
-  if (leftOut.length > 0) warnings.push(`Left out of the plan: ${leftOut.join('; ')}`)
   const ends = laws.flatMap(({ frontier }) => frontier.filter((point) => point.optimalFeatures === null))
   if (ends.length > 0)
     warnings.push(

@@ -83,9 +83,7 @@ export function fitLaws(
   const budgets = byBudget(points).filter((budget) => budget.length > 1)
   const frontier = budgets.map(frontierPoint)
   const inside = frontier.filter(({ optimalFeatures }) => optimalFeatures !== null)
-  const count =
-    `${inside.length} compute ${inside.length === 1 ? 'budget has its best size' : 'budgets have their best size'} inside the sizes ` +
-    `that were trained (of ${frontier.length} with two sizes or more)`
+  const count = `${inside.length} of ${frontier.length} compute budgets have a known optimum`
   const random = (name: string) => Random.named(seed, `scaling ${sparsity} ${name}`)
   const ofCompute = (value: (point: FrontierPoint) => number): Point[] =>
     inside.map((point) => ({ x: point.compute, y: value(point) }))

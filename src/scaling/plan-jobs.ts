@@ -47,29 +47,35 @@ export function planJobs(config: ScalingConfig, d: number): ScalingPlan {
     )
   const jobs = new Map<string, ScalingJob>()
   const leftOut: string[] = []
-  for (const features of config.features)
-    for (const steps of stepsOf(config, features, d)) {
-      if (steps < config.minimumSteps) {
-        leftOut.push(`${features} features: ${steps} steps are fewer than ${config.minimumSteps}`)
+  for (const features of config.features) {
+    const lengths = stepsOf(config, features, d)
+    const { minimumSteps, maximumSteps = Infinity } = config
+    const short = lengths.filter((steps) => steps < minimumSteps)
+    const long = lengths.filter((steps) => steps > maximumSteps)
+    if (short.length > 0)
+      leftOut.push(`${features} features for ${short.join(', ')} steps (< ${minimumSteps})`)
+    if (long.length > 0) leftOut.push(`${features} features for ${long.join(', ')} steps (> ${maximumSteps})`)
+    for (const sparsity of config.sparsities ?? [defaultSparsity(config, d)]) {
+      if (byCount.has(config.architecture) && sparsity > features) {
+        leftOut.push(`${features} features with k = ${sparsity}`)
         continue
       }
-      for (const sparsity of config.sparsities ?? [defaultSparsity(config, d)]) {
-        if (byCount.has(config.architecture) && sparsity > features) {
-          leftOut.push(`${features} features: fewer than k = ${sparsity}`)
-          continue
-        }
+      for (const steps of lengths.filter((n) => n >= minimumSteps && n <= maximumSteps))
         for (const seed of config.seeds) {
           const job = jobOf(config, { features, steps, sparsity, seed }, d)
           jobs.set(job.name, job)
         }
-      }
     }
+  }
   if (jobs.size === 0)
-    throw new MonosemError('config', `scaling: nothing is left to train: ${leftOut[0]}`, {
-      hint: 'raise --budgets or --steps, or lower --batch-size',
-    })
-  const sorted = [...jobs.values()].sort((a, b) => a.steps - b.steps || a.features - b.features)
-  return { jobs: sorted, leftOut: [...new Set(leftOut)] }
+    throw new MonosemError(
+      'config',
+      `scaling: nothing is left to train: left out are ${leftOut.join('; ')}`,
+      {
+        hint: 'raise --budgets or --steps, or lower --batch-size',
+      },
+    )
+  return { jobs: [...jobs.values()].sort((a, b) => a.steps - b.steps || a.features - b.features), leftOut }
 }
 
 function stepsOf({ budgets, steps, batchSize }: ScalingConfig, features: number, d: number): number[] {

@@ -42,7 +42,7 @@ async function lawBlocks(report: ScalingReport, laws: SparsityLaws): Promise<Blo
       rows: frontierRows(laws),
     },
     { kind: 'heading', text: `${sparsityName(report, laws.sparsity)}: the laws` },
-    lawTable(laws),
+    ...lawTables(laws),
     ...(extrapolated.length > 0
       ? [
           {
@@ -60,8 +60,11 @@ async function lawBlocks(report: ScalingReport, laws: SparsityLaws): Promise<Blo
   ]
 }
 
-function lawTable(laws: SparsityLaws): Block {
-  return {
+/** The laws that were fitted, and why others were not. */
+function lawTables(laws: SparsityLaws): Block[] {
+  const rows = describeLaws(laws)
+  const fitted = rows.filter(({ reason }) => reason === null)
+  const table: Block = {
     kind: 'table',
     caption:
       'Least squares of relative differences, with 95% intervals from a residual bootstrap. Compute is proportional to size times steps, so the exponents of best size and best steps add up to 1.',
@@ -72,19 +75,25 @@ function lawTable(laws: SparsityLaws): Block {
       { heading: '95% interval' },
       { heading: 'irreducible loss L∞' },
       { heading: '95% interval' },
-      { heading: 'error, root mean square' },
-      { heading: '', align: 'left' },
+      { heading: 'error (rms)' },
     ],
-    rows: describeLaws(laws).map((row) => [
+    rows: fitted.map((row) => [
       ...[row.name, row.formula, row.exponent, row.exponentInterval],
-      ...[row.irreducible, row.irreducibleInterval, row.error, row.reason ?? ''],
+      ...[row.irreducible, row.irreducibleInterval, row.error],
     ]),
   }
+  const missing: Block[] = rows.flatMap(({ name, reason }) =>
+    reason === null ? [] : [{ kind: 'warning' as const, text: `No law for the ${name}. ${reason}.` }],
+  )
+  return fitted.length > 0 ? [table, ...missing] : missing
 }
 
 function jobBlocks(report: ScalingReport): Block[] {
   return [
     { kind: 'heading', text: 'Every job' },
+    ...(report.leftOut.length > 0
+      ? [{ kind: 'text' as const, text: `Left out of the plan: ${report.leftOut.join('; ')}.` }]
+      : []),
     {
       kind: 'table',
       columns: [

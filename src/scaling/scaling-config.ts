@@ -89,6 +89,12 @@ export const scalingConfigSchema = saeConfigSchema.omit(chosenBySweep).extend({
     .min(20)
     .default(50)
     .describe('budgets that leave a size fewer steps are left out for it'),
+  maximumSteps: z
+    .number()
+    .int()
+    .positive()
+    .optional()
+    .describe('budgets that leave a size more steps are left out for it (default: no limit)'),
   heldOutTokens: z
     .number()
     .int()

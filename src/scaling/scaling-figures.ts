@@ -1,17 +1,57 @@
 import type * as PlotModule from '@observablehq/plot'
 import { type Plot, plot } from '../report/plot.js'
 import type { Figure } from '../report/report-page.js'
-import { formatCount, formatFlop } from './figures.js'
+import { formatCount, formatFit, formatFlop } from './figures.js'
 import type { Fitted, FittedLogLine, SparsityLaws } from './fit-laws.js'
 import { byBudget } from './frontier.js'
 import { logLineAt, powerLawAt } from './power-law.js'
 
 type Marks = PlotModule.Markish[]
 
-/** Light to dark, for what has an order: sizes, budgets, lengths. */
-const ordered = { type: 'ordinal', scheme: 'viridis', legend: true } as const
-const logarithmic = (label: string, tickFormat: (value: number) => string = formatCount) =>
-  ({ type: 'log', label, tickFormat, ticks: 6, grid: true }) as const
+/** From few to many, on light and on dark. */
+const spectrum = ['#c99700', '#d55e00', '#b04f86', '#4a72d8']
+
+/** Colours for what has an order: sizes and budgets. */
+function ordered(values: readonly number[], label: string, tickFormat: (value: number) => string) {
+  const domain = [...new Set(values)].sort((a, b) => a - b)
+  const range = domain.map((_, i) => mixed((i / Math.max(1, domain.length - 1)) * (spectrum.length - 1)))
+  return { type: 'ordinal', domain, range, label, tickFormat, legend: true } as const
+}
+
+/** The colour at a place of the spectrum. */
+function mixed(place: number): string {
+  const i = Math.min(spectrum.length - 2, Math.floor(place))
+  const channel = (colour: string, at: number): number => Number.parseInt(colour.slice(at, at + 2), 16)
+  const parts = [1, 3, 5].map((at) => {
+    const [from, to] = [channel(spectrum[i], at), channel(spectrum[i + 1], at)]
+    return Math.round(from + (place - i) * (to - from))
+  })
+  return `rgb(${parts.join(' ')})`
+}
+
+/** A logarithmic axis with labels at round numbers. */
+function logarithmic(
+  label: string,
+  values: readonly number[],
+  format: (value: number) => string = formatCount,
+) {
+  const [from, to] = [Math.min(...values), Math.max(...values)]
+  const mantissas = to / from > 30 ? [1] : to / from > 8 ? [1, 3] : [1, 1.5, 2, 3, 4, 5, 6, 8]
+  const ticks: number[] = []
+  for (let power = Math.floor(Math.log10(from)); power <= Math.log10(to); power++)
+    for (const mantissa of mantissas) {
+      const tick = Number(`${mantissa}e${power}`)
+      if (tick >= from && tick <= to) ticks.push(tick)
+    }
+  return { type: 'log', label, ticks, tickFormat: format, grid: true } as const
+}
+
+const lossAxis = (points: readonly { loss: number }[], law: SparsityLaws['lossOfCompute'] | null = null) => {
+  const losses = points.map(({ loss }) => loss)
+  if (law?.fit)
+    losses.push(law.extrapolated[0].value, ...(law.fit.irreducible > 0 ? [law.fit.irreducible] : []))
+  return logarithmic('held-out loss', losses, formatFit)
+}
 
 /** Points of a curve at evenly spaced logarithms. */
 function curve(at: (x: number) => number, from: number, to: number): { x: number; y: number }[] {
@@ -36,16 +76,25 @@ function fittedCurve(P: Plot, at: (x: number) => number, xs: readonly number[], 
 export async function lossOfCompute({ points, frontier, lossOfCompute: law }: SparsityLaws): Promise<Figure> {
   const { fit } = law
   const xs = frontier.filter((point) => point.optimalFeatures !== null).map(({ compute }) => compute)
+  const end = 10 * Math.max(...xs)
   const html = await plot((P) => ({
     ariaLabel: 'held-out loss against training compute, one line for each size',
-    x: logarithmic('training compute, FLOP', formatFlop),
-    y: { ...logarithmic('held-out loss', (value) => String(Number(value.toPrecision(2)))), ticks: 5 },
-    color: { ...ordered, label: 'features', tickFormat: formatCount },
+    x: logarithmic(
+      'training compute, FLOP',
+      [...points.map(({ compute }) => compute), ...(fit ? [end] : [])],
+      formatFlop,
+    ),
+    y: lossAxis(points, law),
+    color: ordered(
+      points.map(({ features }) => features),
+      'features',
+      formatCount,
+    ),
     marks: [
       P.line(points, { x: 'compute', y: 'loss', stroke: 'features', strokeOpacity: 0.6 }),
       P.dot(points, { x: 'compute', y: 'loss', fill: 'features', r: 3 }),
       P.dot(frontier, { x: 'compute', y: (point) => point.best.loss, r: 6, stroke: 'currentColor' }),
-      ...(fit ? fittedCurve(P, (x) => powerLawAt(fit, x), xs, 10 * Math.max(...xs)) : []),
+      ...(fit ? fittedCurve(P, (x) => powerLawAt(fit, x), xs, end) : []),
       ...(fit && fit.irreducible > 0
         ? [P.ruleY([fit.irreducible], { stroke: 'currentColor', strokeDasharray: '1 4' })]
         : []),
@@ -56,7 +105,7 @@ export async function lossOfCompute({ points, frontier, lossOfCompute: law }: Sp
     : `No law is drawn: ${law.reason}.`
   return {
     html,
-    caption: `Each point is one training from start to end. Rings: the best of each compute budget. ${drawn}`,
+    caption: `Each point is one training from start to end; colours are numbers of features. Rings: the best of each compute budget. ${drawn}`,
   }
 }
 
@@ -65,25 +114,29 @@ export async function lossOfSize({ points, frontier }: SparsityLaws): Promise<Fi
   const rows = byBudget(points).flatMap((budget) =>
     budget.map((point) => ({ ...point, budget: budget[0].compute })),
   )
+  const sizes = [...new Set(points.map(({ features }) => features))].sort((a, b) => a - b)
   const optima = frontier.flatMap(({ optimalFeatures, best }) =>
     optimalFeatures === null ? [] : [{ features: optimalFeatures, loss: best.loss }],
   )
   const html = await plot((P) => ({
     ariaLabel: 'held-out loss against the number of features, one line for each compute budget',
-    x: logarithmic('features'),
-    y: { ...logarithmic('held-out loss', (value) => String(Number(value.toPrecision(2)))), ticks: 5 },
-    color: { ...ordered, label: 'compute, FLOP', tickFormat: formatFlop },
+    x: { ...logarithmic('features', sizes), ticks: sizes, tickFormat: String },
+    y: lossAxis(points),
+    color: ordered(
+      rows.map(({ budget }) => budget),
+      'compute, FLOP',
+      formatFlop,
+    ),
     marks: [
       P.line(rows, { x: 'features', y: 'loss', stroke: 'budget' }),
       P.dot(rows, { x: 'features', y: 'loss', fill: 'budget', r: 3 }),
-      P.tickX(optima, { x: 'features', y: 'loss', stroke: 'currentColor', strokeWidth: 0 }),
       P.dot(optima, { x: 'features', y: 'loss', symbol: 'times', stroke: 'currentColor', r: 5 }),
     ],
   }))
   return {
     html,
     caption:
-      'At equal compute, a larger dictionary is trained for fewer steps. Crosses: the best size of each budget, where a parabola through the sizes around it is lowest.',
+      'Colours are compute budgets, FLOP: at equal compute, a larger dictionary is trained for fewer steps. Crosses: the best size of each budget, where a parabola through the sizes around it is lowest.',
   }
 }
 
@@ -91,9 +144,16 @@ export async function lossOfSize({ points, frontier }: SparsityLaws): Promise<Fi
 export async function lossOfSteps({ points, bySize }: SparsityLaws): Promise<Figure> {
   const html = await plot((P) => ({
     ariaLabel: 'held-out loss against training steps, one line for each size',
-    x: logarithmic('training steps'),
-    y: { ...logarithmic('held-out loss', (value) => String(Number(value.toPrecision(2)))), ticks: 5 },
-    color: { ...ordered, label: 'features', tickFormat: formatCount },
+    x: logarithmic(
+      'training steps',
+      points.map(({ steps }) => steps),
+    ),
+    y: lossAxis(points),
+    color: ordered(
+      points.map(({ features }) => features),
+      'features',
+      formatCount,
+    ),
     marks: [
       P.line(points, { x: 'steps', y: 'loss', stroke: 'features', z: 'features' }),
       P.dot(points, { x: 'steps', y: 'loss', fill: 'features', r: 3 }),
@@ -102,7 +162,7 @@ export async function lossOfSteps({ points, bySize }: SparsityLaws): Promise<Fig
   const converged = bySize.filter((size) => size.converged).length
   return {
     html,
-    caption: `What a size gains from longer training. ${converged} of ${bySize.length} sizes have converged by the criterion of the fit.`,
+    caption: `What a size gains from longer training; colours are numbers of features. ${converged} of ${bySize.length} sizes have converged by the criterion of the fit.`,
   }
 }
 
@@ -119,8 +179,11 @@ export async function optimum(laws: SparsityLaws, what: 'features' | 'steps'): P
   const band = law.fit === null ? [] : law.extrapolated.slice(0, 1)
   const html = await plot((P) => ({
     ariaLabel: `best number of ${what} against training compute`,
-    x: logarithmic('training compute, FLOP', formatFlop),
-    y: logarithmic(what === 'features' ? 'best number of features' : 'best number of steps'),
+    x: logarithmic('training compute, FLOP', [...xs, ...band.map(({ x }) => x)], formatFlop),
+    y: logarithmic(what === 'features' ? 'best number of features' : 'best number of steps', [
+      ...found.map(({ value }) => value),
+      ...band.flatMap(({ interval }) => interval),
+    ]),
     marks: [
       P.dot(found, { x: 'compute', y: 'value', fill: 'currentColor', r: 4 }),
       ...(fit ? fittedCurve(P, (x) => logLineAt(fit, x), xs, 10 * Math.max(...xs)) : []),
