@@ -83,7 +83,7 @@ export function fitLaws(
   const budgets = byBudget(points).filter((budget) => budget.length > 1)
   const frontier = budgets.map(frontierPoint)
   const inside = frontier.filter(({ optimalFeatures }) => optimalFeatures !== null)
-  const count = `${inside.length} of ${frontier.length} compute budgets have a known optimum`
+  const count = `${inside.length} of ${frontier.length} budgets have a known optimum`
   const random = (name: string) => Random.named(seed, `scaling ${sparsity} ${name}`)
   const ofCompute = (value: (point: FrontierPoint) => number): Point[] =>
     inside.map((point) => ({ x: point.compute, y: value(point) }))
@@ -113,7 +113,7 @@ export function fitLaws(
 
 const tooFew = (count: string, needed: number): { fit: null; reason: string } => ({
   fit: null,
-  reason: `underpowered: ${count}, and at least ${needed} are needed`,
+  reason: `underpowered: ${count}, at least ${needed} are needed`,
 })
 
 function powerLaw(points: Point[], count: string, random: Random): Fitted<FittedPowerLaw> {

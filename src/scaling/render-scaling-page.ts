@@ -12,7 +12,7 @@ import {
 } from './describe-laws.js'
 import { formatCount, formatFit, formatFlop } from './figures.js'
 import type { SparsityLaws } from './fit-laws.js'
-import { lossOfCompute, lossOfSize, lossOfSteps, optimum } from './scaling-figures.js'
+import { lossOfCompute, lossOfSize, lossOfSteps, optima } from './scaling-figures.js'
 import type { ScalingReport } from './scaling-report.js'
 
 /** report.html of the `scaling` stage. */
@@ -55,7 +55,7 @@ async function lawBlocks(report: ScalingReport, laws: SparsityLaws): Promise<Blo
       : []),
     {
       kind: 'figures',
-      figures: [await optimum(laws, 'features'), await optimum(laws, 'steps'), await lossOfSteps(laws)],
+      figures: [...(await optima(laws)), await lossOfSteps(laws)],
     },
   ]
 }
@@ -83,7 +83,7 @@ function lawTables(laws: SparsityLaws): Block[] {
     ]),
   }
   const missing: Block[] = rows.flatMap(({ name, reason }) =>
-    reason === null ? [] : [{ kind: 'warning' as const, text: `No law for the ${name}. ${reason}.` }],
+    reason === null ? [] : [{ kind: 'warning' as const, text: `No law for the ${name}: ${reason}.` }],
   )
   return fitted.length > 0 ? [table, ...missing] : missing
 }

@@ -101,7 +101,7 @@ export async function lossOfCompute({ points, frontier, lossOfCompute: law }: Sp
     ],
   }))
   const drawn = fit
-    ? 'The line is the fitted law; dashed, it is extrapolated by a factor of 10. The dotted line is its irreducible term.'
+    ? `The line is the fitted law; dashed, it is extrapolated by a factor of 10.${fit.irreducible > 0 ? ' The dotted line is its irreducible term.' : ''}`
     : `No law is drawn: ${law.reason}.`
   return {
     html,
@@ -166,8 +166,13 @@ export async function lossOfSteps({ points, bySize }: SparsityLaws): Promise<Fig
   }
 }
 
-/** The best size, or the best number of steps, against compute. */
-export async function optimum(laws: SparsityLaws, what: 'features' | 'steps'): Promise<Figure> {
+/** The best size and the best number of steps against compute; nothing where fewer than two budgets have them. */
+export async function optima(laws: SparsityLaws): Promise<Figure[]> {
+  const found = laws.frontier.filter((point) => point.optimalFeatures !== null)
+  return found.length < 2 ? [] : [await optimum(laws, 'features'), await optimum(laws, 'steps')]
+}
+
+async function optimum(laws: SparsityLaws, what: 'features' | 'steps'): Promise<Figure> {
   const law: Fitted<FittedLogLine> = what === 'features' ? laws.featuresOfCompute : laws.stepsOfCompute
   const found = laws.frontier.flatMap(({ compute, optimalFeatures, optimalSteps }) =>
     optimalFeatures === null || optimalSteps === null

@@ -28,7 +28,7 @@ test('too few budgets are underpowered: no law, and the reason', () => {
   const results = madeSweep({ a: 0.6, b: 0.4 }, { sizes: [4, 16], budgets: [18, 20, 22] })
   const laws = fitLaws(results, 32, options)
   assert.equal(laws.featuresOfCompute.fit, null)
-  assert.match(String(laws.featuresOfCompute.reason), /underpowered: 3 of 3 compute budgets .* at least 4/)
+  assert.match(String(laws.featuresOfCompute.reason), /underpowered: 3 of 3 budgets .* at least 4/)
   assert.match(String(laws.lossOfCompute.reason), /at least 5/)
 })
 

@@ -141,7 +141,7 @@ test('the report says that a small sweep is underpowered, and fits 100 columns',
     assert.ok(line.length <= 100, `${line.length}: ${line}`)
   const page = await readFile(join(directory, 'report.html'), 'utf8')
   assert.match(page, /underpowered/)
-  assert.equal(page.match(/<svg/g)?.length, 8)
+  assert.ok(Number(page.match(/<svg/g)?.length) >= 3)
   assert.ok((await runScalingStage({ convergence: 0.01, seed: 0 }, paths)).reused)
   await assert.rejects(
     runScalingStage({ convergence: 0.01, seed: 0 }, { jobs: root, out: join(root, 'no') }),
