@@ -13,6 +13,7 @@ import { estimateCost } from '../scaling/estimate-cost.js'
 import { scalingFitConfigSchema } from '../scaling/fit-config.js'
 import { readScalingReport, runScalingStage } from '../scaling/fit-stage.js'
 import { type HeldOut, heldOutFromStore, heldOutFromText } from '../scaling/held-out.js'
+import { readFailure } from '../scaling/job-files.js'
 import { planJobs } from '../scaling/plan-jobs.js'
 import { renderCost } from '../scaling/render-cost.js'
 import { renderScaling } from '../scaling/render-scaling.js'
@@ -81,6 +82,8 @@ async function runSweep(session: Session, command: Command): Promise<Outcome> {
     failed: count('failed'),
     inOtherProcesses: count('in another process'),
   }
+  if (counts.done === 0 && counts.failed > 0)
+    throw await allFailed(out, plan.jobs[status.indexOf('failed')].name)
   const jobs = plan.jobs.map(({ sae, ...job }, i) => ({ ...job, status: status[i] }))
   return {
     json: { directory: out, ...counts, jobs, leftOut: plan.leftOut },
@@ -136,6 +139,14 @@ function addCost(scaling: Command): void {
     },
   )
   addFlags(cost, costConfigSchema)
+}
+
+/** When no job is finished, what stopped one of them stops the command: activations that are not finite, most likely. */
+async function allFailed(out: string, name: string): Promise<MonosemError> {
+  const failure = await readFailure(out, name)
+  return new MonosemError('diverged', `scaling: every job failed; ${name}: ${failure?.message}`, {
+    hint: `remove ${out} to try again, with other activations or a lower --learning-rate`,
+  })
 }
 
 /** The directory of jobs, from its own flag or from the run's. */

@@ -3,7 +3,7 @@ import type { SparsityLaws } from './fit-laws.js'
 import type { ScalingReport } from './scaling-report.js'
 
 /** One row for each law: name, formula, exponent with its interval, irreducible term with its interval, error; or why there is none. */
-export interface LawRow {
+interface LawRow {
   name: string
   formula: string
   exponent: string
@@ -42,7 +42,7 @@ export function describeLaws(laws: SparsityLaws): LawRow[] {
     }
   }
   return [
-    power('best loss at a compute budget', 'C', laws.lossOfCompute),
+    power('best loss of a budget', 'C', laws.lossOfCompute),
     line('best size', 'N', laws.featuresOfCompute),
     line('best steps', 'S', laws.stepsOfCompute),
     power('loss of a size at convergence', 'N', laws.lossOfSize),

@@ -19,7 +19,7 @@ export const heldOutDirectory = (jobs: string, name: string): string => join(job
 const number = () => z.number()
 
 /** One finished job: what was trained, and its loss. */
-export const jobResultSchema = z.object({
+const jobResultSchema = z.object({
   name: z.string(),
   architecture: z.string(),
   hookName: z.string(),
@@ -45,11 +45,11 @@ export const jobResultSchema = z.object({
 export type JobResult = z.infer<typeof jobResultSchema>
 
 /** failed.json */
-export const jobFailureSchema = z.object({ code: z.string(), message: z.string() })
+const jobFailureSchema = z.object({ code: z.string(), message: z.string() })
 export type JobFailure = z.infer<typeof jobFailureSchema>
 
 /** plan.json: the jobs that were asked for last, and what was left out. */
-export const planSchema = z.object({
+const planSchema = z.object({
   jobs: z.array(
     z.object({ name: z.string(), features: number(), steps: number(), sparsity: number(), seed: number() }),
   ),

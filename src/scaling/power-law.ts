@@ -107,7 +107,7 @@ export function logLineAt(line: LogLine, x: number): number {
 }
 
 /** Where a function that falls and then rises between two places is smallest. */
-export function goldenSection(f: (x: number) => number, from: number, to: number): number {
+function goldenSection(f: (x: number) => number, from: number, to: number): number {
   const ratio = (Math.sqrt(5) - 1) / 2
   let [a, b] = [from, to]
   let [c, d] = [b - ratio * (b - a), a + ratio * (b - a)]

@@ -2,14 +2,7 @@ import { z } from 'zod'
 import { saeConfigSchema } from '../sae/sae-config.js'
 
 /** Architectures whose loss can be measured from activations and weights alone; that of `gated` needs its gates. */
-export const scalingArchitectures = [
-  'relu',
-  'relu-norm',
-  'jumprelu',
-  'topk',
-  'batchtopk',
-  'matryoshka',
-] as const
+const scalingArchitectures = ['relu', 'relu-norm', 'jumprelu', 'topk', 'batchtopk', 'matryoshka'] as const
 
 /** What a sweep chooses for each autoencoder itself, and what only transcoders and people who watch a training need. */
 const chosenBySweep = {

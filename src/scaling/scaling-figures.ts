@@ -91,7 +91,7 @@ export async function lossOfCompute({ points, frontier, lossOfCompute: law }: Sp
       formatCount,
     ),
     marks: [
-      P.line(points, { x: 'compute', y: 'loss', stroke: 'features', strokeOpacity: 0.6 }),
+      P.line(points, { x: 'compute', y: 'loss', stroke: 'features', z: 'features', strokeOpacity: 0.6 }),
       P.dot(points, { x: 'compute', y: 'loss', fill: 'features', r: 3 }),
       P.dot(frontier, { x: 'compute', y: (point) => point.best.loss, r: 6, stroke: 'currentColor' }),
       ...(fit ? fittedCurve(P, (x) => powerLawAt(fit, x), xs, end) : []),
@@ -120,7 +120,7 @@ export async function lossOfSize({ points, frontier }: SparsityLaws): Promise<Fi
   )
   const html = await plot((P) => ({
     ariaLabel: 'held-out loss against the number of features, one line for each compute budget',
-    x: { ...logarithmic('features', sizes), ticks: sizes, tickFormat: String },
+    x: { ...logarithmic('features', sizes), base: 2, ticks: sizes, tickFormat: String },
     y: lossAxis(points),
     color: ordered(
       rows.map(({ budget }) => budget),
@@ -128,7 +128,7 @@ export async function lossOfSize({ points, frontier }: SparsityLaws): Promise<Fi
       formatFlop,
     ),
     marks: [
-      P.line(rows, { x: 'features', y: 'loss', stroke: 'budget' }),
+      P.line(rows, { x: 'features', y: 'loss', stroke: 'budget', z: 'budget' }),
       P.dot(rows, { x: 'features', y: 'loss', fill: 'budget', r: 3 }),
       P.dot(optima, { x: 'features', y: 'loss', symbol: 'times', stroke: 'currentColor', r: 5 }),
     ],

@@ -25,7 +25,7 @@ export interface StepTime {
 export const stepSeconds = ({ fixed, perFeature }: StepTime, features: number): number =>
   fixed + perFeature * features
 
-export interface ProbeOptions {
+interface ProbeOptions {
   config: SaeConfig
   d: number
   /** active features of a token; k for architectures that have it */

@@ -83,6 +83,12 @@ test('stored activations are trained on with others held out', async () => {
   assert.match(await succeeds([...stored, '--held-out', 'runs/a/other']), /1 of 1 jobs are done/)
 })
 
+test('when every job diverges, the command fails and says why', async () => {
+  const { code, stderr } = await run([...sweep, ...words('--out runs/a/wild --learning-rate 1e30')], cwd)
+  assert.equal(code, 1)
+  assert.match(stderr, /every job failed; features-8_steps-30_k-4_seed-0: sae: expected a squared error/)
+})
+
 test('the cost of a training is said before it, with what is extrapolated', async () => {
   const cost = words(
     'scaling cost --features 1M 34M --d 32 --tokens 1B --batch-size 64 --probe-mb 0.1 --threads 1',
