@@ -19,7 +19,7 @@ import { renderCost } from '../scaling/render-cost.js'
 import { renderScaling } from '../scaling/render-scaling.js'
 import { type JobStatus, runJobs } from '../scaling/run-jobs.js'
 import { type ScalingConfig, scalingConfigSchema } from '../scaling/scaling-config.js'
-import type { Json } from '../storage/stage.js'
+import { type Json, openStage } from '../storage/stage.js'
 import { addCommand } from './command.js'
 import { madeOrReused } from './outcome.js'
 import { addPaths } from './run-paths.js'
@@ -192,9 +192,15 @@ async function openHeldOut(
   }
 }
 
-/** @throws MonosemError config: what is held out is what is trained on */
+/** @throws MonosemError config: what is held out is what is trained on: the same store, or one of the same split of the same corpus */
 async function requireOther(heldOut: string, inputs: SaeInputs): Promise<void> {
-  if (!('activations' in inputs) || (await openActivations(inputs.activations)).directory !== heldOut) return
+  if (!('activations' in inputs)) return
+  const textOf = async (directory: string): Promise<string> => {
+    const { info } = await openActivations(directory)
+    const { manifest } = await openStage(directory, 'activations')
+    return `${info.split} of ${manifest.inputs.corpus?.manifestSha256}`
+  }
+  if ((await textOf(inputs.activations)) !== (await textOf(heldOut))) return
   throw new MonosemError('config', '--held-out: expected other activations than those of --activations', {
     hint: 'harvest some of other text: monosem activations harvest --split validation',
   })
