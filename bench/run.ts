@@ -8,6 +8,7 @@ import { benchHarvest } from './harvest.js'
 import { benchHuggingFace } from './huggingface.js'
 import { benchLoadModel } from './load-model.js'
 import { benchSae } from './sae.js'
+import { benchScalingCost } from './scaling-cost.js'
 import { benchServer } from './server.js'
 import { benchTransformer } from './transformer.js'
 
@@ -18,6 +19,7 @@ const benchmarks: Record<string, () => Promise<unknown>> = {
   huggingface: benchHuggingFace,
   'load-model': () => benchLoadModel(),
   sae: benchSae,
+  'scaling-cost': benchScalingCost,
   harvest: benchHarvest,
   eval: benchEval,
   features: benchFeatures,

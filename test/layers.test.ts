@@ -24,6 +24,7 @@ const allowed: Record<string, readonly string[]> = {
   report: [],
   eval: analysis,
   features: [...analysis, 'eval'],
+  scaling: [...analysis, 'eval'],
   interp: [...analysis, 'eval', 'features'],
   explain: [...analysis, 'eval', 'features', 'interp'],
   steer: [...analysis, 'eval', 'features', 'interp'],
@@ -34,7 +35,7 @@ const allowed: Record<string, readonly string[]> = {
   server: [...analysis, 'eval', 'features', 'interp', 'explain', 'steer', 'attribution', 'export'],
   cli: [
     ...[...analysis, 'eval', 'features', 'interp'],
-    ...['explain', 'steer', 'attribution', 'probe', 'export', 'server', 'compare'],
+    ...['explain', 'steer', 'attribution', 'probe', 'export', 'server', 'compare', 'scaling'],
   ],
 }
 

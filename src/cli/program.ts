@@ -14,6 +14,7 @@ import { globalSchema } from './global-options.js'
 import { addModel } from './model.js'
 import { addProbe } from './probe.js'
 import { addSae } from './sae.js'
+import { addScaling } from './scaling.js'
 import { addServe } from './serve.js'
 import { addInfluence, addSteer } from './steer.js'
 
@@ -40,7 +41,7 @@ export function createProgram(version: string, asJson = false): Command {
     addCaseStudies,
     addExplain,
   ]
-  const uses = [addServe, addSteer, addInfluence, addAttribute, addProbe, addCompare, addExport]
+  const uses = [addCompare, addScaling, addServe, addSteer, addInfluence, addAttribute, addProbe, addExport]
   for (const add of [...stages, ...uses]) add(program)
   return program
 }
