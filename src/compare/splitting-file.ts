@@ -38,7 +38,8 @@ export interface SplittingSize {
   perConcept: number[]
 }
 
-export interface SplittingStep {
+/** How many features have which fate, and which origin. */
+export interface StepCounts {
   /** judged features of the smaller autoencoder: with one child, with several, and with none */
   kept: number
   split: number
@@ -47,8 +48,13 @@ export interface SplittingStep {
   ofKept: number
   ofSplit: number
   new: number
-  /** pairs of judged features: counts of the larger's features by how many children their parent has are in `childCounts` */
+}
+
+export interface SplittingStep extends StepCounts {
+  /** by number of children, 0 first: judged features of the smaller autoencoder */
   childCounts: number[]
+  /** the same counts if a parent took other cosines */
+  sensitivity: (StepCounts & { cosine: number })[]
   agreement: SplittingAgreement
   /** share of children that are in the same cluster as their parent; null without children */
   sameCluster: number | null

@@ -9,6 +9,7 @@ import {
   type SplittingStep,
   similarityBins,
 } from './splitting-file.js'
+import { isAbout } from './subtrees.js'
 
 type Options = PlotOptions & { ariaLabel: string }
 
@@ -114,61 +115,94 @@ export async function similarityFigure(
   }
 }
 
-/** All features of all sizes on one map, by what `colour` says of them. */
+/** How the dots of a map are told apart. */
+interface Colouring {
+  ariaLabel: string
+  caption: string
+  group: (feature: SplittingFeature) => string
+  /** all groups that are named, and their colours; none: no legend */
+  groups?: readonly (readonly [string, string])[]
+  /** the group that lies faint below the others */
+  background?: string
+}
+
+/** All features of all sizes on one map, four times: by size, by concept, by cluster, and those that are new in the largest. */
 export async function mapFigures(splitting: Splitting): Promise<Figure[]> {
   const { sizes, concepts, clusters } = splitting.summary
+  const last = sizes.length - 1
   const sizeName = (size: number): string => sizes[size].features.toLocaleString('en')
   const placed = splitting.features.flat().filter(({ x }) => x !== null)
-  const radius = ({ size }: SplittingFeature): number => 0.9 + 0.9 * (sizes.length - 1 - size)
-  // The few features of small dictionaries lie on top.
-  const ordered = placed.toReversed()
-  const dots = (
-    fill: (feature: SplittingFeature) => string,
-    describe: { ariaLabel: string; domain?: string[]; range?: string[]; legend: boolean },
-  ) =>
-    draw((Plot) => ({
-      ariaLabel: describe.ariaLabel,
-      height: 560,
-      x: { axis: null },
-      y: { axis: null },
-      color: {
-        ...{ domain: describe.domain, legend: describe.legend },
-        ...(describe.range && { range: describe.range }),
-      },
-      marks: [Plot.dot(ordered, { x: 'x', y: 'y', r: radius, fill, fillOpacity: 0.65 })],
-    }))
-  const conceptOf = ({ concepts: shares }: SplittingFeature): string =>
-    concepts[shares.findIndex((share) => share >= 0.5)] ?? 'other'
-  const cycle = groupColours.length
-  return [
+  const [other, smaller] = ['other', 'smaller dictionaries']
+  const colourings: Colouring[] = [
     {
-      html: await dots(({ size }) => sizeName(size), {
-        ariaLabel: 'Map of all features by the size of their dictionary',
-        domain: sizes.map((_, size) => sizeName(size)),
-        legend: true,
-      }),
+      ariaLabel: 'Map of all features by the size of their dictionary',
       caption:
         'UMAP of the decoder directions of all dictionaries together (cosine), by size of the dictionary. Larger dots belong to smaller dictionaries: ' +
         'where many small dots lie around a large one, its feature split.',
+      group: ({ size }) => sizeName(size),
+      groups: sizes.map((_, size) => [sizeName(size), groupColours[size % groupColours.length]] as const),
     },
     {
-      html: await dots(conceptOf, {
-        ariaLabel: 'Map of all features by concept',
-        domain: [...concepts, 'other'],
-        range: [...groupColours.slice(0, concepts.length), grey],
-        legend: true,
-      }),
+      ariaLabel: 'Map of all features by concept',
       caption: 'The same map: features with at least half of their activation where a predicate holds.',
+      group: (feature) => concepts.find((_, c) => isAbout(feature, c)) ?? other,
+      groups: [
+        ...concepts.map((concept, c) => [concept, groupColours[c % groupColours.length]] as const),
+        [other, grey],
+      ],
+      background: other,
     },
     {
-      html: await dots(({ cluster }) => String((cluster as number) % cycle), {
-        ariaLabel: 'Map of all features by cluster',
-        domain: groupColours.map((_, i) => String(i)),
-        legend: false,
-      }),
-      caption: `The same map by cluster: ${clusters} Louvain communities of the graph of nearest directions, in ${cycle} colours that repeat.`,
+      ariaLabel: 'Map of all features by cluster',
+      caption: `The same map by cluster: ${clusters} Louvain communities of the graph of nearest directions, in ${groupColours.length} colours that repeat.`,
+      group: ({ cluster }) => String((cluster as number) % groupColours.length),
+    },
+    {
+      ariaLabel: 'Map of all features by whether those of the largest dictionary have a parent',
+      caption: `The same map: features of the dictionary of ${sizeName(last)} with a parent in the one of ${sizeName(last - 1)}, and without.`,
+      group: ({ size, parent }) => (size < last ? smaller : parent === null ? 'new' : 'with a parent'),
+      groups: [
+        ['with a parent', blue],
+        ['new', orange],
+        [smaller, grey],
+      ],
+      background: smaller,
     },
   ]
+  return Promise.all(colourings.map((colouring) => mapFigure(placed, last, colouring)))
+}
+
+async function mapFigure(
+  placed: readonly SplittingFeature[],
+  last: number,
+  { ariaLabel, caption, group, groups, background }: Colouring,
+): Promise<Figure> {
+  const radius = ({ size }: SplittingFeature): number => 1.1 + 0.8 * (last - size)
+  const isBackground = (feature: SplittingFeature): boolean => group(feature) === background
+  // Those of the small dictionaries, which are few, lie on top.
+  const ordered = placed.toReversed()
+  const dots = (list: readonly SplittingFeature[], fillOpacity: number) =>
+    [list, { x: 'x', y: 'y', r: radius, fill: group, fillOpacity }] as const
+  const html = await draw((Plot) => ({
+    ariaLabel,
+    height: 560,
+    x: { axis: null },
+    y: { axis: null },
+    r: { type: 'identity' },
+    color: groups
+      ? { domain: groups.map(([name]) => name), range: groups.map(([, colour]) => colour), legend: true }
+      : { domain: groupColours.map((_, i) => String(i)) },
+    marks: [
+      Plot.dot(...dots(ordered.filter(isBackground), 0.2)),
+      Plot.dot(
+        ...dots(
+          ordered.filter((feature) => !isBackground(feature)),
+          0.7,
+        ),
+      ),
+    ],
+  }))
+  return { html, caption }
 }
 
 /** How many children features have, by step. */
@@ -191,9 +225,9 @@ export async function childrenFigure({ summary }: Splitting): Promise<Figure> {
     height: 240,
     x: { label: 'children', domain: names },
     y: { label: 'share of the features', percent: true, grid: true },
-    fx: { label: null },
-    color: { domain: summary.steps.map((_, i) => stepName(summary.sizes, i)) },
-    marks: [Plot.barY(rows, { x: 'children', y: 'share', fx: 'step', fill: 'step' }), Plot.ruleY([0])],
+    fx: { label: null, domain: summary.steps.map((_, i) => stepName(summary.sizes, i)) },
+    marginBottom: 40,
+    marks: [Plot.barY(rows, { x: 'children', y: 'share', fx: 'step', fill: blue }), Plot.ruleY([0])],
   }))
   return {
     html,

@@ -4,7 +4,7 @@ import { decimals, percent } from '../terminal/figures.js'
 import { splittingWarnings, stepName } from './render-splitting.js'
 import type { Splitting, SplittingFeature, SplittingSummary } from './splitting-file.js'
 import { childrenFigure, flowFigure, mapFigures, similarityFigure } from './splitting-plots.js'
-import { type ChosenSubtree, chooseSubtrees, leavesOf, type Subtree } from './subtrees.js'
+import { type ChosenSubtree, chooseSubtrees, isAbout, leavesOf, type Subtree } from './subtrees.js'
 
 /** The page about feature splitting: one file of HTML with its figures. */
 export async function splittingReport(splitting: Splitting): Promise<string> {
@@ -31,20 +31,22 @@ export async function splittingReport(splitting: Splitting): Promise<string> {
       kind: 'figures',
       figures: [...(await each((i) => flowFigure(splitting, i))), await childrenFigure(splitting)],
     },
+    sensitivityTable(summary),
     { kind: 'heading', text: 'How alike the dictionaries are' },
     agreementTable(summary),
     { kind: 'figures', figures: similarities.flat() },
     { kind: 'heading', text: 'All features on one map' },
     { kind: 'figures', figures: await mapFigures(splitting) },
+    clustersTable(splitting),
     { kind: 'heading', text: 'Trees' },
     {
       kind: 'text',
       text:
         'Each line is a feature: its id in the dictionary of that size, what explains it or the tokens that hold most of its activation, ' +
-        'the share of tokens on which it fires, and its cosine and correlation with the parent.',
+        'concepts that hold where at least half of its activation is, the share of tokens on which it fires, and its cosine and correlation with the parent.',
     },
     { kind: 'html', html: treeStyle },
-    ...chooseSubtrees(splitting, 8).map(
+    ...chooseSubtrees(splitting, { perConcept: 3, others: 8 }).map(
       (chosen): Block => ({ kind: 'html', html: treeHtml(chosen, summary) }),
     ),
   ]
@@ -88,6 +90,70 @@ function stepsTable({ sizes, steps }: SplittingSummary): Block {
   }
 }
 
+function sensitivityTable({ sizes, steps }: SplittingSummary): Block {
+  const headings = ['least cosine', 'kept', 'split', 'lost', 'children of split', 'new']
+  return {
+    kind: 'table',
+    columns: [{ heading: 'step', align: 'left' }, ...headings.map((heading) => ({ heading }))],
+    rows: steps.flatMap(({ sensitivity }, i) =>
+      sensitivity.map((step, n) => [
+        n === 0 ? stepName(sizes, i) : '',
+        String(step.cosine),
+        ...[step.kept, step.split, step.lost, step.ofSplit, step.new].map((count) =>
+          count.toLocaleString('en'),
+        ),
+      ]),
+    ),
+    caption: 'What the threshold decides: the same counts if a parent took other cosines.',
+  }
+}
+
+/** Clusters that are shown. */
+const shownClusters = 15
+
+/** The largest clusters: how many of their features each dictionary has, and what they are about. */
+function clustersTable({ summary, features }: Splitting): Block {
+  const { sizes, concepts } = summary
+  const judged = features.flat().filter(({ fate }) => fate !== 'dead' && fate !== 'underpowered')
+  const rows = Array.from({ length: Math.min(shownClusters, summary.clusters) }, (_, cluster) => {
+    const members = judged.filter((feature) => feature.cluster === cluster)
+    const about = concepts.filter(
+      (_, c) => 2 * members.filter((feature) => isAbout(feature, c)).length > members.length,
+    )
+    const perSize = sizes.map((_, size) => members.filter((feature) => feature.size === size).length)
+    return [
+      String(cluster),
+      ...perSize.map((count) => count.toLocaleString('en')),
+      `×${decimals(perSize[perSize.length - 1] / Math.max(1, perSize[0]), 1)}`,
+      about.join(', '),
+      commonTokens(members).join(' '),
+    ]
+  })
+  return {
+    kind: 'table',
+    columns: [
+      { heading: 'cluster' },
+      ...sizes.map(({ features }) => ({ heading: `of ${features.toLocaleString('en')}` })),
+      { heading: 'growth' },
+      { heading: 'about', align: 'left' },
+      { heading: 'tokens', align: 'left' },
+    ],
+    rows,
+    caption:
+      `The largest clusters: judged features of each dictionary, and how many times as many the largest has as the smallest (of all: ×` +
+      `${decimals(sizes[sizes.length - 1].judged / Math.max(1, sizes[0].judged), 1)}). About: concepts that most of them are about.`,
+  }
+}
+
+/** The tokens that most of some features have among their top ones, at most 8. */
+function commonTokens(members: readonly SplittingFeature[]): string[] {
+  const counts = new Map<string, number>()
+  for (const { tokens } of members)
+    for (const token of tokens) counts.set(token, (counts.get(token) ?? 0) + 1)
+  const common = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 8)
+  return common.map(([token]) => token.replaceAll(' ', '␣'))
+}
+
 function agreementTable({ sizes, steps }: SplittingSummary): Block {
   const headings = [
     'median best cosine',
@@ -124,7 +190,7 @@ const treeStyle = `<style>
 .tree summary { cursor: pointer; font-weight: 600; }
 .tree ul { margin: 0.15rem 0 0.15rem 0.4rem; padding-left: 1.1rem; border-left: 1px solid var(--line); list-style: none; }
 .tree li { margin: 0.2rem 0; }
-.tree .id { display: inline-block; min-width: 8.5rem; font-variant-numeric: tabular-nums; color: var(--quiet); }
+.tree .id { display: inline-block; min-width: 6.5rem; font-variant-numeric: tabular-nums; color: var(--quiet); }
 .tree .figures-of { color: var(--quiet); font-size: 0.85rem; white-space: nowrap; }
 .tree code { padding: 0 0.25rem; margin-right: 0.2rem; border: 1px solid var(--line); border-radius: 0.25rem; white-space: pre; }
 </style>`
@@ -146,9 +212,13 @@ function branch({ feature, children }: Subtree, summary: SplittingSummary): stri
   return `<li>${line(feature, summary)}${list}</li>`
 }
 
-function line(feature: SplittingFeature, { sizes, tokens }: SplittingSummary): string {
+function line(feature: SplittingFeature, { sizes, tokens, concepts }: SplittingSummary): string {
   const { cosine, correlation, fate, fires, size } = feature
+  const about = concepts.flatMap((concept, c) =>
+    isAbout(feature, c) ? `${escapeHtml(concept)} ${percent(feature.concepts[c], 0)}` : [],
+  )
   const figures = [
+    ...about,
     `fires ${percent(fires / tokens, 2)}`,
     ...(cosine === null ? [] : [`cosine ${decimals(cosine, 2)}, correlation ${decimals(correlation, 2)}`]),
     ...(fate === 'lost' ? ['lost'] : []),

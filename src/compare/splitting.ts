@@ -16,7 +16,7 @@ import {
   stackedRows,
 } from './decoder-similarity.js'
 import { type JointPass, jointPass } from './joint-pass.js'
-import { childrenOf, findParents } from './parents.js'
+import { childrenOf, findParents, type Parents } from './parents.js'
 import type { Partners } from './partners.js'
 import { requireGrowingSizes } from './require-growing-sizes.js'
 import type { SplittingConfig } from './splitting-config.js'
@@ -30,6 +30,9 @@ export interface SplittingInputs {
   /** in any order; `explanations` by feature id, where there are any */
   dictionaries: readonly { sae: Sae; directory: string; explanations?: ReadonlyMap<number, string> }[]
 }
+
+/** Smallest cosines of a parent that the counts are given for besides, so that a reader sees what the threshold decides. */
+const otherCosines = [0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
 
 /** Candidates for parents that are kept for each feature, those of the largest correlation. */
 const candidates = 32
@@ -99,14 +102,15 @@ async function matchStep(
 ): Promise<StepMatch> {
   const judged = (size: number): Directions => ({ sae: saes[size], counts: pass.columns[size].powered })
   const { matched, shuffled } = pass.pairs[i]
-  const thresholds = { cosine: config.minCosine, correlation: config.minCorrelation }
-  const parents = findParents(
-    { partners: matched, cosine: await cosineBetween(saes[i + 1], saes[i]) },
-    thresholds,
-  )
+  const evidence = { partners: matched, cosine: await cosineBetween(saes[i + 1], saes[i]) }
+  const parentsFrom = (cosine: number): Parents =>
+    findParents(evidence, { cosine, correlation: config.minCorrelation })
+  const parents = parentsFrom(config.minCosine)
   return {
     parents,
     children: childrenOf(parents, saes[i].features),
+    judged: [judged(i).counts, judged(i + 1).counts],
+    sensitivity: otherCosines.map((cosine) => ({ cosine, parents: parentsFrom(cosine) })),
     partners: matched,
     chancePartners: shuffled as Partners,
     nearest: await nearestRows(judged(i + 1), judged(i), context),

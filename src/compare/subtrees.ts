@@ -35,38 +35,37 @@ export function leavesOf({ feature, children }: Subtree): number {
   return children.reduce((sum, child) => sum + leavesOf(child), 0)
 }
 
-/** Shares from which on a subtree is one of a concept's. */
-const conceptShare = 0.5
+/** Whether a judged feature has at least half of its activation where a concept holds. */
+export const isAbout = ({ fate, concepts }: SplittingFeature, concept: number): boolean =>
+  fate !== 'dead' && fate !== 'underpowered' && concepts[concept] >= 0.5
 
 /**
- * Subtrees to show: for each concept the root, in the smallest dictionary that has one, that ends in most features of the largest; then those of the
- * smallest dictionary that split most. A subtree is shown once.
- * @param others how many besides those of concepts
+ * Subtrees to show, each once, those that end in most features of the largest dictionary first: for each concept those whose root is about it and
+ * whose root's parent is not, then others of the smallest dictionary.
+ * @param perConcept how many for each concept; such as end in one feature only where there are no others
+ * @param others how many besides
  */
-export function chooseSubtrees(splitting: Splitting, others: number): ChosenSubtree[] {
+export function chooseSubtrees(
+  splitting: Splitting,
+  { perConcept, others }: { perConcept: number; others: number },
+): ChosenSubtree[] {
   const { summary, features } = splitting
-  const chosen: ChosenSubtree[] = []
-  const isNew = ({ size, feature }: SplittingFeature): boolean =>
-    !chosen.some(({ tree }) => tree.feature.size === size && tree.feature.feature === feature)
-  const best = (candidates: readonly SplittingFeature[]): Subtree | undefined =>
-    candidates
-      .filter(isNew)
-      .map((feature) => subtreeOf(splitting, feature))
-      .sort((a, b) => leavesOf(b) - leavesOf(a))[0]
-  summary.concepts.forEach((concept, c) => {
-    for (const ofSize of features) {
-      const roots = ofSize.filter(({ fate, concepts }) => isJudged(fate) && concepts[c] >= conceptShare)
-      const tree = best(roots)
-      if (!tree || (leavesOf(tree) < 2 && ofSize !== features.at(-1))) continue
-      chosen.push({ concept, tree })
-      break
-    }
+  const chosen: ChosenSubtree[] = summary.concepts.flatMap((concept, c) => {
+    const roots = features.flat().filter((feature) => {
+      const parent = feature.parent === null ? null : features[feature.size - 1][feature.parent]
+      return isAbout(feature, c) && (parent === null || !isAbout(parent, c))
+    })
+    const trees = byLeaves(splitting, roots)
+    const branching = trees.filter((tree) => leavesOf(tree) > 1)
+    const shown = branching.length > 0 ? branching.slice(0, perConcept) : trees.slice(0, 1)
+    return shown.map((tree) => ({ concept, tree }))
   })
-  const splits = features[0]
-    .filter((feature) => feature.fate === 'split' && isNew(feature))
-    .map((feature) => subtreeOf(splitting, feature))
-    .sort((a, b) => leavesOf(b) - leavesOf(a))
-  return [...chosen, ...splits.slice(0, others).map((tree) => ({ concept: null, tree }))]
+  const isNew = (feature: SplittingFeature): boolean => !chosen.some(({ tree }) => tree.feature === feature)
+  const splits = features[0].filter((feature) => feature.fate === 'split' && isNew(feature))
+  const rest = byLeaves(splitting, splits).slice(0, others)
+  return [...chosen, ...rest.map((tree) => ({ concept: null, tree }))]
 }
 
-const isJudged = (fate: SplittingFeature['fate']): boolean => fate !== 'dead' && fate !== 'underpowered'
+/** The subtrees below some features, those with most leaves first. */
+const byLeaves = (splitting: Splitting, roots: readonly SplittingFeature[]): Subtree[] =>
+  roots.map((root) => subtreeOf(splitting, root)).sort((a, b) => leavesOf(b) - leavesOf(a))

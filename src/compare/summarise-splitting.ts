@@ -8,6 +8,7 @@ import {
   type SplittingFeature,
   type SplittingSize,
   type SplittingStep,
+  type StepCounts,
   similarityBins,
 } from './splitting-file.js'
 
@@ -16,6 +17,10 @@ export interface StepMatch {
   parents: Parents
   /** by feature of the smaller dictionary */
   children: number[][]
+  /** [F of the smaller, of the larger] 1 where a feature is judged */
+  judged: readonly [Uint8Array, Uint8Array]
+  /** parents if they took other cosines */
+  sensitivity: { cosine: number; parents: Parents }[]
   /** of the larger's features in the smaller one, by activations, and on text that was moved */
   partners: Partners
   chancePartners: Partners
@@ -49,11 +54,8 @@ export function summariseStep(
   step: StepMatch,
   [smaller, larger]: readonly [readonly SplittingFeature[], readonly SplittingFeature[]],
 ): SplittingStep {
-  const fates = (fate: SplittingFeature['fate']): number =>
-    smaller.filter((feature) => feature.fate === fate).length
   const judged = larger.filter(({ fate }) => fate !== 'underpowered' && fate !== 'dead')
   const descended = judged.filter(({ parent }) => parent !== null)
-  const ofKept = descended.filter(({ parent }) => step.children[parent as number].length === 1).length
   const first = ({ k, ids, correlations }: Partners): Float64Array =>
     Float64Array.from(larger, (_, i) => (ids[i * k] < 0 ? Number.NaN : correlations[i * k]))
   const bestCorrelations = first(step.partners)
@@ -61,13 +63,29 @@ export function summariseStep(
   const known = (values: Float64Array): number[] =>
     judged.map(({ feature }) => (Number.isNaN(values[feature]) ? 0 : values[feature]))
   return {
-    ...{ kept: fates('kept'), split: fates('split'), lost: fates('lost') },
-    ...{ ofKept, ofSplit: descended.length - ofKept, new: judged.length - descended.length },
+    ...countStep(step.parents, step.judged),
     childCounts: countChildren(smaller),
+    sensitivity: step.sensitivity.map(({ cosine, parents }) => ({
+      cosine,
+      ...countStep(parents, step.judged),
+    })),
     agreement: agreementOf(judged, descended),
     sameCluster: shareOf(descended, ({ cluster, parent }) => cluster === smaller[parent as number].cluster),
     cosine: distribution(known(step.nearest.cosines), known(step.chanceNearest.cosines)),
     correlation: distribution(known(bestCorrelations), known(first(step.chancePartners))),
+  }
+}
+
+function countStep({ parent }: Parents, [smaller, larger]: StepMatch['judged']): StepCounts {
+  const children = new Int32Array(smaller.length)
+  for (const id of parent) if (id >= 0) children[id]++
+  const having = (holds: (count: number) => boolean): number =>
+    children.filter((count, id) => smaller[id] === 1 && holds(count)).length
+  const kept = having((count) => count === 1)
+  const descended = parent.filter((id) => id >= 0).length
+  return {
+    ...{ kept, split: having((count) => count > 1), lost: having((count) => count === 0) },
+    ...{ ofKept: kept, ofSplit: descended - kept, new: larger.filter((is) => is === 1).length - descended },
   }
 }
 
