@@ -1,31 +1,27 @@
 import { spearman } from '../interp/correlation.js'
-import { Random } from '../random/random.js'
-import { bootstrapMedians, drawCounts, type MedianIntervals, median, quantiles } from './bootstrap-medians.js'
+import {
+  activationSimilarities,
+  heldOutSimilarities,
+  knownOr0,
+  logitSimilarities,
+} from './best-similarities.js'
+import { quantiles } from './bootstrap-medians.js'
 import type { ColumnStatistics } from './column-sums.js'
 import { type Columns, widthOf } from './columns.js'
 import { logitCorrelation } from './logit-similarity.js'
-import { pairCorrelations } from './measure-pairs.js'
+import { rounded, roundedInterval, roundedOrNull } from './rounded.js'
 import { shareInterval } from './share-interval.js'
+import { fewestColumns, similaritySummaries, withHeldOut } from './similarity-summaries.js'
 import { comparisons, type MeasuredUniversality, sets } from './universality.js'
 import type { UniversalityConfig } from './universality-config.js'
 import type {
   Agreement,
-  Comparison,
   DensityBin,
   FeaturePartners,
-  HeldOut,
   Quartiles,
   Side,
-  SimilaritySummary,
   Universality,
 } from './universality-file.js'
-
-/** Fewest columns that a median is said of, and fewest documents that an interval over documents is drawn from. */
-export const fewestColumns = 30
-const fewestDocuments = 10
-
-const order: readonly Comparison[] = ['features', 'neurons', 'featuresToNeurons', 'shuffled']
-type Similarities = Record<Comparison, Float64Array>
 
 /** Sums up what was measured; the content of universality.json. */
 export function summariseUniversality(
@@ -34,8 +30,7 @@ export function summariseUniversality(
 ): Universality {
   const { chosen, heldOut, columns, logitWeights } = measured
   const activation = activationSimilarities(measured)
-  const byLogits = logitWeights && logitSimilarities(measured)
-  const a = partnersOf(measured, 'features')
+  const byLogits = logitWeights && logitSimilarities(logitWeights)
   const candidates = (set: number): number => chosen.columns[set].powered.reduce((sum, is) => sum + is, 0)
   const [b, neuronsOfB] = [candidates(sets.b), candidates(sets.neuronsOfB)]
   const activationCandidates = {
@@ -55,12 +50,12 @@ export function summariseUniversality(
     },
     a: sideOf(columns, chosen.columns, sets.a),
     b: sideOf(columns, chosen.columns, sets.b),
-    activation: withHeldOut(summaries(activation, activationCandidates, config), measured, config),
-    logitWeights: byLogits && logitWeights && summaries(byLogits, logitWeights.candidates, config),
+    activation: withHeldOut(similaritySummaries(activation, activationCandidates, config), measured, config),
+    logitWeights: byLogits && logitWeights && similaritySummaries(byLogits, logitWeights.candidates, config),
     noLogitWeights: measured.noLogitWeights,
     agreement: agreementOf(measured),
     density: densityBins(measured, activation.features, byLogits?.features ?? null),
-    aToB: a,
+    aToB: partnersOf(measured, 'features'),
     bToA: partnersOf(measured, 'backwards'),
   }
 }
@@ -77,157 +72,8 @@ function sideOf(columns: readonly Columns[], statistics: readonly ColumnStatisti
   }
 }
 
-/** A column that has enough tokens but no partner fires together with nothing: its similarity is 0. NaN: not compared. */
-function knownOr0(similarities: Float64Array, powered: Uint8Array): Float64Array {
-  return similarities.map((similarity, i) =>
-    powered[i] ? (Number.isNaN(similarity) ? 0 : similarity) : Number.NaN,
-  )
-}
-
-function activationSimilarities({ chosen, pairs }: MeasuredUniversality): Similarities {
-  const at = (name: (typeof comparisons)[number]): number => comparisons.indexOf(name)
-  const of = (name: (typeof comparisons)[number], kind: 'matched' | 'shuffled' = 'matched'): Float64Array => {
-    const found = chosen.pairs[at(name)][kind]
-    return knownOr0(found?.correlations ?? new Float64Array(0), chosen.columns[pairs[at(name)].from].powered)
-  }
-  return {
-    features: of('features'),
-    neurons: of('neurons'),
-    featuresToNeurons: of('featuresToNeurons'),
-    shuffled: of('features', 'shuffled'),
-  }
-}
-
-function logitSimilarities({ logitWeights }: MeasuredUniversality): Similarities {
-  const best = logitWeights?.best
-  const of = (name: Comparison): Float64Array => best?.[name].similarities ?? new Float64Array(0)
-  return {
-    features: of('features'),
-    neurons: of('neurons'),
-    featuresToNeurons: of('featuresToNeurons'),
-    shuffled: of('shuffled'),
-  }
-}
-
-const known = (values: Float64Array): Float64Array => values.filter((value) => !Number.isNaN(value))
-
-function tooFew(count: number): string | null {
-  return count < fewestColumns
-    ? `only ${count} could be compared, a median takes at least ${fewestColumns}: read more --tokens`
-    : null
-}
-
-function summaries(
-  similarities: Similarities,
-  candidates: Record<Comparison, number>,
-  config: UniversalityConfig,
-): Record<Comparison, SimilaritySummary> {
-  const usable = order.filter((name) => known(similarities[name]).length >= fewestColumns)
-  const random = Random.named(config.bootstrapSeed, 'universality intervals')
-  const intervals = bootstrapMedians(usable, similarities, () => similarities, config.replicates, random)
-  const summary = (name: Comparison): SimilaritySummary => {
-    const compared = known(similarities[name]).length
-    const percentiles = quantiles(similarities[name], percents)
-    return {
-      compared,
-      candidates: candidates[name],
-      ...medianOf(name, similarities, intervals),
-      reason: tooFew(compared),
-      percentiles: percentiles?.map(rounded) ?? null,
-      heldOut: null,
-    }
-  }
-  return {
-    features: summary('features'),
-    neurons: summary('neurons'),
-    featuresToNeurons: summary('featuresToNeurons'),
-    shuffled: summary('shuffled'),
-  }
-}
-
-const percents = Array.from({ length: 101 }, (_, i) => i / 100)
-
-/** A median with its interval, and by how much it is below that of the features. */
-function medianOf(
-  name: Comparison,
-  similarities: Partial<Similarities>,
-  intervals: Partial<MedianIntervals<Comparison>>,
-): Pick<SimilaritySummary, 'median' | 'interval' | 'below'> {
-  const enough = (of: Comparison): number | null => {
-    const values = known(similarities[of] ?? new Float64Array(0))
-    return values.length < fewestColumns ? null : median(values)
-  }
-  const [own, features] = [enough(name), enough('features')]
-  if (own === null) return { median: null, interval: null, below: null }
-  const below =
-    name === 'features' || features === null
-      ? null
-      : {
-          value: rounded(features - own),
-          interval: roundedInterval(intervals.differences?.[name] ?? null),
-        }
-  return { median: rounded(own), interval: roundedInterval(intervals.medians?.[name] ?? null), below }
-}
-
-const measuredAgain = ['features', 'neurons', 'featuresToNeurons'] as const
-type MeasuredAgain = (typeof measuredAgain)[number]
-
-/** Adds the same pairs' similarity on the documents that had no part in choosing them. */
-function withHeldOut(
-  chosen: Record<Comparison, SimilaritySummary>,
-  measured: MeasuredUniversality,
-  config: UniversalityConfig,
-): Record<Comparison, SimilaritySummary> {
-  const { groups, documents } = measured.heldOut
-  const all = heldOutSimilarities(measured, new Float64Array(groups).fill(1))
-  const usable = measuredAgain.filter((name) => known(all[name]).length >= fewestColumns)
-  const draw = (random: Random) => heldOutSimilarities(measured, drawCounts(groups, random))
-  const intervals =
-    documents < fewestDocuments
-      ? {}
-      : bootstrapMedians(
-          usable,
-          all,
-          draw,
-          config.replicates,
-          Random.named(config.bootstrapSeed, 'held-out intervals'),
-        )
-  const heldOut = (name: MeasuredAgain): HeldOut => ({
-    compared: known(all[name]).length,
-    ...medianOf(name, all, intervals),
-  })
-  const { features, neurons, featuresToNeurons, shuffled } = chosen
-  return {
-    features: { ...features, heldOut: heldOut('features') },
-    neurons: { ...neurons, heldOut: heldOut('neurons') },
-    featuresToNeurons: { ...featuresToNeurons, heldOut: heldOut('featuresToNeurons') },
-    shuffled,
-  }
-}
-
-/** @param weights [groups] how often each group of documents counts */
-function heldOutSimilarities(
-  measured: MeasuredUniversality,
-  weights: Float64Array,
-): Record<MeasuredAgain, Float64Array> {
-  const of = (name: MeasuredAgain): Float64Array => heldOutOf(measured, name, weights)
-  return { features: of('features'), neurons: of('neurons'), featuresToNeurons: of('featuresToNeurons') }
-}
-
-function heldOutOf(
-  { heldOut, pairs, chosen }: MeasuredUniversality,
-  name: (typeof comparisons)[number],
-  weights: Float64Array,
-): Float64Array {
-  const p = comparisons.indexOf(name)
-  const { powered } = chosen.columns[pairs[p].from]
-  return pairCorrelations(heldOut, pairs, p, weights).map((correlation, i) =>
-    powered[i] && pairs[p].partners[i] < 0 ? 0 : correlation,
-  )
-}
-
 function partnersOf(measured: MeasuredUniversality, name: 'features' | 'backwards'): FeaturePartners {
-  const { chosen, pairs, logitWeights, heldOut } = measured
+  const { chosen, pairs, logitWeights } = measured
   const p = comparisons.indexOf(name)
   const { powered, fires } = chosen.columns[pairs[p].from]
   const { ids, correlations } = chosen.pairs[p].matched
@@ -245,7 +91,7 @@ function partnersOf(measured: MeasuredUniversality, name: 'features' | 'backward
     activation: {
       partner: idsOf(ids),
       similarity: listOf(knownOr0(correlations, powered)),
-      heldOut: listOf(heldOutOf(measured, name, new Float64Array(heldOut.groups).fill(1))),
+      heldOut: listOf(heldOutSimilarities(measured, name)),
       logitSimilarity: Array.from(ids, (other, own) => roundedOrNull(logit(own, other))),
     },
     logitWeights: best ? { partner: idsOf(best.ids), similarity: listOf(best.similarities) } : null,
@@ -295,7 +141,9 @@ function densityBins(
   powered.forEach((is, i) => {
     if (!is) return
     const bin = Math.min(-1, Math.floor(Math.log10(fires[i] / chosen.tokens) * binsPerDecade))
-    bins.set(bin, [...(bins.get(bin) ?? []), i])
+    const members = bins.get(bin)
+    if (members) members.push(i)
+    else bins.set(bin, [i])
   })
   const quartiles = (values: Float64Array | null, members: readonly number[]): Quartiles | null => {
     if (values === null || members.length < fewestColumns) return null
@@ -316,9 +164,5 @@ function densityBins(
     }))
 }
 
-const rounded = (value: number): number => Number(value.toFixed(4))
-const roundedOrNull = (value: number): number | null => (Number.isNaN(value) ? null : rounded(value))
-const roundedInterval = (interval: [number, number] | null): [number, number] | null =>
-  interval && [rounded(interval[0]), rounded(interval[1])]
 const listOf = (values: Float64Array): (number | null)[] => Array.from(values, roundedOrNull)
 const idsOf = (ids: Int32Array): (number | null)[] => Array.from(ids, (id) => (id < 0 ? null : id))

@@ -6,7 +6,7 @@ import type { Interval } from './bootstrap-medians.js'
 import type { ExamplePair } from './example-texts.js'
 import { renderExamplePairs } from './render-example-pairs.js'
 import { between, comparisonLabels, headlines, leftOut } from './render-universality.js'
-import { fewestColumns } from './summarise-universality.js'
+import { fewestColumns } from './similarity-summaries.js'
 import { agreementFigure, densityFigure, distributionFigure } from './universality-figures.js'
 import type {
   Comparison,
@@ -69,8 +69,8 @@ const reading =
   'Held out: the same pairs on documents that had no part in choosing them, with an interval over features and documents; the other intervals are over features.'
 
 const readingLogits =
-  'Logit weights are made of the few dimensions of the residual stream, and token frequencies shape all of them: the best of many directions is similar ' +
-  'by that alone. So the baseline to beat for logit weights are the neurons, not the shuffled vocabulary.'
+  'Logit weights have only as many degrees of freedom as the residual stream has dimensions, so that the best of many directions is similar by that alone: ' +
+  'the baseline to beat for logit weights are the neurons, not the shuffled vocabulary.'
 
 function warnings({ activation, text }: Universality): Block[] {
   const { features, neurons, shuffled } = activation
@@ -115,7 +115,7 @@ function rowOf(name: Comparison, summary: SimilaritySummary, withHeldOut: boolea
     formatNumber(compared),
     formatNumber(candidates),
     withInterval(median, interval),
-    percentiles === null ? '–' : between([percentiles[10], percentiles[90]]),
+    percentiles === null ? '–' : between([percentiles[10], percentiles[90]]).replaceAll(' ', '\u00a0'),
     differenceOf(below),
     ...(withHeldOut ? again : []),
   ]

@@ -3,7 +3,7 @@ import { MonosemError } from '../errors/monosem-error.js'
 import type { Transformer } from '../model/transformer.js'
 import { type StageContext, silentProgress } from '../progress/progress.js'
 import type { Sae } from '../sae/sae.js'
-import type { Columns } from './columns.js'
+import { type Columns, widthOf } from './columns.js'
 import { documentHalves } from './document-halves.js'
 import { type JointPass, jointPass } from './joint-pass.js'
 import { freeLogitDirections, type LogitDirections, logitDirections } from './logit-directions.js'
@@ -13,7 +13,7 @@ import {
   type LogitSimilarity,
   logitSimilarity,
 } from './logit-similarity.js'
-import { type ColumnPairs, measurePairs, type PairSums } from './measure-pairs.js'
+import { type ColumnPairs, type MeasurePairsOptions, measurePairs, type PairSums } from './measure-pairs.js'
 import type { ColumnBatch } from './read-columns.js'
 import { addStrongest, createStrongestTokens, type StrongestTokens } from './strongest-tokens.js'
 import type { UniversalityConfig } from './universality-config.js'
@@ -110,22 +110,32 @@ export async function measureUniversality(
     },
     context,
   )
-  const pairs = comparisons.map((name, p) => ({ ...ends[name], partners: chosen.pairs[p].matched.ids }))
-  const contextLength = Math.min(a.model.config.context, b.model.config.context)
-  const strongest = {
-    a: createStrongestTokens(a.sae.features, textsShown, contextLength),
-    b: createStrongestTokens(b.sae.features, textsShown, contextLength),
-  }
-  const groups = Math.min(maximumGroups, halves[1].documentStarts.length)
-  const visit = (batch: ColumnBatch): void => {
-    addStrongest(strongest.a, batch, sets.a)
-    addStrongest(strongest.b, batch, sets.b)
-  }
-  const heldOut = await measurePairs({ ...text, split: halves[1], pairs, groups, visit }, context)
   return {
-    ...{ columns, chosen, heldOutSplit: halves[1], strongest, contextLength, pairs, heldOut },
+    ...{ columns, chosen },
+    ...(await measureHeldOut(chosen, { ...text, split: halves[1] }, context)),
     ...(await measureLogitWeights(columns, chosen, config.bootstrapSeed)),
   }
+}
+
+/** The chosen pairs once more, on the other half of the documents. */
+async function measureHeldOut(
+  chosen: JointPass,
+  text: Omit<MeasurePairsOptions, 'pairs' | 'groups'>,
+  context: StageContext,
+): Promise<Pick<MeasuredUniversality, 'heldOutSplit' | 'strongest' | 'contextLength' | 'pairs' | 'heldOut'>> {
+  const { columns, split } = text
+  const contextLength = Math.min(...columns.map(({ model }) => model.config.context))
+  const [a, b] = [sets.a, sets.b].map((set) =>
+    createStrongestTokens(widthOf(columns[set]), textsShown, contextLength),
+  )
+  const visit = (batch: ColumnBatch): void => {
+    addStrongest(a, batch, sets.a)
+    addStrongest(b, batch, sets.b)
+  }
+  const pairs = comparisons.map((name, p) => ({ ...ends[name], partners: chosen.pairs[p].matched.ids }))
+  const groups = Math.min(maximumGroups, split.documentStarts.length)
+  const heldOut = await measurePairs({ ...text, pairs, groups, visit }, context)
+  return { heldOutSplit: split, strongest: { a, b }, contextLength, pairs, heldOut }
 }
 
 function requireDocuments(halves: readonly TokenSplit[]): void {

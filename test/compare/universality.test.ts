@@ -13,7 +13,7 @@ import { permuted, randomDictionary, randomSplit, sizes } from './two-models.js'
 
 const kernels = createReferenceKernels()
 const split = randomSplit(6400)
-const config = universalityConfigSchema.parse({ tokens: 6400, replicates: 200 })
+const config = universalityConfigSchema.parse({ tokens: 6400, replicates: 100 })
 
 async function compare(
   a: DictionaryOnModel,
