@@ -22,9 +22,9 @@ const [mostTokens, mostExamples] = [8, 5]
 /**
  * Looks beside an autoencoder for the features that were collected for it.
  * @param sae its directory
- * @param shown the run's directory as it is shown to people
+ * @param make the command that collects them
  */
-export function createOtherFeatures(sae: string, shown: string): OtherFeatures {
+export function createOtherFeatures(sae: string, make: string): OtherFeatures {
   const directory = join(dirname(sae), 'features')
   let opened: FeatureStore | null = null
   const open = once(async () => {
@@ -35,7 +35,7 @@ export function createOtherFeatures(sae: string, shown: string): OtherFeatures {
   return {
     async get(feature) {
       if (!existsSync(join(directory, 'manifest.json')))
-        return { tokens: [], max: 0, examples: [], missing: `monosem features build --run ${shown}` }
+        return { tokens: [], max: 0, examples: [], missing: make }
       return firesOn(await open(), feature)
     },
     close: () => opened?.close(),

@@ -73,12 +73,16 @@ function openComparison(
   { root, shown, own }: { root: string; shown: string; own: string },
 ): Comparison {
   const side = manifest.inputs.sae?.manifestSha256 === own ? 'a' : 'b'
-  const sae = resolve(directory, manifest.inputs[side === 'a' ? 'with-sae' : 'sae'].path)
-  const other = join(shown, relative(root, dirname(sae)))
+  const pathOf = (role: string): string => resolve(directory, manifest.inputs[role].path)
+  const shownPath = (path: string): string => join(shown, relative(root, path))
+  const [model, sae] = side === 'a' ? ['with-model', 'with-sae'].map(pathOf) : ['model', 'sae'].map(pathOf)
+  const other = dirname(sae)
+  const parts = { corpus: pathOf('corpus'), model, sae, out: join(other, 'features') }
+  const flags = Object.entries(parts).map(([name, path]) => `--${name} ${shownPath(path)}`)
   return {
-    ...{ name, side, other },
+    ...{ name, side, other: shownPath(other) },
     read: once(() => readUniversality(directory)),
-    features: createOtherFeatures(sae, other),
+    features: createOtherFeatures(sae, `monosem features build ${flags.join(' ')}`),
   }
 }
 
