@@ -32,7 +32,7 @@ const allowed: Record<string, readonly string[]> = {
   probe: [...analysis, 'eval', 'features', 'interp'],
   export: [...analysis, 'eval', 'features', 'interp', 'explain'],
   compare: [...analysis, 'eval', 'features', 'interp'],
-  server: [...analysis, 'eval', 'features', 'interp', 'explain', 'steer', 'attribution', 'export'],
+  server: [...analysis, 'eval', 'features', 'interp', 'explain', 'steer', 'attribution', 'export', 'compare'],
   cli: [
     ...[...analysis, 'eval', 'features', 'interp'],
     ...['explain', 'steer', 'attribution', 'probe', 'export', 'server', 'compare', 'scaling'],

@@ -7,6 +7,7 @@ import { addAttributionRoutes } from './routes/attribution.js'
 import { addFeatureRoutes } from './routes/features.js'
 import { addMapRoutes } from './routes/map.js'
 import { addNotesRoutes } from './routes/notes.js'
+import { addRelativesRoute } from './routes/relatives.js'
 import { addRunRoutes } from './routes/runs.js'
 import { addSpecificityRoutes } from './routes/specificity.js'
 import { addSteerRoutes } from './routes/steer.js'
@@ -85,5 +86,6 @@ function createApi(runs: ServedRuns): OpenAPIHono {
   addAttributionRoutes(api, runs)
   addSteerRoutes(api, runs)
   addSpecificityRoutes(api, runs)
+  addRelativesRoute(api, runs)
   return api
 }

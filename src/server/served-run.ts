@@ -16,6 +16,7 @@ import { openOptionalParts } from './optional-parts.js'
 import { findReports, type Reports } from './overview/reports.js'
 import { type FeaturePages, openFeaturePages } from './pages/feature-pages.js'
 import type { RunInfo } from './protocol.js'
+import { openRelatives, type RelativesStore } from './relatives/relatives.js'
 
 /** One run directory, open for as long as the server runs. */
 export interface ServedRun {
@@ -34,6 +35,8 @@ export interface ServedRun {
   notes: NotesStore
   /** files that can be looked at as they are */
   reports: Reports
+  /** what comparisons with other dictionaries say of its features */
+  relatives: RelativesStore
   /** what runs texts; null without a model or an autoencoder */
   model: ModelRunner | null
   close(): void
@@ -61,6 +64,7 @@ export async function openServedRun(
   const store = await openFeatures(directory)
   const context = existsSync(part('sae')) ? await readContext(part('model')) : null
   const parts = await openOptionalParts(root)
+  const relatives = await openRelatives(root, directory, store.summary.features)
   const has = {
     model: context !== null,
     map: parts.map !== null,
@@ -69,6 +73,7 @@ export async function openServedRun(
       return existsSync(part('explanations'))
     },
     ablation: parts.ablation !== null,
+    relatives: relatives.any,
   }
   const notes = await openNotes(part('explanations'), part('features'), store.summary.features)
   const places = await readMapColumns(parts.map, store.summary.features)
@@ -91,11 +96,13 @@ export async function openServedRun(
     warnings: parts.warnings,
     notes,
     reports: await findReports(root),
+    relatives,
     model: has.model ? createModelRunner(root, { store, index }, { kernels, queue }) : null,
     close: () => {
       index.close()
       pages.close()
       store.close()
+      relatives.close()
       notes.close()
     },
   }

@@ -72,7 +72,7 @@ export async function madeRun(t: Lifetime): Promise<string> {
 export async function overviewSource(t: Lifetime, root: string, run = 'demo'): Promise<OverviewSource> {
   const notes = await openNotes(join(root, 'explanations'), join(root, 'features'), 16)
   t.after(() => notes.close())
-  const has = { model: true, map: false, explanations: false, ablation: false }
+  const has = { model: true, map: false, explanations: false, ablation: false, relatives: false }
   const info = { run, directory: root, hookName: 'h', features: 16, context: 16, has }
   return { info, directory: root, notes, reports: await findReports(root), warnings: [] }
 }

@@ -4,8 +4,8 @@ import { readCaseStudies } from '../../interp/case-studies.js'
 import type { CaseStudy } from '../../interp/study-predicates.js'
 import { requireMadeFrom } from '../../storage/made-from.js'
 import { openStage } from '../../storage/stage.js'
+import { once } from '../once.js'
 import type { Specificity } from '../protocol.js'
-import { once } from './once.js'
 
 /** What is known of the specificity of a run's features: its case studies, and what was measured since the server started. */
 export interface SpecificityMemory {

@@ -33,7 +33,7 @@ export type SiteNames = Record<string, string | null>
 
 /** All about one feature. */
 export interface SitePage {
-  /** answers by what follows /runs/<run>/features/<id> in the address: '' is the page, '/notes', '/specificity' */
+  /** answers by what follows /runs/<run>/features/<id> in the address: '' is the page, '/notes', '/specificity', '/relatives' */
   answers: Record<string, unknown>
   /** of the features that it mentions */
   names: SiteNames

@@ -43,8 +43,12 @@ async function writePage(
   const { feature } = page
   const about = (rest: string): Promise<string> => ask(`/runs/${run}/features/${feature}${rest}`)
   const notes: FeatureNotes = JSON.parse(await about('/notes'))
+  const [specificity, relatives] = await Promise.all([about('/specificity'), about('/relatives')])
   const content: SitePage = {
-    answers: { '': page, '/notes': notes, '/specificity': JSON.parse(await about('/specificity')) },
+    answers: {
+      ...{ '': page, '/notes': notes },
+      ...{ '/specificity': JSON.parse(specificity), '/relatives': JSON.parse(relatives) },
+    },
     names: namesOf(page, names),
   }
   await writer.data(pageFile(run, feature), JSON.stringify(content))

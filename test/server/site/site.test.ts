@@ -53,7 +53,7 @@ test('an exported site holds what the API answers, but for the directory of the 
   assert.deepEqual(read(answerFile(`/runs/${run}/map`)), await answer(`/runs/${run}/map`))
   for (const feature of [0, 7]) {
     const { answers } = read<SitePage>(pageFile(run, feature))
-    for (const part of ['', '/notes', '/specificity'])
+    for (const part of ['', '/notes', '/specificity', '/relatives'])
       assert.deepEqual(answers[part], await answer(`/runs/${run}/features/${feature}${part}`), part)
   }
 })

@@ -17,8 +17,11 @@ import { nameOf } from './feature/name'
 import { OutOfRange } from './feature/out-of-range'
 import { OwnNotesPanel } from './feature/own-notes'
 import { takePage } from './feature/page-ahead'
+import { PartnersPanel } from './feature/partners'
 import { PlacePanel } from './feature/place'
 import { NeuronsPanel, RelatedFeaturesPanel } from './feature/related'
+import { getRelatives } from './feature/requests'
+import { SizesPanel } from './feature/sizes'
 import { SpecificityPanel } from './feature/specificity'
 import { fetchSteps, useSteps } from './feature/steps'
 import { TryTextPanel } from './feature/try-text'
@@ -126,6 +129,10 @@ interface PanelsProps {
 
 function Panels(props: PanelsProps) {
   const alive = () => props.page.fires > 0
+  const relatives = load(
+    () => (props.run.has.relatives ? props.page.feature : undefined),
+    (feature, signal) => getRelatives(props.run.run, feature, signal),
+  )
   return (
     <div class="feature-panels" classList={{ dead: !alive() }}>
       <div class="first-column stack">
@@ -144,6 +151,9 @@ function Panels(props: PanelsProps) {
             <TryTextPanel run={props.run} feature={props.page.feature} max={props.page.max} />
           </Show>
           <ExamplesPanel page={props.page} view={props.view} />
+          <Show when={props.run.has.relatives}>
+            <PartnersPanel page={props.page} relatives={relatives} view={props.view} />
+          </Show>
         </div>
       </Show>
       <div class="middle-column stack">
@@ -156,6 +166,9 @@ function Panels(props: PanelsProps) {
         <Show when={alive()}>
           <RelatedFeaturesPanel run={props.run} page={props.page} search={props.view.search()} />
           <PlacePanel run={props.run} page={props.page} />
+          <Show when={props.run.has.relatives}>
+            <SizesPanel relatives={relatives} />
+          </Show>
         </Show>
         <NeuronsPanel page={props.page} />
         <Show when={alive()}>

@@ -1,4 +1,5 @@
 import type {
+  Relatives,
   ScoredExamples,
   Specificity,
   SpecificityList,
@@ -24,3 +25,7 @@ export const measureSpecificity = (
   request: SpecificityRequest,
   signal: AbortSignal,
 ) => send<Specificity>('POST', `${at(run, feature)}/specificity`, request, signal)
+
+/** The feature across dictionary sizes, and its partners in dictionaries of other models. */
+export const getRelatives = (run: string, feature: number, signal: AbortSignal) =>
+  get<Relatives>(`${at(run, feature)}/relatives`, signal)
