@@ -45,14 +45,14 @@ export async function findPartners(
     const visitRow = await sums.read(first, end - first)
     for (let row = first; row < end; row++) {
       if (!from.powered[row]) continue
+      const worst = row * k + k - 1
       visitRow(row, (column, together, sum, missed) => {
         if (!to.powered[column]) return
         const spread = Math.sqrt(from.variance[row] * to.variance[column])
-        const covariance = sum / tokens - from.mean[row] * to.mean[column]
-        keep(partners, row, {
-          ...{ column, together, correlation: covariance / spread },
-          uncertainty: missed / tokens / spread,
-        })
+        const correlation = (sum / tokens - from.mean[row] * to.mean[column]) / spread
+        // Most pairs end here.
+        if (partners.ids[worst] >= 0 && partners.correlations[worst] > correlation) return
+        keep(partners, row, { column, together, correlation, uncertainty: missed / tokens / spread })
       })
     }
   }
@@ -82,8 +82,8 @@ function keep(
     (correlations[place] === partner.correlation && ids[place] > partner.column)
   if (k === 0 || !before(end - 1)) return
   let at = end - 1
-  for (; at > base && before(at - 1); at--)
-    for (const list of [ids, correlations, together, uncertainty]) list[at] = list[at - 1]
+  while (at > base && before(at - 1)) at--
+  for (const list of [ids, correlations, together, uncertainty]) list.copyWithin(at + 1, at, end - 1)
   ids[at] = partner.column
   correlations[at] = partner.correlation
   together[at] = partner.together
