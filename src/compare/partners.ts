@@ -1,3 +1,4 @@
+import { type StageContext, throwIfInterrupted } from '../progress/progress.js'
 import type { CrossSums } from './cross-sums.js'
 
 /** For each column of one set, the columns of another whose activations go with its own. */
@@ -34,13 +35,15 @@ export interface CorrelatedColumns {
  */
 export async function findPartners(
   sums: CrossSums,
-  from: CorrelatedColumns,
-  to: CorrelatedColumns,
+  { from, to }: { from: CorrelatedColumns; to: CorrelatedColumns },
   { k, tokens }: { k: number; tokens: number },
+  context: StageContext,
 ): Promise<Partners> {
   const width = from.mean.length
   const partners = emptyPartners(width, k)
+  const task = context.progress.start('find partners', width, 'columns')
   for (let first = 0; first < width; first += blockRows) {
+    throwIfInterrupted(context.signal)
     const end = Math.min(width, first + blockRows)
     const visitRow = await sums.read(first, end - first)
     for (let row = first; row < end; row++) {
@@ -55,7 +58,9 @@ export async function findPartners(
         keep(partners, row, { column, together, correlation, uncertainty: missed / tokens / spread })
       })
     }
+    task.update(end)
   }
+  task.end()
   return partners
 }
 
