@@ -104,7 +104,8 @@ function sensitivityTable({ sizes, steps }: SplittingSummary): Block {
         ),
       ]),
     ),
-    caption: 'What the threshold decides: the same counts if a parent took other cosines.',
+    caption:
+      'What the threshold decides, which is a convention: the same counts if a parent took other cosines.',
   }
 }
 
