@@ -114,7 +114,7 @@ export async function jointPass(
       throw new MonosemError('config', `joint pass: expected at least 2 positions of text, got ${tokens}`, {
         hint: 'ask for more tokens, or build the corpus from more text',
       })
-    return await results(sums, options, tokens)
+    return await results(sums, options, tokens, context)
   } finally {
     freeSums(sums)
   }
@@ -193,6 +193,7 @@ async function results(
   sums: JointSums,
   { columns, partners, minFires, topTokens }: JointPassOptions,
   tokens: number,
+  context: StageContext,
 ): Promise<JointPass> {
   const statistics = sums.columns.map((column, i) => columnStatistics(column, columns[i].kind, minFires))
   // Sums of products are made of values with the centre taken off.
@@ -201,7 +202,7 @@ async function results(
     mean: sums.columns[i].sum.map((total) => total / tokens),
   }))
   const find = (from: number, to: number, cross: CrossSums): Promise<Partners> =>
-    findPartners(cross, correlated[from], correlated[to], { k: partners, tokens })
+    findPartners(cross, { from: correlated[from], to: correlated[to] }, { k: partners, tokens }, context)
   const pairs: JointPass['pairs'] = []
   for (const { from, to, matched, shuffled } of sums.pairs)
     pairs.push({

@@ -1,3 +1,4 @@
+import { type StageContext, throwIfInterrupted } from '../progress/progress.js'
 import type { CrossSums } from './cross-sums.js'
 
 /** For each column of one set, the columns of another whose activations go with its own. */
@@ -34,13 +35,15 @@ export interface CorrelatedColumns {
  */
 export async function findPartners(
   sums: CrossSums,
-  from: CorrelatedColumns,
-  to: CorrelatedColumns,
+  { from, to }: { from: CorrelatedColumns; to: CorrelatedColumns },
   { k, tokens }: { k: number; tokens: number },
+  context: StageContext,
 ): Promise<Partners> {
   const width = from.mean.length
   const partners = emptyPartners(width, k)
+  const task = context.progress.start('find partners', width, 'columns')
   for (let first = 0; first < width; first += blockRows) {
+    throwIfInterrupted(context.signal)
     const end = Math.min(width, first + blockRows)
     const visitRow = await sums.read(first, end - first)
     for (let row = first; row < end; row++) {
@@ -52,11 +55,13 @@ export async function findPartners(
         const spread = Math.sqrt(variance * to.variance[column])
         const correlation = (sum / tokens - mean * to.mean[column]) / spread
         // Most pairs end here, and there are F^2 of them.
-        if (partners.correlations[worst] > correlation) return
+        if (partners.ids[worst] >= 0 && partners.correlations[worst] > correlation) return
         keep(partners, row, { column, together, correlation, uncertainty: missed / tokens / spread })
       })
     }
+    task.update(end)
   }
+  task.end()
   return partners
 }
 
@@ -83,8 +88,8 @@ function keep(
     (correlations[place] === partner.correlation && ids[place] > partner.column)
   if (k === 0 || !before(end - 1)) return
   let at = end - 1
-  for (; at > base && before(at - 1); at--)
-    for (const list of [ids, correlations, together, uncertainty]) list[at] = list[at - 1]
+  while (at > base && before(at - 1)) at--
+  for (const list of [ids, correlations, together, uncertainty]) list.copyWithin(at + 1, at, end - 1)
   ids[at] = partner.column
   correlations[at] = partner.correlation
   together[at] = partner.together

@@ -177,7 +177,9 @@ async function mapFigure(
   last: number,
   { ariaLabel, caption, group, groups, background }: Colouring,
 ): Promise<Figure> {
-  const radius = ({ size }: SplittingFeature): number => 1.1 + 0.8 * (last - size)
+  // The more dots, the smaller: 2.4 pixels at most.
+  const smallest = Math.min(2.4, 100 / Math.sqrt(placed.length))
+  const radius = ({ size }: SplittingFeature): number => smallest * (1 + 0.5 * (last - size))
   const isBackground = (feature: SplittingFeature): boolean => group(feature) === background
   // Those of the small dictionaries, which are few, lie on top.
   const ordered = placed.toReversed()

@@ -104,7 +104,8 @@ function sensitivityTable({ sizes, steps }: SplittingSummary): Block {
         ),
       ]),
     ),
-    caption: 'What the threshold decides: the same counts if a parent took other cosines.',
+    caption:
+      'What the threshold decides, which is a convention: the same counts if a parent took other cosines.',
   }
 }
 
@@ -192,7 +193,7 @@ const treeStyle = `<style>
 .tree li { margin: 0.2rem 0; }
 .tree .id { display: inline-block; min-width: 6.5rem; font-variant-numeric: tabular-nums; color: var(--quiet); }
 .tree .figures-of { color: var(--quiet); font-size: 0.85rem; white-space: nowrap; }
-.tree code { padding: 0 0.25rem; margin-right: 0.2rem; border: 1px solid var(--line); border-radius: 0.25rem; white-space: pre; }
+.tree code { unicode-bidi: isolate; padding: 0 0.25rem; margin-right: 0.2rem; border: 1px solid var(--line); border-radius: 0.25rem; white-space: pre; }
 </style>`
 
 function treeHtml({ concept, tree }: ChosenSubtree, summary: SplittingSummary): string {
@@ -201,7 +202,7 @@ function treeHtml({ concept, tree }: ChosenSubtree, summary: SplittingSummary): 
     concept ?? `feature ${tree.feature.feature} of ${summary.sizes[size].features.toLocaleString('en')}`
   const leaves = leavesOf(tree)
   const ends = `${leaves.toLocaleString('en')} ${leaves === 1 ? 'feature' : 'features'} of the largest dictionary`
-  return `<details class="tree" open><summary>${escapeHtml(title)}: ends in ${ends}</summary><ul>${branch(tree, summary)}</ul></details>`
+  return `<details class="tree"${concept === null ? '' : ' open'}><summary>${escapeHtml(title)}: ends in ${ends}</summary><ul>${branch(tree, summary)}</ul></details>`
 }
 
 function branch({ feature, children }: Subtree, summary: SplittingSummary): string {
@@ -234,5 +235,7 @@ function label({ explanation, tokens, shares }: SplittingFeature): string {
     (token, i) =>
       `<code title="${percent(shares[i])} of its activation">${escapeHtml(token.replaceAll(' ', '␣'))}</code>`,
   )
-  return explanation === null ? listed.join('') : `${escapeHtml(explanation)} ${listed.slice(0, 3).join('')}`
+  return explanation === null
+    ? listed.join('')
+    : `<bdi>${escapeHtml(explanation)}</bdi> ${listed.slice(0, 3).join('')}`
 }
