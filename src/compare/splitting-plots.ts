@@ -132,7 +132,7 @@ export async function mapFigures(splitting: Splitting): Promise<Figure[]> {
   const last = sizes.length - 1
   const sizeName = (size: number): string => sizes[size].features.toLocaleString('en')
   const placed = splitting.features.flat().filter(({ x }) => x !== null)
-  const [other, smaller] = ['other', 'smaller dictionaries']
+  const [other, rest] = ['other', 'smaller or not judged']
   const colourings: Colouring[] = [
     {
       ariaLabel: 'Map of all features by the size of their dictionary',
@@ -160,13 +160,13 @@ export async function mapFigures(splitting: Splitting): Promise<Figure[]> {
     {
       ariaLabel: 'Map of all features by whether those of the largest dictionary have a parent',
       caption: `The same map: features of the dictionary of ${sizeName(last)} with a parent in the one of ${sizeName(last - 1)}, and without.`,
-      group: ({ size, parent }) => (size < last ? smaller : parent === null ? 'new' : 'with a parent'),
+      group: ({ fate, parent }) => (fate !== 'last' ? rest : parent === null ? 'new' : 'with a parent'),
       groups: [
         ['with a parent', blue],
         ['new', orange],
-        [smaller, grey],
+        [rest, grey],
       ],
-      background: smaller,
+      background: rest,
     },
   ]
   return Promise.all(colourings.map((colouring) => mapFigure(placed, last, colouring)))
