@@ -23,6 +23,7 @@ const allowed: Record<string, readonly string[]> = {
   terminal: [],
   report: [],
   eval: analysis,
+  baselines: [...analysis, 'eval', 'features'],
   features: [...analysis, 'eval'],
   interp: [...analysis, 'eval', 'features'],
   explain: [...analysis, 'eval', 'features', 'interp'],
@@ -33,7 +34,7 @@ const allowed: Record<string, readonly string[]> = {
   server: [...analysis, 'eval', 'features', 'interp', 'explain', 'steer', 'attribution', 'export'],
   cli: [
     ...[...analysis, 'eval', 'features', 'interp'],
-    ...['explain', 'steer', 'attribution', 'probe', 'export', 'server'],
+    ...['baselines', 'explain', 'steer', 'attribution', 'probe', 'export', 'server'],
   ],
 }
 
