@@ -342,6 +342,18 @@ void saeSquaredErrors(const Napi::CallbackInfo& info) {
   enqueue(addon, [=](Runtime& r) { r.table->saeSquaredErrors(r.context, losses.f32(), y.f32(), xHat.f32(), n, d); });
 }
 
+// saeCompare(runtime, n, d, sums, shift, y, xHat, center)
+void saeCompare(const Napi::CallbackInfo& info) {
+  Arguments arguments(info, "saeCompare");
+  Addon& addon = arguments.addon();
+  int n = arguments.integer(), d = arguments.integer();
+  if (n < 1 || d < 1) arguments.fail("positive sizes");
+  int64_t count = static_cast<int64_t>(n) * d;
+  View sums = arguments.view(static_cast<int64_t>(n) * kComparisonSums), shift = arguments.view(d);
+  View y = arguments.view(count), xHat = arguments.view(count), center = arguments.view(d);
+  enqueue(addon, [=](Runtime& r) { r.table->saeCompare(r.context, sums.f32(), shift.f32(), y.f32(), xHat.f32(), center.f32(), n, d); });
+}
+
 // saeAddProducts(runtime, n, d, f, out, x, rowOffsets, featureIds, values)
 void saeAddProducts(const Napi::CallbackInfo& info) {
   Arguments arguments(info, "saeAddProducts");
@@ -411,6 +423,7 @@ void addSae(Napi::Env env, Napi::Object exports) {
   addOperation(env, exports, "saeNormalize", saeNormalize);
   addOperation(env, exports, "saeDenormalizeInPlace", saeDenormalizeInPlace);
   addOperation(env, exports, "saeSquaredErrors", saeSquaredErrors);
+  addOperation(env, exports, "saeCompare", saeCompare);
   addOperation(env, exports, "saeAddProducts", saeAddProducts);
   addOperation(env, exports, "saeAddPairs", saeAddPairs);
 }

@@ -147,6 +147,9 @@ struct SaeStepStats {
   SaePrecision precision;
 };
 
+// What saeCompare computes of each token: see saeComparison in src/kernels/sae-kernels.ts.
+constexpr int kComparisonSums = 5;
+
 // Sparse codes, owned by whoever asked for them; freed with releaseCodes.
 struct Codes {
   int rows = 0;
@@ -208,6 +211,7 @@ struct KernelTable {
   void (*saeDecode)(const Context&, float* xHat, const SaePointers&, SaeShape, const Codes&, const float* x);
   void (*saeEncodeFeatures)(const Context&, float* out, const SaePointers&, SaeShape, const float* x, const int32_t* ids, int count, const SaeForm&);
   void (*saeSquaredErrors)(const Context&, float* losses, const float* x, const float* xHat, int n, int d);
+  void (*saeCompare)(const Context&, float* sums, float* shift, const float* y, const float* xHat, const float* center, int n, int d);
   // out and, when denormalizing, offsets may be null
   void (*saeNormalize)(const Context&, float* out, float* offsets, float* scales, const float* x, int n, int d, bool layerNorm);
   void (*saeDenormalizeInPlace)(const Context&, float* y, const float* offsets, const float* scales, int n, int d);

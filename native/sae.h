@@ -79,6 +79,7 @@ void decodeInto(const Context&, float* out, const Codes& codes, const float* val
 void saeAddProducts(const Context&, float* out, const Codes&, const float* x, int features, int d);
 void saeAddPairs(const Context&, const SaePairsArgs&, const Codes&, const Codes& columns);
 void saeDecode(const Context&, float* xHat, const SaePointers&, SaeShape, const Codes&, const float* x);
+void saeCompare(const Context&, float* sums, float* shift, const float* y, const float* xHat, const float* center, int n, int d);
 void saeSquaredErrors(const Context&, float* losses, const float* x, const float* xHat, int n, int d);
 // out[row] = bDec (+ x wSkip)
 void decodeBase(const Context&, float* out, const SaePointers&, SaeShape, const float* x);

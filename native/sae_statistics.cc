@@ -191,5 +191,51 @@ void saeAddPairs(const Context& context, const SaePairsArgs& table, const Codes&
   });
 }
 
+namespace {
+
+void compareRow(float* sums, const float* y, const float* xHat, const float* center, int d) {
+  vf error{}, product{}, target{}, reconstruction{}, deviation{};
+  for (int i = 0; i < d; i += VL) {
+    int lanes = d - i < VL ? d - i : VL;
+    vf a = loadPartial(y + i, lanes), b = loadPartial(xHat + i, lanes), difference = a - b, offset = a - loadPartial(center + i, lanes);
+    error += difference * difference;
+    product += a * b;
+    target += a * a;
+    reconstruction += b * b;
+    deviation += offset * offset;
+  }
+  const vf all[kComparisonSums] = {error, product, target, reconstruction, deviation};
+  for (int i = 0; i < kComparisonSums; i++) sums[i] = horizontalSum(all[i]);
+}
+
+// out[c] = sum over n of y[n, c] - center[c]; stripes of columns, rows in blocks that are added in double precision
+void sumOffsets(const Context& context, float* out, const float* y, const float* center, int n, int d) {
+  constexpr int kStripe = 64, kRows = 64;
+  parallelFor(context, (d + kStripe - 1) / kStripe, [&](int task, int) {
+    int c0 = task * kStripe, columns = d - c0 < kStripe ? d - c0 : kStripe;
+    double total[kStripe] = {};
+    for (int r0 = 0; r0 < n; r0 += kRows) {
+      float partial[kStripe] = {};
+      int end = n - r0 < kRows ? n : r0 + kRows;
+      for (int r = r0; r < end; r++) {
+        const float* row = y + static_cast<size_t>(r) * d + c0;
+        for (int c = 0; c < columns; c++) partial[c] += row[c] - center[c0 + c];
+      }
+      for (int c = 0; c < columns; c++) total[c] += partial[c];
+    }
+    for (int c = 0; c < columns; c++) out[c0 + c] = static_cast<float>(total[c]);
+  });
+}
+
+}  // namespace
+
+void saeCompare(const Context& context, float* sums, float* shift, const float* y, const float* xHat, const float* center, int n, int d) {
+  forRows(context, n, [&](int row) {
+    size_t start = static_cast<size_t>(row) * d;
+    compareRow(sums + static_cast<size_t>(row) * kComparisonSums, y + start, xHat + start, center, d);
+  });
+  sumOffsets(context, shift, y, center, n, d);
+}
+
 }  // namespace MONOSEM_ISA
 }  // namespace monosem

@@ -50,6 +50,7 @@ const KernelTable kTable = {
     saeDecode,
     saeEncodeFeatures,
     saeSquaredErrors,
+    saeCompare,
     saeNormalize,
     saeDenormalizeInPlace,
     saeAddProducts,

@@ -56,8 +56,8 @@ export interface Summary {
     lossRecovered: number | null
     /** against mean ablation */
     lossRecoveredMean: number | null
-    /** share of features that never fired on the evaluation sample */
-    deadFraction: number
+    /** share of features that never fired on the evaluation sample; null where that is too small to call them dead */
+    deadFraction: number | null
     /** training speed, activations per second */
     samplesPerSecond: number
   }

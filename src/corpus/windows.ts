@@ -72,6 +72,29 @@ function fillWindow(
 }
 
 /**
+ * The document of each position of some windows, as an index into `documentStarts`. [B*T]
+ * @param windowIndices B indices below windowCount
+ */
+export function windowDocuments(
+  split: TokenSplit,
+  contextSize: number,
+  windowIndices: ArrayLike<number>,
+): Int32Array {
+  const { documentStarts } = split
+  const documents = new Int32Array(windowIndices.length * contextSize)
+  for (let b = 0; b < windowIndices.length; b++) {
+    const from = (windowIndices[b] as number) * contextSize
+    let document = documentAt(split, from)
+    for (let t = 0; t < contextSize; t++) {
+      // a document may hold nothing but its start
+      while (documentStarts[document + 1] <= from + t) document++
+      documents[b * contextSize + t] = document
+    }
+  }
+  return documents
+}
+
+/**
  * The document that a token of a split belongs to.
  * @returns its id (DocumentRecord.document) and the token's offset in it (0 is its `<|endoftext|>`)
  * @throws MonosemError shape (not an index into the split)

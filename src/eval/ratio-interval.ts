@@ -1,14 +1,19 @@
-/** A ratio of two sums over units (windows of text) and its 95% confidence interval. */
+import { intervalDocuments } from './power.js'
+
+/** [low, high] */
+export type Interval = [number, number]
+
+/** A ratio of two sums over documents and its 95% confidence interval. */
 export interface RatioInterval {
   value: number
-  low: number
-  high: number
+  /** null with fewer documents than an interval takes (power.ts) */
+  interval: Interval | null
 }
 
 /**
- * sum(a) / sum(b) with a 95% interval from the spread over units, by linearisation (the delta method):
- * variance = n / (n - 1) * sum (a_i - R b_i)^2 / (sum b)^2. Units are whole windows, because neighbouring
- * tokens are not independent. Null when there are fewer than two units or sum(b) is 0.
+ * sum(a) / sum(b) with a 95% interval from the spread over units, by linearisation (the delta method; Cochran 1977, section 6.4):
+ * variance = n / (n - 1) * sum (a_i - R b_i)^2 / (sum b)^2. Units are whole documents, because the tokens of one are not independent.
+ * Null when sum(b) is 0.
  */
 export function ratioInterval(a: ArrayLike<number>, b: ArrayLike<number>): RatioInterval | null {
   const n = a.length
@@ -18,10 +23,11 @@ export function ratioInterval(a: ArrayLike<number>, b: ArrayLike<number>): Ratio
     sumA += a[i]
     sumB += b[i]
   }
-  if (n < 2 || sumB === 0) return null
+  if (sumB === 0) return null
   const value = sumA / sumB
+  if (n < intervalDocuments) return { value, interval: null }
   let squares = 0
   for (let i = 0; i < n; i++) squares += (a[i] - value * b[i]) ** 2
   const half = (1.96 * Math.sqrt((n / (n - 1)) * squares)) / Math.abs(sumB)
-  return { value, low: value - half, high: value + half }
+  return { value, interval: [value - half, value + half] }
 }

@@ -2,59 +2,43 @@ import { formatNumber } from '../progress/rate.js'
 import { renderBars } from '../terminal/bars.js'
 import { decimals, percent } from '../terminal/figures.js'
 import { type Column, renderTable } from '../terminal/table.js'
-import { type DensityReport, ultraLowDensity } from './density.js'
-import type { EvalReport, Interval } from './eval-report.js'
+import type { DecoderReport } from './decoder-geometry.js'
+import type { DensityReport } from './density.js'
+import { evalFigures } from './eval-figures.js'
+import type { EvalReport } from './eval-report.js'
+import type { Distribution } from './histogram.js'
+import { ultraLowDensity } from './power.js'
+import type { Interval } from './ratio-interval.js'
 
-/** The whole report for a terminal of 100 columns: figures with their intervals, losses, and how often features fire. */
+/** The whole report for a terminal of 100 columns: figures with their intervals, losses, how often features fire, and what the sample is too small for. */
 export function renderEval(report: EvalReport): string {
-  const { hookName, features, tokens, windows } = report
-  const sample = `${formatNumber(tokens)} tokens of validation text (${formatNumber(windows)} windows)`
+  const { hookName, features, tokens, documents } = report
+  const sample = `${formatNumber(tokens)} tokens of validation text (${formatNumber(documents)} documents)`
   return [
     `${hookName}: ${formatNumber(features)} features, measured on ${sample}`,
     renderFigures(report),
     renderLosses(report),
     renderDensity(report.density),
+    renderDecoder(report.decoder),
+    ...renderUnderpowered(report),
   ].join('\n\n')
+}
+
+function renderUnderpowered({ underpowered }: EvalReport): string[] {
+  if (underpowered.length === 0) return []
+  return [['too small a sample:', ...underpowered.map(({ reason }) => `  ${reason}`)].join('\n')]
 }
 
 const between = (interval: Interval | null, show: (value: number) => string): string =>
   interval === null ? '–' : `${show(interval[0])} to ${show(interval[1])}`
 
 function renderFigures(report: EvalReport): string {
-  const { intervals, l0Distribution: l0 } = report
-  const one = (value: number | null): string => decimals(value, 1)
-  const fine = (value: number | null): string => decimals(value, 4)
-  const rows = [
-    ['L0', one(report.l0), between(intervals.l0, one), 'features active on a token, on average'],
-    ['', '', '', `median ${l0.median}; 5% at most ${l0.p5}, 95% at most ${l0.p95}; ${l0.min} to ${l0.max}`],
-    ['L1', one(report.l1), '', 'sum of the activations of a token'],
-    [
-      'explained variance',
-      percent(report.explainedVariance),
-      between(intervals.explainedVariance, percent),
-      'of the variance of the hooked activations',
-    ],
-    ['cosine similarity', decimals(report.cosine, 3), '', 'of activations and reconstructions'],
-    ['squared error', formatNumber(report.squaredError), '', 'per token, summed over the activation'],
-    [
-      'loss recovered, zero',
-      percent(report.lossRecovered),
-      between(intervals.lossRecovered, percent),
-      'of the loss that zero ablation costs',
-    ],
-    [
-      'loss recovered, mean',
-      percent(report.lossRecoveredMean),
-      between(intervals.lossRecoveredMean, percent),
-      'of the loss that mean ablation costs',
-    ],
-    [
-      'KL divergence',
-      fine(report.kl),
-      between(intervals.kl, fine),
-      'nats per token, from the original predictions',
-    ],
-  ]
+  const { l0Distribution: l0 } = report
+  const rows = evalFigures.flatMap(({ name, label, show, meaning }) => {
+    const row = [label, show(report[name]), between(report.intervals[name], show), meaning]
+    const spread = `median ${l0.median}; 5% at most ${l0.p5}, 95% at most ${l0.p95}; ${l0.min} to ${l0.max}`
+    return name === 'l0' ? [row, ['', '', '', spread]] : [row]
+  })
   const columns: Column[] = [
     { heading: 'measure', align: 'left' },
     { heading: 'value' },
@@ -96,8 +80,13 @@ const binWidth = 2
 function renderDensity(density: DensityReport): string {
   const { edges, counts } = density.histogram
   const lines = [
-    `dead features: ${formatNumber(density.dead)} (${percent(density.deadFraction)}) never fired on the sample`,
-    ultraLowLine(density),
+    countLine('dead features: never fired on the sample', density.dead, density.deadFraction),
+    countLine('dense features: on more than 10% of tokens', density.dense, density.denseFraction),
+    countLine(
+      `ultra-low density features: below ${ultraLowDensity.toExponential()}`,
+      density.ultraLow,
+      density.ultraLowFraction,
+    ),
   ]
   const first = counts.findIndex((count) => count > 0)
   if (first < 0) return lines.join('\n')
@@ -126,8 +115,23 @@ function placeLabels(labels: readonly string[]): string {
   return line
 }
 
-function ultraLowLine({ ultraLow, ultraLowFraction, resolution }: DensityReport): string {
-  const name = `ultra-low density features (below ${ultraLowDensity.toExponential()})`
-  if (ultraLow !== null) return `${name}: ${formatNumber(ultraLow)} (${percent(ultraLowFraction)})`
-  return `${name}: the sample is too small, it shows densities from ${resolution.toExponential(1)}`
+const countLine = (what: string, count: number | null, fraction: number | null): string =>
+  `${what.padEnd(44)} ${count === null ? 'the sample is too small' : `${formatNumber(count)} (${percent(fraction)})`}`
+
+function renderDecoder({ maxCosine, alignment }: DecoderReport): string {
+  const row = (label: string, found: Distribution | null): string[] => [
+    label,
+    ...(['p5', 'median', 'p95', 'max'] as const).map((name) => decimals(found?.[name], 2)),
+  ]
+  const columns: Column[] = [
+    { heading: 'cosine over features of', align: 'left' },
+    { heading: '5%' },
+    { heading: 'median' },
+    { heading: '95%' },
+    { heading: 'largest' },
+  ]
+  return renderTable(columns, [
+    row('decoder direction and the nearest other one', maxCosine),
+    row('encoder direction and decoder direction', alignment),
+  ])
 }

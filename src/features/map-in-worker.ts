@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { MonosemError } from '../errors/monosem-error.js'
 import { type ProgressTask, type StageContext, throwIfInterrupted } from '../progress/progress.js'
-import type { Neighbours } from './decoder-neighbours.js'
+import type { Neighbours } from '../sae/decoder-neighbours.js'
 import type { LayoutOptions, LayoutProgress, MapLayout } from './map-layout.js'
 
 /** What the worker gets. */

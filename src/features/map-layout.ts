@@ -1,7 +1,7 @@
 import { UndirectedGraph } from 'graphology'
 import louvainModule, { type LouvainOptions } from 'graphology-communities-louvain'
 import { Random } from '../random/random.js'
-import type { Neighbours } from './decoder-neighbours.js'
+import type { Neighbours } from '../sae/decoder-neighbours.js'
 import type { MapConfig } from './map-config.js'
 import { type NeighbourDistances, umap } from './umap.js'
 

@@ -22,7 +22,7 @@ import type {
   SaeTraining,
   Tensor,
 } from './kernels.js'
-import { SAE_RUNNING } from './sae-kernels.js'
+import { SAE_COMPARISON, SAE_RUNNING } from './sae-kernels.js'
 
 /** Lengths found in the parameters. */
 interface SaeSizes {
@@ -268,6 +268,14 @@ export function checkSaeSquaredErrors(losses: Tensor, y: Tensor, xHat: Tensor): 
   const shape = expectBatch('saeSquaredErrors', 'y', y)
   expectTensor('saeSquaredErrors', 'xHat', xHat, shape)
   expectTensor('saeSquaredErrors', 'losses', losses, [shape[0]])
+}
+
+export function checkSaeCompare(sums: Tensor, shift: Tensor, y: Tensor, xHat: Tensor, center: Tensor): void {
+  const [n, d] = expectBatch('saeCompare', 'y', y)
+  expectTensor('saeCompare', 'xHat', xHat, [n, d])
+  expectTensor('saeCompare', 'sums', sums, [n, SAE_COMPARISON])
+  expectTensor('saeCompare', 'shift', shift, [d])
+  expectTensor('saeCompare', 'center', center, [d])
 }
 
 export function checkSaeAddProducts(out: Tensor, codes: Codes, x: Tensor): void {

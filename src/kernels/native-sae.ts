@@ -169,6 +169,10 @@ export function sae(b: Boundary): SaeKernels {
       ...y.shape,
       ...[losses, y, xHat],
     ]),
+    saeCompare: enqueued(b, 'saeCompare', checkSae.checkSaeCompare, (sums, shift, y, xHat, center) => [
+      ...y.shape,
+      ...[sums, shift, y, xHat, center],
+    ]),
     saeAddProducts(out, codes, x) {
       checkSae.checkSaeAddProducts(out, codes, x)
       b.call('saeAddProducts', ...x.shape, out.shape[0], out, x, ...arraysOf(codes))

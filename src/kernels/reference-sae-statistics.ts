@@ -1,5 +1,6 @@
 import type { Codes, SaePairs, Tensor } from './kernels.js'
 import { f32, i32 } from './reference-tensor.js'
+import { SAE_COMPARISON } from './sae-kernels.js'
 
 /** out [F, D] += codes^T x, x [N, D] */
 export function saeAddProducts(out: Tensor, codes: Codes, x: Tensor): void {
@@ -9,6 +10,27 @@ export function saeAddProducts(out: Tensor, codes: Codes, x: Tensor): void {
   for (let row = 0; row < n; row++)
     for (let e = codes.rowOffsets[row]; e < codes.rowOffsets[row + 1]; e++)
       for (let c = 0; c < d; c++) sums[codes.featureIds[e] * d + c] += codes.values[e] * inputs[row * d + c]
+}
+
+/** sums [N, 5], shift [D], y, xHat [N, D], center [D]; in double precision */
+export function saeCompare(sums: Tensor, shift: Tensor, y: Tensor, xHat: Tensor, center: Tensor): void {
+  const [count, d] = y.shape
+  const [wanted, found, middle] = [f32(y), f32(xHat), f32(center)]
+  const shifts = new Float64Array(d)
+  for (let n = 0; n < count; n++) {
+    let [squaredError, dot, target, reconstruction, deviation] = [0, 0, 0, 0, 0]
+    for (let c = 0; c < d; c++) {
+      const [a, b] = [wanted[n * d + c], found[n * d + c]]
+      squaredError += (a - b) ** 2
+      dot += a * b
+      target += a * a
+      reconstruction += b * b
+      deviation += (a - middle[c]) ** 2
+      shifts[c] += a - middle[c]
+    }
+    f32(sums).set([squaredError, dot, target, reconstruction, deviation], n * SAE_COMPARISON)
+  }
+  f32(shift).set(shifts)
 }
 
 /** A column that a feature keeps or could keep. */

@@ -229,6 +229,7 @@ function saeOperations(queue: Queue): SaeKernels {
       normalize.saeDenormalizeInPlace,
     ),
     saeSquaredErrors: enqueued(queue, checkSae.checkSaeSquaredErrors, normalize.saeSquaredErrors),
+    saeCompare: enqueued(queue, checkSae.checkSaeCompare, statistics.saeCompare),
     saeAddProducts: enqueued(queue, checkSae.checkSaeAddProducts, statistics.saeAddProducts),
     saeAddPairs: enqueued(queue, checkSae.checkSaeAddPairs, statistics.saeAddPairs),
     mixInPlace: enqueued(queue, checkSae.checkMixInPlace, elementwise.mixInPlace),

@@ -122,6 +122,23 @@ export const saeRunning = {
   recallFailed: 4,
 } as const
 
+/** Columns of what `saeCompare` computes of each token. */
+export const saeComparison = {
+  /** ||y - xHat||^2 */
+  squaredError: 0,
+  /** y . xHat */
+  dot: 1,
+  /** ||y||^2 */
+  target: 2,
+  /** ||xHat||^2 */
+  reconstruction: 3,
+  /** ||y - center||^2 */
+  deviation: 4,
+} as const
+
+/** How many columns that are. */
+export const SAE_COMPARISON = 5
+
 export interface SaeStepOptions {
   form: SaeForm
   sparsity: SaeSparsity
@@ -241,6 +258,12 @@ export interface SaeKernels {
   saeDenormalizeInPlace(y: Tensor, offsets: Tensor | null, scales: Tensor): void
   /** losses[n] = ||y[n] - xHat[n]||^2. losses [N]; y, xHat [N, D] */
   saeSquaredErrors(losses: Tensor, y: Tensor, xHat: Tensor): void
+  /**
+   * What tells a reconstruction from its target, in one pass over both. sums[n] holds, in the order of `saeComparison`, ||y - xHat||^2, y . xHat, ||y||^2,
+   * ||xHat||^2 and ||y - center||^2 of token n; shift[d] = sum over n of y[n, d] - center[d].
+   * sums [N, 5]; shift [D]; y, xHat [N, D]; center [D]
+   */
+  saeCompare(sums: Tensor, shift: Tensor, y: Tensor, xHat: Tensor, center: Tensor): void
   /** out[j] += sum over n of f[n, j] x[n]: codes^T x, token after token. out [F, D], x [N, D], codes of N tokens */
   saeAddProducts(out: Tensor, codes: Codes, x: Tensor): void
   /**

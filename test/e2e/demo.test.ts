@@ -56,7 +56,7 @@ const summarySchema = z.strictObject({
     explainedVariance: share,
     lossRecovered: share,
     lossRecoveredMean: share,
-    deadFraction: z.number().min(0).max(1),
+    deadFraction: share,
     samplesPerSecond: z.number().positive(),
   }),
   caseStudies: z.array(

@@ -276,6 +276,14 @@ const NORMALIZING: Misuse[] = [
     /saeSquaredErrors: .*xHat \[3, 3\]/,
     (k) => k.saeSquaredErrors(zeros(k, 3), zeros(k, 3, D), zeros(k, 3, 4)),
   ],
+  [
+    /saeCompare: .*sums \[3, 5\]/,
+    (k) => k.saeCompare(zeros(k, 3, 4), zeros(k, D), zeros(k, 3, D), zeros(k, 3, D), zeros(k, D)),
+  ],
+  [
+    /saeCompare: .*center \[3\]/,
+    (k) => k.saeCompare(zeros(k, 3, 5), zeros(k, D), zeros(k, 3, D), zeros(k, 3, D), zeros(k, 4)),
+  ],
 ]
 
 const packed = (k: Kernels, features = F) => k.saePack(zeros(k, features, D), 'fp32', null)

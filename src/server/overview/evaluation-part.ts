@@ -12,7 +12,8 @@ const evalSchema = z.looseObject({
   losses: z.record(z.string(), z.number()),
   lossIntervals: intervals.default({}),
   density: z.looseObject({
-    dead: z.number(),
+    dead: z.number().nullable(),
+    neverFired: z.number().optional(),
     histogram: z.object({ edges: z.array(z.number()), counts: z.array(z.number()) }),
   }),
   intervals: intervals.default({}),
@@ -50,6 +51,18 @@ const measures: readonly FigureMeaning[] = [
     label: 'Cosine',
     unit: 'number',
     explanation: 'mean similarity of direction of activations and their reconstructions',
+  },
+  {
+    name: 'l2Ratio',
+    label: 'L2 ratio',
+    unit: 'number',
+    explanation: 'mean norm of reconstructions by that of activations; below 1 is shrinkage',
+  },
+  {
+    name: 'relativeBias',
+    label: 'Relative bias',
+    unit: 'number',
+    explanation: 'gamma of Rajamanoharan et al.; below 1 is shrinkage that no better direction explains',
   },
   {
     name: 'mse',
@@ -102,7 +115,7 @@ export async function readEvaluationPart(
   if (!found) return null
   const prefixed = <T>(values: Record<string, T>): Record<string, T> =>
     Object.fromEntries(Object.entries(values).map(([name, value]) => [`losses.${name}`, value]))
-  const { histogram, dead } = found.density
+  const { histogram, dead, neverFired } = found.density
   return {
     evaluation: {
       figures: [
@@ -110,6 +123,6 @@ export async function readEvaluationPart(
         ...figuresFrom('eval/eval.json', prefixed(found.losses), lossMeanings, prefixed(found.lossIntervals)),
       ],
     },
-    density: { ...histogram, dead, source: 'eval/eval.json: density.histogram' },
+    density: { ...histogram, dead: neverFired ?? dead ?? 0, source: 'eval/eval.json: density.histogram' },
   }
 }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { decoderNeighbours } from '../../src/features/decoder-neighbours.js'
 import { loadKernels } from '../../src/kernels/load.js'
 import { createReferenceKernels } from '../../src/kernels/reference.js'
 import { silentProgress } from '../../src/progress/progress.js'
 import { Random } from '../../src/random/random.js'
+import { decoderNeighbours } from '../../src/sae/decoder-neighbours.js'
 
 const native = await loadKernels({ threads: 2 })
 
