@@ -23,7 +23,7 @@ const allowed: Record<string, readonly string[]> = {
   terminal: [],
   report: [],
   eval: analysis,
-  baselines: [...analysis, 'eval', 'features'],
+  baselines: [...analysis, 'eval'],
   features: [...analysis, 'eval'],
   interp: [...analysis, 'eval', 'features'],
   explain: [...analysis, 'eval', 'features', 'interp'],

@@ -129,6 +129,7 @@ async function onTheSameModel(
   const again = trains && trainingOf(making).trainTokens !== trained?.trainTokens
   const frozen = config.only.includes('frozen-decoder')
   await withSource(making, paths.model, async (source) => {
+    making.context.progress.note('baselines on the same model')
     for (const basis of bases) await makeBasis(making, basis, source)
     const requests: SaeRequest[] = []
     if (again) requests.push({ out: saeOf(paths, 'same-budget'), config: trainingOf(making) })
@@ -155,9 +156,9 @@ function makeBasis(
 ) {
   const { hookName, l0 } = dictionary.measured.report
   const k = Math.max(1, Math.round(l0))
-  const seed = trained?.seed ?? config.seed
+  const { seed, batchSize } = trained ?? saeConfigSchema.parse({ seed: config.seed })
   return runBasisStage(
-    { basis, hookName, k, tokens: config.pcaTokens, batchSize: 2048, seed },
+    { basis, hookName, k, tokens: config.pcaTokens, batchSize, seed },
     { source, out: saeOf(paths, basis), inputs: { corpus: paths.corpus, model: paths.model } },
     context,
   )
@@ -165,7 +166,8 @@ function makeBasis(
 
 async function onRandomModel(making: Making, name: BaselineName): Promise<MadeDictionary> {
   const { config, paths, context } = making
-  const { method } = baselineKinds[name]
+  const { method, label } = baselineKinds[name]
+  context.progress.note(`baseline: ${label}`)
   const model = join(paths.out, name, 'model')
   if (method !== undefined)
     await randomizeModel({ ...config, method }, { model: paths.model, out: model }, context)

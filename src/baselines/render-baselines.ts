@@ -1,10 +1,10 @@
 import { formatNumber } from '../progress/rate.js'
 import { decimals, percent } from '../terminal/figures.js'
 import { type Column, renderTable } from '../terminal/table.js'
-import { baselineKinds } from './baseline-kinds.js'
+import { wrapToWidth } from '../terminal/text-columns.js'
 import type { BaselinesReport, DictionaryFigures } from './baselines-report.js'
 import type { Headline } from './verdict.js'
-import { conclusion, headlineLabels, showHeadline, verdictWords } from './verdict-words.js'
+import { conclusion, headlineLabels, outcomeLabels, showHeadline, verdictWords } from './verdict-words.js'
 
 /** Rows of the table of figures: the dictionary, the one with the same budget where there is one, and the baselines. */
 export function dictionaryRows(report: BaselinesReport): { label: string; figures: DictionaryFigures }[] {
@@ -16,22 +16,44 @@ export function dictionaryRows(report: BaselinesReport): { label: string; figure
   ]
 }
 
+const width = 100
+
 /** The whole report for a terminal of 100 columns. */
 export function renderBaselines(report: BaselinesReport): string {
   const { tokens, documents } = report.dictionary.report
+  const wrapped = (text: string): string => wrapToWidth(text, width).join('\n')
   return [
     `${report.hookName}: measured on ${formatNumber(tokens)} tokens of ${formatNumber(documents)} validation documents`,
     renderFigures(report),
-    ...report.baselines.map((baseline) =>
-      [
-        `${baseline.label}: ${baselineKinds[baseline.name].meaning}`,
-        ...baseline.verdicts.map(
-          (verdict) => `  ${headlineLabels[verdict.headline].padEnd(22)}${verdictWords(verdict, baseline)}`,
-        ),
-      ].join('\n'),
+    renderVerdicts(report),
+    ...report.baselines.flatMap((baseline) =>
+      baseline.verdicts
+        .filter(({ reason }) => reason !== null)
+        .map((verdict) => wrapped(`${headlineLabels[verdict.headline]}: ${verdictWords(verdict, baseline)}`)),
     ),
-    conclusion(report),
+    wrapped(conclusion(report)),
   ].join('\n\n')
+}
+
+/** The difference is the dictionary's figure less the baseline's, so that more is better. */
+function renderVerdicts({ baselines }: BaselinesReport): string {
+  const columns: Column[] = [
+    { heading: 'baseline', align: 'left' },
+    { heading: 'headline', align: 'left' },
+    { heading: 'the dictionary', align: 'left' },
+    { heading: 'better by' },
+    { heading: '95% interval' },
+  ]
+  const rows = baselines.flatMap(({ label, verdicts }) =>
+    verdicts.map(({ headline, outcome, advantage, interval }, i) => [
+      i === 0 ? label : '',
+      headlineLabels[headline],
+      outcomeLabels[outcome],
+      showHeadline(headline, advantage),
+      interval === null ? '–' : interval.map((end) => showHeadline(headline, end)).join(' to '),
+    ]),
+  )
+  return renderTable(columns, rows)
 }
 
 function renderFigures(report: BaselinesReport): string {

@@ -1,11 +1,19 @@
 import type { BaselinesReport, JudgedBaseline } from './baselines-report.js'
-import type { Headline, Verdict } from './verdict.js'
+import type { Headline, Outcome, Verdict } from './verdict.js'
 
 export const headlineLabels: Record<Headline, string> = {
   explainedVariance: 'explained variance',
   lossRecovered: 'loss recovered, zero',
   lossRecoveredMean: 'loss recovered, mean',
   kl: 'KL divergence',
+}
+
+export const outcomeLabels: Record<Outcome, string> = {
+  beats: 'beats it',
+  worse: 'does not: worse',
+  tie: 'does not: no difference',
+  unmatched: 'does not: other L0',
+  unknown: 'not known',
 }
 
 /** A figure or a difference: shares in percent, nats with four decimals. */
