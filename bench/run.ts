@@ -1,4 +1,5 @@
 import { benchDemo } from './demo.js'
+import { benchEval } from './eval.js'
 import { benchEventLoop } from './event-loop.js'
 import { benchFeatures } from './features.js'
 import { benchFirstView } from './first-view.js'
@@ -18,6 +19,7 @@ const benchmarks: Record<string, () => Promise<unknown>> = {
   'load-model': () => benchLoadModel(),
   sae: benchSae,
   harvest: benchHarvest,
+  eval: benchEval,
   features: benchFeatures,
   'event-loop': benchEventLoop,
   server: benchServer,

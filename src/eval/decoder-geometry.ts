@@ -19,7 +19,7 @@ export interface DecoderGeometry {
   alignments: Float32Array | null
 }
 
-const bins = 40
+const bins = 80
 
 /**
  * The geometry of the weights: what takes no text. A direction of zeros has cosine 0 with all others.

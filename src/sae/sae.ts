@@ -3,7 +3,7 @@ import { MonosemError } from '../errors/monosem-error.js'
 import type { Codes, Kernels, SaeForm, SaePacked, SaeTensors, Tensor } from '../kernels/kernels.js'
 import type { NdArray } from '../kernels/nd-array.js'
 import { type ReadSaeOptions, readSae } from './formats/read-sae.js'
-import type { SaeConventions } from './formats/sae-file.js'
+import type { SaeConventions, SaeFile } from './formats/sae-file.js'
 import { type SaelensConfig, saelensForm, saelensNormalization } from './formats/saelens-config.js'
 import { denormalize, type InputNormalization, normalizeInput, tokenScales } from './input-normalization.js'
 import { packEncoder } from './precision.js'
@@ -91,7 +91,15 @@ export async function loadSae(
   source: string,
   options: LoadSaeOptions = {},
 ): Promise<LoadedSae> {
-  const { config, arrays, conventions, warnings } = await readSae(source, options)
+  return placeSae(kernels, await readSae(source, options), options)
+}
+
+/** An autoencoder that was read, ready to run. */
+export async function placeSae(
+  kernels: Kernels,
+  { config, arrays, conventions, warnings }: SaeFile,
+  options: LoadSaeOptions = {},
+): Promise<LoadedSae> {
   for (const warning of warnings) options.progress?.note(`warning: ${warning}`)
   await setImmediate()
   const params = await loadSaeTensors(kernels, arrays)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TokenSplit } from '../../src/corpus/corpus.js'
-import { fillWindows, locate, windowCount } from '../../src/corpus/windows.js'
+import { fillWindows, locate, windowCount, windowDocuments } from '../../src/corpus/windows.js'
 
 // Documents [0 1 2 3] [0 4] [0 5 6 7 8]; 0 is <|endoftext|>.
 const split: TokenSplit = {
@@ -39,6 +39,15 @@ test('fillWindows agrees with the definition for every window size', () => {
       }
     }
   }
+})
+
+test('every position of a window knows its document, as an index, whatever the order of windows', () => {
+  assert.deepEqual([...windowDocuments(split, 5, [1, 0])], [1, 2, 2, 2, 2, 0, 0, 0, 0, 1])
+  for (let size = 1; size <= 11; size++)
+    for (let window = 0; window < windowCount(split, size); window++)
+      windowDocuments(split, size, [window]).forEach((document, t) => {
+        assert.equal(split.documentIds[document], locate(split, window * size + t).document)
+      })
 })
 
 test('fillWindows writes into the given arrays and refuses wrong sizes and indices', () => {

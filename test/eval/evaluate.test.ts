@@ -213,3 +213,51 @@ test('an autoencoder of another width, of an unknown hook point, and a split wit
     message: /5 tokens/,
   })
 })
+
+test('text that is nothing but starts of documents is refused', async () => {
+  const model = await tinyModel(kernels)
+  const documentStarts = Int32Array.from({ length: 40 }, (_, i) => i)
+  const empty = { ...split, tokens: new Uint16Array(40), documentStarts, documentIds: documentStarts }
+  const sae = saeOf(kernels, randomArrays(4, 12), 12, hook)
+  await assert.rejects(evaluate(config, { model, sae, split: empty, startOfText: 0 }), {
+    code: 'missing',
+    message: /validation split holds no text/,
+  })
+})
+
+test('activations and reconstructions that are not finite are refused, saying which', async () => {
+  const sae = saeOf(kernels, randomArrays(4, 12), 12, hook)
+  const broken = await tinyModel(kernels)
+  kernels.fill(broken.params['blocks.1.mlp.b_in'], Number.NaN)
+  await assert.rejects(evaluate(config, { model: broken, sae, split, startOfText: 0 }), {
+    code: 'diverged',
+    message: /finite activations at blocks\.1\.mlp\.hook_post, got NaN or infinity in document 0$/,
+    hint: /model info/,
+  })
+  const arrays = randomArrays(4, 12)
+  arrays.bDec.fill(Number.POSITIVE_INFINITY)
+  const form = { activation: { kind: 'relu' }, subtractDecoderBias: false } as const
+  const model = await tinyModel(kernels)
+  await assert.rejects(
+    evaluate(config, { model, sae: saeOf(kernels, arrays, 12, hook, form), split, startOfText: 0 }),
+    { code: 'diverged', message: /finite reconstructions/, hint: /sae info/ },
+  )
+})
+
+test('positions of the start of text are in no loss: what happens there changes nothing', async () => {
+  const model = counting()
+  const run = async (scale: number) => {
+    // the embedding of the start of text, which predicts the first token of a document
+    const embed = await kernels.readF32(model.params['embed.W_E'])
+    for (let i = 0; i < 11; i++) embed[i] = scale * (i === 3 ? 1 : 0)
+    kernels.write(model.params['embed.W_E'], embed)
+    const sae = saeOf(kernels, identityArrays(11), 11, 'hook_embed')
+    return evaluate(config, { model, sae, split, startOfText: 0 })
+  }
+  const [one, other] = [await run(1), await run(-50)]
+  assert.deepEqual(one.losses, other.losses)
+  assert.equal(one.kl, other.kl)
+  const starts = split.tokens.subarray(0, 196).filter((token) => token === 0).length
+  assert.equal(one.tokens, 196 - starts)
+  assert.ok(one.targets < one.tokens)
+})

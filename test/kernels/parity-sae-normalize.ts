@@ -38,5 +38,11 @@ export function saeNormalizeCases(): ParityCase[] {
       k.saeSquaredErrors(losses, random.signed([n, d]), random.signed([n, d]))
       return { losses }
     }),
+    parityCase(`saeCompare n:${n} d:${d}`, (k, random) => {
+      const [sums, shift] = [random.signed([n, 5]), random.signed([d])]
+      const [y, xHat] = [random.signed([n, d]), random.signed([n, d])]
+      k.saeCompare(sums, shift, y, xHat, random.signed([d]))
+      return { sums, shift }
+    }),
   ])
 }

@@ -22,6 +22,20 @@ test('saeAddProducts adds codes^T x, hand-computed', async () => {
   assert.deepEqual([...(await kernels.readF32(out))], [3, 21, 1, 1, 14, 131])
 })
 
+test('saeCompare finds errors, products, norms and distances from a centre, hand-computed', async () => {
+  const y = kernels.tensor(Float32Array.of(3, 4, 1, 0, 0, 0), [3, 2])
+  const xHat = kernels.tensor(Float32Array.of(4, 3, 0, 2, 1, 1), [3, 2])
+  const [sums, shift] = [kernels.zeros([3, 5]), kernels.zeros([2])]
+  kernels.saeCompare(sums, shift, y, xHat, kernels.tensor(Float32Array.of(1, 2), [2]))
+  const expected = [
+    [2, 24, 25, 25, 4 + 4],
+    [5, 0, 1, 4, 0 + 4],
+    [2, 0, 0, 2, 1 + 4],
+  ]
+  assert.deepEqual([...(await kernels.readF32(sums))], expected.flat())
+  assert.deepEqual([...(await kernels.readF32(shift))], [1, -2])
+})
+
 test('saeAddPairs counts tokens and adds products of every pair, hand-computed', async () => {
   const pairs = emptyPairs(kernels, 3, 3, 3)
   kernels.saeAddPairs(pairs, three, three)
