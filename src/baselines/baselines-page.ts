@@ -40,7 +40,7 @@ const otherModels: Block = {
   kind: 'text',
   text:
     'Dictionaries of random models explain the activations of their own model, and their loss recovered is against that model’s loss, which is that of ' +
-    'guessing: where ablation adds nothing to it, there is nothing to recover and no figure. A high explained variance there says that ' +
+    'guessing: where ablation adds nothing to it, there is nothing to recover and no figure. Their KL compares with nothing. A high explained variance there says that ' +
     'activations of this architecture on this text are easy to reconstruct, whatever the model learned; it is what the dictionary’s own has to be read against.',
 }
 
@@ -78,10 +78,11 @@ async function headlineFigure(report: BaselinesReport, headline: Headline): Prom
   const html = await plot(
     (Plot) => ({
       ariaLabel: `${label}: ${dots.map((dot) => `${dot.label} ${dot.value.toFixed(2)}`).join(', ')}`,
-      height: 60 + 30 * dots.length,
+      height: 75 + 30 * dots.length,
+      marginBottom: 45,
       marginLeft: 190,
       marginRight: 50,
-      x: { label: `${label}, ${axis}`, grid: true, nice: true },
+      x: { label: `${label}, ${axis}`, grid: true, nice: true, labelOffset: 38 },
       y: { label: null, domain: dots.map((dot) => dot.label) },
       color: { domain: ['dictionary', 'baseline'] },
       marks: [
