@@ -159,7 +159,7 @@ Napi::Object statsObject(Napi::Env env, const SaeStepStats& stats) {
 }
 
 // saeStep(runtime, n, d, dOut, f, kind, k, logThreshold, subtractDecoderBias, params x8, m x8, v x8, packed, tokensSinceFired, running, x, y,
-//   penalty, coefficient, bandwidth, tanhScale, preAct, adam x6, unitNormDecoder, gradientClip, auxK, auxCoefficient, deadAfter, prefixes, skipBadRows)
+//   penalty, coefficient, bandwidth, tanhScale, preAct, adam x6, unitNormDecoder, freezeDecoder, gradientClip, auxK, auxCoefficient, deadAfter, prefixes, skipBadRows)
 Napi::Value saeStep(const Napi::CallbackInfo& info) {
   Arguments arguments(info, "saeStep");
   Addon& addon = arguments.addon();
@@ -181,6 +181,7 @@ Napi::Value saeStep(const Napi::CallbackInfo& info) {
   step.preAct = arguments.real();
   step.adam = adamOptions(arguments);
   step.unitNormDecoder = arguments.boolean();
+  step.freezeDecoder = arguments.boolean();
   step.gradientClip = arguments.real();
   step.auxCount = arguments.integer();
   step.auxCoefficient = arguments.real();

@@ -130,6 +130,7 @@ struct SaeStepArgs {
   float coefficient, bandwidth, tanhScale, preAct;
   AdamOptions adam;
   bool unitNormDecoder;
+  bool freezeDecoder;  // wDec and its moments stay as they are
   float gradientClip;  // 0: none
   int auxCount;        // 0: no AuxK
   float auxCoefficient;

@@ -121,14 +121,14 @@ void updateFeature(const Step& step, const Pass& pass, int j, const float* gDec,
     float g = static_cast<float>(gradient);
     if (p) adamRun(p + j, &g, m + j, v + j, 1, pass.scale, pass.adam);
   };
-  rows(a.params.wDec, a.m.wDec, a.v.wDec, gDec, a.shape.dOut);
+  if (!a.freezeDecoder) rows(a.params.wDec, a.m.wDec, a.v.wDec, gDec, a.shape.dOut);
   rows(a.params.wEnc, a.m.wEnc, a.v.wEnc, gEnc, a.shape.d);
   scalar(a.params.bEnc, a.m.bEnc, a.v.bEnc, sums.bEnc);
   scalar(a.params.threshold, a.m.threshold, a.v.threshold, sums.threshold);
   scalar(a.params.rMag, a.m.rMag, a.v.rMag, sums.rMag);
   scalar(a.params.bMag, a.m.bMag, a.v.bMag, sums.bMag);
   if (a.params.threshold && !a.form.logThreshold && a.params.threshold[j] < 0) a.params.threshold[j] = 0;
-  if (!a.unitNormDecoder) return;
+  if (!a.unitNormDecoder || a.freezeDecoder) return;
   float* row = a.params.wDec + static_cast<size_t>(j) * a.shape.dOut;
   float norm = sqrtf(dot(row, row, a.shape.dOut));
   if (norm > 0)
@@ -147,7 +147,8 @@ void finishFeature(const Step& step, const Pass& pass, int panel, int j, float* 
   if (a.form.subtractDecoderBias)
     axpy(pass.totals.bias + static_cast<size_t>(panel) * a.shape.dOut, static_cast<float>(-sums.pre), a.params.wEnc + static_cast<size_t>(j) * a.shape.d, a.shape.d);
   if (!pass.update) {
-    pass.totals.squares[panel] += dot(gDec, gDec, a.shape.dOut) + dot(gEnc, gEnc, a.shape.d) + square(sums.bEnc) + square(sums.threshold) + square(sums.rMag) + square(sums.bMag);
+    double decoder = a.freezeDecoder ? 0 : dot(gDec, gDec, a.shape.dOut);
+    pass.totals.squares[panel] += decoder + dot(gEnc, gEnc, a.shape.d) + square(sums.bEnc) + square(sums.threshold) + square(sums.rMag) + square(sums.bMag);
     return;
   }
   updateFeature(step, pass, j, gDec, gEnc, sums);

@@ -11,19 +11,20 @@ import { addCommand } from './command.js'
 import { addGenerate } from './model-generate.js'
 import { addImport } from './model-import.js'
 import { addInfo } from './model-info.js'
+import { addRandomize } from './model-randomize.js'
 import { addRun } from './model-run.js'
 import { madeOrReused, renderJson } from './outcome.js'
 import { addPaths, readPaths } from './run-paths.js'
 import type { Session } from './session.js'
 import { readStageJson } from './stage-json.js'
 
-/** `monosem model train`, `import`, `generate`, `run` and `info` */
+/** `monosem model train`, `import`, `randomize`, `generate`, `run` and `info` */
 export function addModel(program: Command): void {
   const model = program
     .command('model')
     .description('language models: train one, let one write, run one on token ids')
   addTrain(model)
-  for (const add of [addImport, addGenerate, addRun, addInfo]) add(model)
+  for (const add of [addImport, addRandomize, addGenerate, addRun, addInfo]) add(model)
 }
 
 function addTrain(model: Command): void {

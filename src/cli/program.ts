@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { addFlags } from '../config/flags.js'
 import { addActivations } from './activations.js'
 import { addAttribute } from './attribute.js'
+import { addBaselines } from './baselines.js'
 import { addCaseStudies } from './case-studies.js'
 import { addCompare } from './compare.js'
 import { addCorpus } from './corpus.js'
@@ -37,6 +38,7 @@ export function createProgram(version: string, asJson = false): Command {
     addActivations,
     addSae,
     addEval,
+    addBaselines,
     addFeatures,
     addCaseStudies,
     addExplain,

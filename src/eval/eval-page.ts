@@ -9,7 +9,7 @@ import type { Distribution } from './histogram.js'
 import { denseDensity, ultraLowDensity } from './power.js'
 
 /** The report of one evaluation as a page of its own: report.html. */
-export async function evalPage({ report, features }: Evaluation): Promise<string> {
+export async function evalPage({ report, features }: Omit<Evaluation, 'documents'>): Promise<string> {
   return renderReportPage({
     title: `Evaluation of ${report.hookName}`,
     lead: leadOf(report),
@@ -137,7 +137,7 @@ function densityTable({ density }: EvalReport): Block {
   }
 }
 
-async function densityFigures({ report, features }: Evaluation): Promise<Figure[]> {
+async function densityFigures({ report, features }: Omit<Evaluation, 'documents'>): Promise<Figure[]> {
   const { density } = report
   if (density.neverFired === report.features) return []
   const histogram = {

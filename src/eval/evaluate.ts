@@ -27,6 +27,8 @@ export interface EvaluateInputs {
 export interface Evaluation {
   report: EvalReport
   features: FeatureFigures
+  /** [documents] what was summed for each, in the order in which they were first read: the same for every evaluation of the same windows */
+  documents: EvalSums['perDocument']['columns']
 }
 
 /** Figures of each of F features. */
@@ -66,6 +68,7 @@ export async function evaluateFeatures(
   return {
     report: reportOf(sums, sae, windows.length, decoderReport(geometry)),
     features: { fires: sums.fires, ...geometry },
+    documents: sums.perDocument.columns,
   }
 }
 

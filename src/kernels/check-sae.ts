@@ -149,6 +149,8 @@ function checkSaeStepOptions(options: SaeStepOptions, features: number): void {
   if (options.gradientClip !== undefined) expectPositive('saeStep', 'gradientClip', options.gradientClip)
   if (options.auxK !== undefined) expectAuxK('saeStep', options.auxK, activation)
   if (options.prefixes !== undefined) expectPrefixes('saeStep', options.prefixes, activation, features)
+  if (!['boolean', 'undefined'].includes(typeof options.freezeDecoder))
+    throw misfit('saeStep', 'freezeDecoder true or false', String(options.freezeDecoder))
   if (options.badRows !== undefined && !['stop', 'skip'].includes(options.badRows))
     throw misfit('saeStep', 'badRows stop or skip', String(options.badRows))
 }

@@ -76,7 +76,7 @@ function stepNumbers(options: SaeStepOptions, features: number): unknown[] {
   return [
     ...sparsityOf(options.sparsity),
     ...adamNumbers(options.adam),
-    ...[options.unitNormDecoder, options.gradientClip ?? 0],
+    ...[options.unitNormDecoder, options.freezeDecoder ?? false, options.gradientClip ?? 0],
     ...(auxK ? [auxK.k, auxK.coefficient, Math.min(auxK.deadAfterTokens, 2 ** 30)] : [0, 0, 0]),
     Int32Array.from(options.prefixes ?? [features]),
     options.badRows === 'skip',

@@ -139,12 +139,13 @@ function update(training: SaeTraining, gradients: Gradients, options: SaeStepOpt
   const { params, m, v } = training
   const { activation } = options.form
   if (options.unitNormDecoder) removeParallel(gradients.wDec, params.wDec)
-  const norm = options.gradientClip === undefined ? 0 : totalNorm(Object.values(gradients))
+  const trained = saeKeys(params).filter((key) => key !== 'wDec' || !options.freezeDecoder)
+  const norm = options.gradientClip === undefined ? 0 : totalNorm(trained.map((key) => gradients[key]!))
   const scale = norm > 0 ? Math.min(1, options.gradientClip! / norm) : 1
-  for (const key of saeKeys(params)) {
+  for (const key of trained) {
     adamUpdate(f32(params[key]!), gradients[key]!, f32(m[key]!), f32(v[key]!), options.adam, scale)
   }
-  if (options.unitNormDecoder) normaliseRows(params.wDec)
+  if (options.unitNormDecoder && !options.freezeDecoder) normaliseRows(params.wDec)
   if (activation.kind === 'jumprelu' && !activation.logThreshold) {
     const theta = f32(params.threshold!)
     theta.forEach((value, j) => {

@@ -145,6 +145,8 @@ export interface SaeStepOptions {
   adam: AdamOptions
   /** remove the component of the decoder gradient along each row, and put rows back to unit norm after the update */
   unitNormDecoder: boolean
+  /** leave W_dec and its moments as they are: its gradient is neither used nor part of the gradient's norm. Default false */
+  freezeDecoder?: boolean
   /** largest L2 norm of the whole gradient; costs a second pass over the gradients. Default: none */
   gradientClip?: number
   auxK?: AuxKOptions

@@ -89,12 +89,17 @@ export function createTransformer(kernels: Kernels, options: TransformerOptions,
   const params: Record<string, Tensor> = {}
   for (const [name, { shape, init }] of Object.entries(parameterSpecs(config))) {
     const data = new Float32Array(elementCount(shape))
-    const random = Random.named(seed, `parameter ${name}`)
-    if (init === 'ones') data.fill(1)
-    else if (init > 0) for (let i = 0; i < data.length; i++) data[i] = init * random.normal()
+    fillInitial(data, init, Random.named(seed, `parameter ${name}`))
     params[name] = kernels.tensor(data, shape)
   }
   return { kernels, config, params }
+}
+
+/** Overwrites the values of a parameter by those that it starts with. */
+export function fillInitial(values: Float32Array, init: ParameterSpec['init'], random: Random): void {
+  if (init === 'ones') values.fill(1)
+  else if (init === 0) values.fill(0)
+  else for (let i = 0; i < values.length; i++) values[i] = init * random.normal()
 }
 
 /**

@@ -51,6 +51,7 @@ export {
 export { type Attention, attentionOptions, unembed } from './layers.js'
 export {
   createTransformer,
+  fillInitial,
   freeTransformer,
   type ParameterSpec,
   parameterCount,

@@ -26,6 +26,7 @@ export function resolveSaeConfig(config: SaeConfig, d: number): ResolvedSaeConfi
   const resolved = inOrder({
     ...common,
     ...architectures[config.architecture].defaults(d),
+    ...(config.freezeDecoder && deadFeaturesOfFrozen(config)),
     targetHookName: config.hookName,
     decayFraction: config.learningRateSchedule === 'cosine' ? 1 - config.warmupFraction : 0.2,
     streamSeed: config.seed,
@@ -68,6 +69,11 @@ function prefixCounts(prefixes: readonly number[], features: number): number[] {
   return [...new Set([...counts, features])].sort((a, b) => a - b)
 }
 
+/** Resampling gives dead features new decoder rows, so a frozen decoder goes without. */
+function deadFeaturesOfFrozen({ architecture }: SaeConfig): Pick<ResolvedSaeConfig, 'deadFeatures'> {
+  return { deadFeatures: byCount.has(architecture) ? 'auxk' : 'none' }
+}
+
 const byCount = new Set<string>(['topk', 'batchtopk', 'matryoshka'])
 
 function check(config: ResolvedSaeConfig): void {
@@ -87,6 +93,12 @@ function check(config: ResolvedSaeConfig): void {
       {
         hint: 'auxk needs positive pre-activations that are not used: topk, batchtopk and matryoshka have them',
       },
+    )
+  if (config.freezeDecoder && deadFeatures === 'resample')
+    throw new MonosemError(
+      'config',
+      'sae: expected dead features of a frozen decoder to be left alone or trained by auxk, got resample',
+      { hint: 'resampling would write to the decoder: leave --dead-features out' },
     )
   if (config.skip && !isTranscoder(config))
     throw new MonosemError('config', 'sae: expected a transcoder for skip, got an autoencoder', {

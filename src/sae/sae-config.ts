@@ -106,12 +106,18 @@ export const saeConfigSchema = z.strictObject({
       'matryoshka: nested parts of the dictionary that must reconstruct by themselves, as shares of the features or as counts; the whole ' +
         'dictionary is always among them (default: 1/16, 1/8, 1/4, 1/2, 1)',
     ),
+  freezeDecoder: z
+    .boolean()
+    .default(false)
+    .describe(
+      'leave the decoder at its random start and train everything else: a baseline that a learned dictionary has to beat (Korznikov et al. 2026)',
+    ),
   deadFeatures: z
     .enum(['resample', 'auxk', 'none'])
     .optional()
     .describe(
       'what becomes of dead features: resample (Bricken et al. 2023), auxk (Gao et al. 2024; topk, batchtopk, matryoshka only) or none ' +
-        '(default: relu, gated: resample; topk, batchtopk, matryoshka: auxk; others: none)',
+        '(default: relu, gated: resample, or none with --freeze-decoder; topk, batchtopk, matryoshka: auxk; others: none)',
     ),
   deadAfterTokens: positive()
     .default(100_000)

@@ -109,6 +109,7 @@ const OPTIONS: Misuse[] = [
         { params: { rMag: zeros(k, F), bMag: zeros(k, F) } },
       ),
   ],
+  [/saeStep: .*freezeDecoder true or false, got 1/, (k) => step(k, { freezeDecoder: 1 as never })],
   [/saeStep: .*badRows stop or skip, got drop/, (k) => step(k, { badRows: 'drop' as 'skip' })],
 ]
 

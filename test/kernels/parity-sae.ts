@@ -113,6 +113,7 @@ interface Case {
   /** encoder biases are lowered by this many typical pre-activations, so that codes are sparse */
   lowered?: number
   badRows?: 'stop' | 'skip'
+  freezeDecoder?: boolean
   /** data made for rounding: see separated-sae.ts */
   precision?: SaePrecision
   smoothing?: boolean
@@ -152,6 +153,7 @@ function optionsOf(one: Case): SaeStepOptions {
     auxK: one.auxK,
     prefixes: nested ? prefixes : undefined,
     badRows: one.badRows,
+    freezeDecoder: one.freezeDecoder,
   }
 }
 
@@ -184,8 +186,14 @@ function specialCases(): ParityCase[] {
       { architecture, n: 37, f: 257, d: 37, auxK: { ...AUX, k }, density: 0.05, lowered: 1.5 },
     ]),
   )
+  const frozen = [...names, ...Object.keys(UNUSUAL)].flatMap((architecture) => [
+    { architecture, n: 37, f: 65, d: 37, freezeDecoder: true },
+    { architecture, n: 37, f: 65, d: 37, freezeDecoder: true, density: 0.05, lowered: 1.5 },
+  ])
   return [
     ...bad,
+    ...frozen,
+    { architecture: 'topk 3', n: 37, f: 257, d: 37, dOut: 20, skip: true, auxK: AUX, freezeDecoder: true },
     ...aux,
     { architecture: 'relu', n: 5, f: 33, d: 1, auxK: AUX },
     { architecture: 'topk 3', n: 37, f: 33, d: 37, auxK: { ...AUX, deadAfterTokens: 2000 } },

@@ -100,6 +100,26 @@ test('gradientClip multiplies every gradient, and gradientNorm is that of all of
   }
 })
 
+test('a frozen decoder stays to the bit, is left out of the norm, and changes nothing about the other updates', async () => {
+  for (const [name, base] of Object.entries(ALL)) {
+    const options = { ...base, adam: TRAIN }
+    const [free, frozen, clipped] = [1, 2, 3].map(() => setup(k, 23, options))
+    const before = await plain(k, frozen.training.params)
+    await step(free, options)
+    await step(frozen, { ...options, freezeDecoder: true })
+    const [learned, kept] = [await plain(k, free.training.params), await plain(k, frozen.training.params)]
+    assert.notDeepEqual(learned.wDec, before.wDec, name)
+    assert.deepEqual(kept, { ...learned, wDec: before.wDec }, name)
+    assert.deepEqual((await plain(k, frozen.training.m)).wDec, new Float64Array(F * D), name)
+
+    const gradientOnly = { ...base, freezeDecoder: true, gradientClip: 1e9 }
+    const { gradientNorm } = await step(clipped, gradientOnly)
+    const gradients = Object.values(await plain(k, clipped.training.m))
+    const norm = Math.sqrt(gradients.reduce((sum, g) => sum + dot([...g], [...g]), 0))
+    expectClose(name, [gradientNorm], [norm], 1e-6)
+  }
+})
+
 test('Adam moves features that are silent too, as their moments decay', async () => {
   const s = setup(k, 14, RELU)
   const { params, m, v } = s.training

@@ -54,6 +54,18 @@ test('a resolved configuration has a value for every field but expansion, and re
   assert.deepEqual(Object.keys(architectures), [...architectureNames])
 })
 
+test('a frozen decoder is not resampled: dead features are left alone, or trained by auxk', () => {
+  for (const architecture of architectureNames) {
+    const { deadFeatures } = resolve({ architecture, freezeDecoder: true })
+    const byCount = ['topk', 'batchtopk', 'matryoshka'].includes(architecture)
+    assert.equal(deadFeatures, byCount ? 'auxk' : 'none', architecture)
+    assert.throws(() => resolve({ architecture, freezeDecoder: true, deadFeatures: 'resample' }), {
+      code: 'config',
+      message: /dead features of a frozen decoder .* got resample/,
+    })
+  }
+})
+
 test('expansion stands for a multiple of the width, and excludes a number of features', () => {
   assert.equal(resolve({ expansion: 1.5 }, 10).features, 15)
   assert.equal(resolve({ expansion: 256 }, 8).features, 2048)

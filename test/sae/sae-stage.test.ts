@@ -131,6 +131,23 @@ for (const architecture of architectureNames) {
     assertResumesExactly(architecture, quick({ architecture, deadFeatures: 'resample', emaDecay: 0.9 })))
 }
 
+for (const architecture of architectureNames) {
+  test(`${architecture}: a frozen decoder stays at its start while the rest is trained`, async () => {
+    const config = quick({ architecture, freezeDecoder: true, gradientClip: 1 })
+    const name = `frozen-${architecture}`
+    await assertResumesExactly(name, config)
+    await run(`${name}-short`, { ...config, trainTokens: 64 }, smallSource())
+    const [long, short] = await Promise.all(
+      [`whole-${name}`, `${name}-short`].map(async (each) => {
+        const { params } = await loadSae(kernels, join(directory, each))
+        return { wEnc: await kernels.readF32(params.wEnc), wDec: await kernels.readF32(params.wDec) }
+      }),
+    )
+    assert.deepEqual(long.wDec, short.wDec)
+    assert.notDeepEqual(long.wEnc, short.wEnc)
+  })
+}
+
 test('int8: a run that is interrupted twice ends bit-identical to one left alone', () =>
   assertResumesExactly('int8', quick({ precision: 'int8' })))
 

@@ -7,15 +7,16 @@ import { fillUnitRows } from '../sae-params.js'
 import { warmUp } from '../schedule.js'
 import type { StepPosition } from './architecture.js'
 
-/** What every architecture's step has: the optimizer, clipping, AuxK where it was chosen, and what to do with bad rows. */
+/** What every architecture's step has: the optimizer, clipping, what is trained, AuxK where it was chosen, and what to do with bad rows. */
 export function commonStepOptions(
   config: ResolvedSaeConfig,
   position: StepPosition,
-): Pick<SaeStepOptions, 'adam' | 'gradientClip' | 'auxK' | 'badRows'> {
+): Pick<SaeStepOptions, 'adam' | 'gradientClip' | 'freezeDecoder' | 'auxK' | 'badRows'> {
   const usesAuxK = config.deadFeatures === 'auxk' && config.auxKCoefficient > 0
   return {
     adam: adamOptions(config, position),
     ...(config.gradientClip > 0 && { gradientClip: config.gradientClip }),
+    ...(config.freezeDecoder && { freezeDecoder: true }),
     ...(usesAuxK && {
       auxK: {
         k: Math.min(config.auxK, config.features),
