@@ -1,6 +1,7 @@
 import { parseConfig } from '../config/parse-config.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import type { Kernels } from '../kernels/kernels.js'
+import { LOADING_BITS } from '../kernels/synthetic-kernels.js'
 import { Random } from '../random/random.js'
 import { createDirections } from './directions.js'
 import { type FeatureModelConfig, featureModelConfigSchema } from './feature-model-config.js'
@@ -38,12 +39,9 @@ export interface FeatureModel {
   readonly loadings: Int16Array
 }
 
-/** One unit of `FeatureModel.loadings`. */
-export const LOADING_UNIT = 2 ** -15
-
 /**
- * Builds the world of a configuration: the same one for the same configuration on every run. At the default size it takes two products of
- * [16384, 768] with [768, 768] for each of 100 steps.
+ * Builds the world of a configuration: the same one for the same configuration on every run. At the default size most of
+ * the time goes into `createDirections`.
  * @throws MonosemError config, when the options contradict one another
  */
 export async function createFeatureModel(
@@ -135,5 +133,5 @@ function randomLoadings(config: FeatureModelConfig): Int16Array {
     )
   }
   const shrink = largest > LARGEST_COMMON_SHARE ? Math.sqrt(LARGEST_COMMON_SHARE / largest) : 1
-  return Int16Array.from(loadings, (value) => Math.round((value * shrink) / LOADING_UNIT))
+  return Int16Array.from(loadings, (value) => Math.round(value * shrink * 2 ** LOADING_BITS))
 }
