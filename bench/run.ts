@@ -8,6 +8,7 @@ import { benchHuggingFace } from './huggingface.js'
 import { benchLoadModel } from './load-model.js'
 import { benchSae } from './sae.js'
 import { benchServer } from './server.js'
+import { benchSynthetic } from './synthetic.js'
 import { benchTransformer } from './transformer.js'
 
 /** `npm run bench -- NAME [--json]`: one benchmark, or all of them. */
@@ -17,6 +18,7 @@ const benchmarks: Record<string, () => Promise<unknown>> = {
   huggingface: benchHuggingFace,
   'load-model': () => benchLoadModel(),
   sae: benchSae,
+  synthetic: benchSynthetic,
   harvest: benchHarvest,
   features: benchFeatures,
   'event-loop': benchEventLoop,

@@ -19,8 +19,8 @@ struct Generator {
   SyntheticLaw law{};
   View directions, bias;
   std::vector<int32_t> childOffsets, childIds;
-  std::vector<int16_t> loadings, groupLoadings;
-  std::vector<double> residuals, thresholds, means, stds;
+  std::vector<int16_t> groupLoadings;
+  std::vector<char> records;
   std::vector<uint32_t> blocks;
   std::vector<float> groupThresholds, groupReach;
   void point();
@@ -32,11 +32,7 @@ using GeneratorHandle = std::shared_ptr<Generator>;
 void Generator::point() {
   law.childOffsets = childOffsets.data();
   law.childIds = childIds.data();
-  law.loadings = loadings.data();
-  law.residuals = residuals.data();
-  law.thresholds = thresholds.data();
-  law.means = means.data();
-  law.stds = stds.data();
+  law.records = records.data();
   law.blocks = blocks.data();
   law.groupLoadings = groupLoadings.data();
   law.groupThresholds = groupThresholds.data();
@@ -55,7 +51,6 @@ void Generator::pack() {
       }
   int used = static_cast<int>(blocks.size());
   law.groups = (used + kSyntheticBlocks - 1) / kSyntheticBlocks;
-  law.pairs = (law.rank + 1) / 2;
   blocks.resize(law.groups * kSyntheticBlocks);
   size_t lanes = static_cast<size_t>(law.groups) * kSyntheticGroup;
   groupThresholds.assign(lanes, std::numeric_limits<float>::infinity());
@@ -66,10 +61,11 @@ void Generator::pack() {
       int id = 4 * blocks[b] + word;
       if (id >= law.features || isChild[id]) continue;
       int group = b / kSyntheticBlocks, lane = word * kSyntheticBlocks + b % kSyntheticBlocks;
-      groupThresholds[group * kSyntheticGroup + lane] = static_cast<float>(thresholds[id] - 1e-4);
-      groupReach[group * kSyntheticGroup + lane] = static_cast<float>(2 * 0.693147180559945 * residuals[id] * residuals[id] * 1.0001 + 1e-6);
+      const SyntheticFeature& feature = featureOf(law, id);
+      groupThresholds[group * kSyntheticGroup + lane] = static_cast<float>(feature.threshold - 1e-4);
+      groupReach[group * kSyntheticGroup + lane] = static_cast<float>(2 * 0.693147180559945 * feature.residual * feature.residual * 1.0001 + 1e-6);
       for (int r = 0; r < law.rank; r++)
-        groupLoadings[((static_cast<size_t>(group) * law.pairs + r / 2) * kSyntheticGroup + lane) * 2 + r % 2] = loadings[static_cast<size_t>(id) * law.rank + r];
+        groupLoadings[((static_cast<size_t>(group) * law.pairs + r / 2) * kSyntheticGroup + lane) * 2 + r % 2] = feature.loadings()[r];
     }
 }
 
@@ -87,14 +83,23 @@ Napi::Value syntheticCreate(const Napi::CallbackInfo& info) {
   generator->bias = arguments.view(law.d);
   generator->childOffsets = arrayCopy<Napi::Int32Array, int32_t>(arguments, law.features + 1);
   generator->childIds = arrayCopy<Napi::Int32Array, int32_t>(arguments, -1);
-  generator->loadings = arrayCopy<Napi::Int16Array, int16_t>(arguments, static_cast<int64_t>(law.features) * law.rank);
-  generator->residuals = arrayCopy<Napi::Float64Array, double>(arguments, law.features);
-  generator->thresholds = arrayCopy<Napi::Float64Array, double>(arguments, law.features);
-  generator->means = arrayCopy<Napi::Float64Array, double>(arguments, law.features);
-  generator->stds = arrayCopy<Napi::Float64Array, double>(arguments, law.features);
+  auto loadings = arrayCopy<Napi::Int16Array, int16_t>(arguments, static_cast<int64_t>(law.features) * law.rank);
+  auto residuals = arrayCopy<Napi::Float64Array, double>(arguments, law.features);
+  auto thresholds = arrayCopy<Napi::Float64Array, double>(arguments, law.features);
+  auto means = arrayCopy<Napi::Float64Array, double>(arguments, law.features);
+  auto stds = arrayCopy<Napi::Float64Array, double>(arguments, law.features);
+  law.pairs = (law.rank + 1) / 2;
+  law.stride = static_cast<int>((sizeof(SyntheticFeature) + sizeof(int16_t) * 2 * law.pairs + 31) / 32 * 32);
+  generator->records.resize(static_cast<size_t>(law.features) * law.stride);
+  for (int id = 0; id < law.features; id++) {
+    auto* feature = reinterpret_cast<SyntheticFeature*>(generator->records.data() + static_cast<size_t>(id) * law.stride);
+    *feature = {thresholds[id], residuals[id], means[id], stds[id]};
+    memcpy(feature + 1, loadings.data() + static_cast<size_t>(id) * law.rank, sizeof(int16_t) * law.rank);
+  }
   law.exclusive = arguments.boolean();
   law.scaled = arguments.boolean();
   if (!tokensInRange(generator->childIds.data(), static_cast<int>(generator->childIds.size()), 1, law.features)) arguments.fail("children among the features");
+  law.records = generator->records.data();
   generator->pack();
   generator->point();
   return Napi::External<GeneratorHandle>::New(info.Env(), new GeneratorHandle(generator), [](Napi::Env, GeneratorHandle* handle) { delete handle; });

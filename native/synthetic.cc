@@ -50,12 +50,33 @@ struct Active {
   float value;
 };
 
-// A child that was drawn, its magnitude, and its own words.
-struct Candidate {
+// A feature that was drawn, its value, and its own words.
+struct Drawn {
   int32_t id;
   double value;
   PhiloxWords own;
 };
+
+// A feature without a parent that is worth a closer look.
+struct Promising {
+  int32_t id, common;
+  uint32_t word;
+};
+
+// Rows and records come from far away: they are asked for as soon as it is known that they will be read.
+inline void prefetch(const void* data, int64_t bytes) {
+  for (int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(static_cast<const char*>(data) + at, 0, 2);
+}
+
+// Ascending by id; few, and nearly in order.
+void sort(Active* items, int count) {
+  for (int i = 1; i < count; i++) {
+    Active moved = items[i];
+    int j = i;
+    for (; j > 0 && items[j - 1].id > moved.id; j--) items[j] = items[j - 1];
+    items[j] = moved;
+  }
+}
 
 // A growing list; kernels use no exceptions and no library containers.
 template <class T>
@@ -77,114 +98,155 @@ struct Sampler {
   PhiloxKey key;
   uint32_t low, high;  // the sample's number
   int16_t factors[kLargestRank];
-  List<Active> active;
-  List<Candidate> candidates;  // a stack: those of a feature lie above those of its ancestors
+  List<Active>& active;        // of all samples so far
+  List<Promising> promising;
+  List<Drawn> queue;       // active features of this sample, parents before children
+  List<Drawn> candidates;  // of one parent
   // The last block of residual words: siblings often share one.
   uint32_t block = 0;
   bool hasBlock = false;
   PhiloxWords words;
 
-  Sampler(const SyntheticLaw& l, uint64_t seed) : law(l), key{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)} {}
+  Sampler(const SyntheticLaw& l, uint64_t seed, List<Active>& found) : law(l), key{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)}, active(found) {}
 
-  PhiloxWords draw(uint32_t purpose, uint32_t counter) const { return philox(counter, low, high, purpose, key); }
+  PhiloxWords wordsOf(uint32_t purpose, uint32_t counter) const { return philox(counter, low, high, purpose, key); }
 
   void begin(uint64_t sample) {
     low = static_cast<uint32_t>(sample);
     high = static_cast<uint32_t>(sample >> 32);
-    active.count = 0;
     hasBlock = false;
+    promising.count = queue.count = 0;
     PhiloxWords four;
     for (int r = 0; r < 2 * law.pairs; r++) {
-      if (r % 4 == 0) four = draw(kFactors, r / 4);
+      if (r % 4 == 0) four = wordsOf(kFactors, r / 4);
       factors[r] = r < law.rank ? static_cast<int16_t>(floor(normalOf(four.word[r % 4]) * kFactorScale + 0.5)) : 0;
     }
   }
 
   uint32_t residualWord(int id) {
     uint32_t wanted = static_cast<uint32_t>(id) / 4;
-    if (!hasBlock || block != wanted) words = draw(kResidual, block = wanted), hasBlock = true;
+    if (!hasBlock || block != wanted) words = wordsOf(kResidual, block = wanted), hasBlock = true;
     return words.word[id % 4];
   }
 
-  bool isDrawn(int id, uint32_t word) const {
-    const int16_t* loadings = law.loadings + static_cast<int64_t>(id) * law.rank;
+  int32_t commonOf(const SyntheticFeature& feature) const {
+    const int16_t* loadings = feature.loadings();
     int32_t common = 0;
-    for (int r = 0; r < law.rank; r++) common += static_cast<int32_t>(loadings[r]) * factors[r];
-    return law.residuals[id] * normalOf(word) + common * kCommonUnit > law.thresholds[id];
+    for (int r = 0; r < 2 * law.pairs; r++) common += static_cast<int32_t>(loadings[r]) * factors[r];
+    return common;
   }
 
-  double magnitude(int id, const PhiloxWords& own) const { return law.means[id] + law.stds[id] * normalOf(own.word[0]); }
+  static bool isDrawn(const SyntheticFeature& feature, int32_t common, uint32_t word) {
+    return feature.residual * normalOf(word) + common * kCommonUnit > feature.threshold;
+  }
 
-  // A feature is active: so are those of its children that win.
-  void activate(int id, double value, const PhiloxWords& own) {
-    active.push({id, static_cast<float>(value)});
-    int from = law.childOffsets[id], to = law.childOffsets[id + 1];
+  static double magnitude(const SyntheticFeature& feature, const PhiloxWords& own) { return feature.mean + feature.std * normalOf(own.word[0]); }
+
+  void activate(const Drawn& feature) {
+    queue.push(feature);
+    prefetch(law.directions + static_cast<int64_t>(law.d) * feature.id, sizeof(float) * law.d);
+    int from = law.childOffsets[feature.id], to = law.childOffsets[feature.id + 1];
+    if (from < to) prefetch(&featureOf(law, law.childIds[from]), static_cast<int64_t>(to - from) * law.stride);
+  }
+
+  void tryRoot(const Promising& root) {
+    const SyntheticFeature& feature = featureOf(law, root.id);
+    if (!isDrawn(feature, root.common, root.word)) return;
+    PhiloxWords own = wordsOf(kMagnitude, root.id);
+    double value = magnitude(feature, own);
+    if (value > 0) activate({root.id, value, own});
+  }
+
+  // The children of an active feature.
+  void tryChildren(const Drawn& parent) {
+    int from = law.childOffsets[parent.id], to = law.childOffsets[parent.id + 1];
     if (from == to) return;
-    double factor = law.scaled ? value / law.means[id] : 1;
-    int bottom = candidates.count;
+    double factor = law.scaled ? parent.value / featureOf(law, parent.id).mean : 1;
+    candidates.count = 0;
     for (int i = from; i < to; i++) {
       int child = law.childIds[i];
-      if (!isDrawn(child, residualWord(child))) continue;
-      PhiloxWords drawn = draw(kMagnitude, child);
-      double size = magnitude(child, drawn);
-      if (size > 0) candidates.push({child, size * factor, drawn});
+      const SyntheticFeature& feature = featureOf(law, child);
+      if (!isDrawn(feature, commonOf(feature), residualWord(child))) continue;
+      PhiloxWords own = wordsOf(kMagnitude, child);
+      double size = magnitude(feature, own);
+      if (size > 0) candidates.push({child, size * factor, own});
     }
-    int first = bottom, end = candidates.count;
-    if (law.exclusive && end > bottom) {
-      first += static_cast<int>(static_cast<uint64_t>(own.word[1]) * (end - bottom) >> 32);
+    int first = 0, end = candidates.count;
+    if (law.exclusive && end > 0) {
+      first = static_cast<int>(static_cast<uint64_t>(parent.own.word[1]) * end >> 32);
       end = first + 1;
     }
-    for (int i = first; i < end; i++) {
-      Candidate winner = candidates.items[i];
-      activate(winner.id, winner.value, winner.own);
-    }
-    candidates.count = bottom;
-  }
-
-  // A feature without a parent, worth a closer look.
-  void tryRoot(int id, uint32_t word) {
-    if (!isDrawn(id, word)) return;
-    PhiloxWords own = draw(kMagnitude, id);
-    double value = magnitude(id, own);
-    if (value > 0) activate(id, value, own);
+    for (int i = first; i < end; i++) activate(candidates.items[i]);
   }
 
   void scanGroup(int group);
-  void sort();
-  void add(float* x) const;
+
+  // Appends the active features of a sample, ascending.
+  void draw(uint64_t sample) {
+    begin(sample);
+    for (int group = 0; group < law.groups; group++) scanGroup(group);
+    for (int i = 0; i < promising.count; i++) tryRoot(promising.items[i]);
+    for (int i = 0; i < queue.count; i++) {
+      Drawn parent = queue.items[i];  // the list may move
+      tryChildren(parent);
+    }
+    int first = active.count;
+    for (int i = 0; i < queue.count; i++) active.push({queue.items[i].id, static_cast<float>(queue.items[i].value)});
+    sort(active.items + first, queue.count);
+  }
 };
 
 // ---- features without a parent, 64 at a time ----
 
+// A vector of 64-bit lanes; Philox keeps its words in their lower halves, whatever the upper halves hold.
+typedef uint64_t vw __attribute__((vector_size(VL * 4)));
+constexpr int kLanes = VL / 2;
+
+// Products of the lower halves.
+inline __attribute__((always_inline)) vw multiplyLower(vw a, vw b) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<vw>(_mm512_mul_epu32(reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b)));
+#elif defined(__AVX2__)
+  return reinterpret_cast<vw>(_mm256_mul_epu32(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b)));
+#elif defined(__SSE2__)
+  return reinterpret_cast<vw>(_mm_mul_epu32(reinterpret_cast<__m128i>(a), reinterpret_cast<__m128i>(b)));
+#else
+  return (a & 0xffffffffu) * (b & 0xffffffffu);
+#endif
+}
+
+inline __attribute__((always_inline)) void storeLower(uint32_t* out, vw v) {
+#if defined(__AVX512F__)
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm512_cvtepi64_epi32(reinterpret_cast<__m512i>(v)));
+#else
+  for (int i = 0; i < kLanes; i++) out[i] = static_cast<uint32_t>(v[i]);
+#endif
+}
+
 // words[64]: 16 blocks, word after word
 inline void philoxGroup(uint32_t* words, const uint32_t* blocks, uint32_t c1, uint32_t c2, uint32_t c3, PhiloxKey key) {
-  alignas(64) uint32_t a[kSyntheticBlocks], b[kSyntheticBlocks], c[kSyntheticBlocks], d[kSyntheticBlocks];
-  for (int i = 0; i < kSyntheticBlocks; i++) {
-    a[i] = blocks[i];
-    b[i] = c1;
-    c[i] = c2;
-    d[i] = c3;
-  }
-  for (int round = 0; round < kPhiloxRounds; round++) {
-    for (int i = 0; i < kSyntheticBlocks; i++) {
-      uint32_t high0 = static_cast<uint32_t>((static_cast<uint64_t>(kPhiloxM0) * a[i]) >> 32), low0 = kPhiloxM0 * a[i];
-      uint32_t high1 = static_cast<uint32_t>((static_cast<uint64_t>(kPhiloxM1) * c[i]) >> 32), low1 = kPhiloxM1 * c[i];
-      a[i] = high1 ^ b[i] ^ key.k0;
-      c[i] = high0 ^ d[i] ^ key.k1;
-      b[i] = low1;
-      d[i] = low0;
+  const vw m0 = vw{} + kPhiloxM0, m1 = vw{} + kPhiloxM1;
+  for (int first = 0; first < kSyntheticBlocks; first += kLanes) {
+    vw a, b = vw{} + c1, c = vw{} + c2, d = vw{} + c3, k0 = vw{} + key.k0, k1 = vw{} + key.k1;
+    for (int i = 0; i < kLanes; i++) a[i] = blocks[first + i];
+    for (int round = 0; round < kPhiloxRounds; round++) {
+      vw p0 = multiplyLower(a, m0), p1 = multiplyLower(c, m1);
+      a = (p1 >> 32) ^ b ^ k0;
+      c = (p0 >> 32) ^ d ^ k1;
+      b = p1;
+      d = p0;
+      k0 += kPhiloxW0;
+      k1 += kPhiloxW1;
     }
-    key.k0 += kPhiloxW0;
-    key.k1 += kPhiloxW1;
+    storeLower(words + first, a);
+    storeLower(words + 16 + first, b);
+    storeLower(words + 32 + first, c);
+    storeLower(words + 48 + first, d);
   }
-  memcpy(words, a, sizeof a);
-  memcpy(words + 16, b, sizeof b);
-  memcpy(words + 32, c, sizeof c);
-  memcpy(words + 48, d, sizeof d);
 }
 
 // common[64] = sum over factors of loading * factor
-inline void commonOf(int32_t* common, const int16_t* loadings, const int16_t* factors, int pairs) {
+inline void commonOfGroup(int32_t* common, const int16_t* loadings, const int16_t* factors, int pairs) {
 #if defined(__AVX512BW__)
   __m512i sum[4] = {};
   for (int p = 0; p < pairs; p++, loadings += 2 * kSyntheticGroup) {
@@ -221,81 +283,77 @@ inline bool isPromising(float gap, float reach, uint32_t word) {
 void Sampler::scanGroup(int group) {
   alignas(64) uint32_t word[kSyntheticGroup];
   alignas(64) int32_t common[kSyntheticGroup];
-  alignas(64) uint8_t promising[kSyntheticGroup];
+  alignas(64) uint8_t passes[kSyntheticGroup];
   const uint32_t* blocks = law.blocks + group * kSyntheticBlocks;
   philoxGroup(word, blocks, low, high, kResidual, key);
-  commonOf(common, law.groupLoadings + static_cast<int64_t>(group) * law.pairs * 2 * kSyntheticGroup, factors, law.pairs);
+  commonOfGroup(common, law.groupLoadings + static_cast<int64_t>(group) * law.pairs * 2 * kSyntheticGroup, factors, law.pairs);
   const float* thresholds = law.groupThresholds + group * kSyntheticGroup;
   const float* reach = law.groupReach + group * kSyntheticGroup;
-  for (int i = 0; i < kSyntheticGroup; i++) promising[i] = isPromising(thresholds[i] - static_cast<float>(common[i]) * static_cast<float>(kCommonUnit), reach[i], word[i]);
+  for (int i = 0; i < kSyntheticGroup; i++) passes[i] = isPromising(thresholds[i] - static_cast<float>(common[i]) * static_cast<float>(kCommonUnit), reach[i], word[i]);
   for (int part = 0; part < kSyntheticGroup; part += 8) {
     uint64_t eight;
-    memcpy(&eight, promising + part, 8);
+    memcpy(&eight, passes + part, 8);
     if (!eight) continue;
-    for (int i = part; i < part + 8; i++)
-      if (promising[i]) tryRoot(4 * static_cast<int>(blocks[i % kSyntheticBlocks]) + i / kSyntheticBlocks, word[i]);
-  }
-}
-
-// Ascending by id; few, and nearly in order.
-void Sampler::sort() {
-  Active* items = active.items;
-  for (int i = 1; i < active.count; i++) {
-    Active moved = items[i];
-    int j = i;
-    for (; j > 0 && items[j - 1].id > moved.id; j--) items[j] = items[j - 1];
-    items[j] = moved;
-  }
-}
-
-void Sampler::add(float* x) const {
-  int64_t d = law.d;
-  memcpy(x, law.bias, sizeof(float) * d);
-  int i = 0;
-  for (; i + 4 <= active.count; i += 4) {
-    const float* rows[4];
-    float values[4];
-    for (int r = 0; r < 4; r++) {
-      rows[r] = law.directions + d * active.items[i + r].id;
-      values[r] = active.items[i + r].value;
+    for (int i = part; i < part + 8; i++) {
+      if (!passes[i]) continue;
+      int id = 4 * static_cast<int>(blocks[i % kSyntheticBlocks]) + i / kSyntheticBlocks;
+      prefetch(&featureOf(law, id), sizeof(SyntheticFeature));
+      promising.push({id, common[i], word[i]});
     }
-    axpy4(x, values, rows[0], rows[1], rows[2], rows[3], law.d);
   }
-  for (; i < active.count; i++) axpy(x, active.items[i].value, law.directions + d * active.items[i].id, law.d);
+}
+
+// x = bias + sum of value * direction
+void addDirections(const SyntheticLaw& law, float* x, const Active* active, int count) {
+  auto row = [&](int i) { return law.directions + static_cast<int64_t>(law.d) * active[i].id; };
+  memcpy(x, law.bias, sizeof(float) * law.d);
+  int i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const float values[4] = {active[i].value, active[i + 1].value, active[i + 2].value, active[i + 3].value};
+    axpy4(x, values, row(i), row(i + 1), row(i + 2), row(i + 3), law.d);
+  }
+  for (; i < count; i++) axpy(x, active[i].value, row(i), law.d);
+}
+
+// What one task found: sample i of it owns entries ends[i] .. ends[i + 1] - 1.
+struct Found {
+  List<Active> active;
+  int ends[kSamplesPerTask + 1];
+};
+
+void gather(Codes& codes, const Found* found, int tasks, int n) {
+  int64_t total = 0;
+  for (int task = 0; task < tasks; task++) total += found[task].active.count;
+  allocateCodes(codes, n, total);
+  int64_t at = 0;
+  codes.rowOffsets[0] = 0;
+  for (int i = 0; i < n; i++) {
+    const Found& own = found[i / kSamplesPerTask];
+    for (int k = own.ends[i % kSamplesPerTask]; k < own.ends[i % kSamplesPerTask + 1]; k++, at++) {
+      codes.featureIds[at] = own.active.items[k].id;
+      codes.values[at] = own.active.items[k].value;
+    }
+    codes.rowOffsets[i + 1] = static_cast<int32_t>(at);
+  }
 }
 
 }  // namespace
 
 void syntheticSample(const Context& context, const SyntheticLaw& law, uint64_t seed, uint64_t offset, int n, float* x, Codes* codes) {
   int tasks = (n + kSamplesPerTask - 1) / kSamplesPerTask;
-  List<Active>* found = codes ? new List<Active>[tasks] : nullptr;
-  List<int32_t> counts;
-  for (int i = 0; codes && i < n; i++) counts.push(0);
+  Found* found = new Found[tasks];
   parallelFor(context, tasks, [&](int task, int) {
-    Sampler sampler(law, seed);
-    int end = (task + 1) * kSamplesPerTask < n ? (task + 1) * kSamplesPerTask : n;
-    for (int i = task * kSamplesPerTask; i < end; i++) {
-      sampler.begin(offset + i);
-      for (int group = 0; group < law.groups; group++) sampler.scanGroup(group);
-      sampler.sort();
-      sampler.add(x + static_cast<int64_t>(i) * law.d);
-      if (!codes) continue;
-      counts.items[i] = sampler.active.count;
-      for (int k = 0; k < sampler.active.count; k++) found[task].push(sampler.active.items[k]);
+    Found& own = found[task];
+    Sampler sampler(law, seed, own.active);
+    int first = task * kSamplesPerTask, count = first + kSamplesPerTask < n ? kSamplesPerTask : n - first;
+    own.ends[0] = 0;
+    for (int i = 0; i < count; i++) {
+      sampler.draw(offset + first + i);
+      own.ends[i + 1] = own.active.count;
+      addDirections(law, x + static_cast<int64_t>(first + i) * law.d, own.active.items + own.ends[i], own.ends[i + 1] - own.ends[i]);
     }
   });
-  if (!codes) return;
-  int64_t total = 0;
-  for (int task = 0; task < tasks; task++) total += found[task].count;
-  allocateCodes(*codes, n, total);
-  codes->rowOffsets[0] = 0;
-  for (int i = 0; i < n; i++) codes->rowOffsets[i + 1] = codes->rowOffsets[i] + counts.items[i];
-  int64_t at = 0;
-  for (int task = 0; task < tasks; task++)
-    for (int k = 0; k < found[task].count; k++, at++) {
-      codes->featureIds[at] = found[task].items[k].id;
-      codes->values[at] = found[task].items[k].value;
-    }
+  if (codes) gather(*codes, found, tasks, n);
   delete[] found;
 }
 
