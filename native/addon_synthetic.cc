@@ -79,7 +79,7 @@ Napi::Value syntheticCreate(const Napi::CallbackInfo& info) {
   law.d = arguments.integer();
   law.rank = arguments.integer();
   if (law.features < 1 || law.d < 1 || law.rank < 1 || law.rank > kLargestRank) arguments.fail("positive sizes");
-  generator->directions = arguments.view(static_cast<int64_t>(law.features) * law.d);
+  generator->directions = arguments.weights(static_cast<int64_t>(law.features) * law.d);
   generator->bias = arguments.view(law.d);
   generator->childOffsets = arrayCopy<Napi::Int32Array, int32_t>(arguments, law.features + 1);
   generator->childIds = arrayCopy<Napi::Int32Array, int32_t>(arguments, -1);
@@ -113,7 +113,7 @@ struct Request {
   uint64_t seed, offset;
   void run(Runtime& r, Codes* codes) const {
     SyntheticLaw law = generator->law;
-    law.directions = generator->directions.f32();
+    law.directions = generator->directions.weights();
     law.bias = generator->bias.f32();
     r.table->syntheticSample(r.context, law, seed, offset, n, x.f32(), codes);
   }

@@ -144,7 +144,9 @@ struct Sampler {
 
   void activate(const Drawn& feature) {
     queue.push(feature);
-    prefetch(law.directions + static_cast<int64_t>(law.d) * feature.id, sizeof(float) * law.d);
+    int64_t row = static_cast<int64_t>(law.d) * feature.id;
+    if (law.directions.half) prefetch(law.directions.half + row, sizeof(uint16_t) * law.d);
+    else prefetch(law.directions.full + row, sizeof(float) * law.d);
     int from = law.childOffsets[feature.id], to = law.childOffsets[feature.id + 1];
     if (from < to) prefetch(&featureOf(law, law.childIds[from]), static_cast<int64_t>(to - from) * law.stride);
   }
@@ -270,49 +272,63 @@ inline void commonOfGroup(int32_t* common, const int16_t* loadings, const int16_
 #endif
 }
 
-// With q = 1 - (word + 1/2) / 2^32, a residual e is below sqrt(-2 ln 2q) (Chernoff) where q < 1/2, and not positive elsewhere. So a feature can only be
-// drawn where its gap = threshold - common is negative, or gap^2 < residual^2 * -2 ln 2q. log2 is bounded from below by the chord that an fp32's bits are.
-inline bool isPromising(float gap, float reach, uint32_t word) {
-  uint32_t bits;
-  float q = static_cast<float>(static_cast<int32_t>(~word >> 1)) + 0.25f;  // in units of 2^-31, rounded down
-  memcpy(&bits, &q, 4);
-  float log2 = static_cast<float>(static_cast<int32_t>(bits)) * (1.0f / (1 << 23)) - 157.0f;
-  return (gap < 0) | (gap * gap < reach * (0.001f - log2));
+// One bit for each of VL features that may be drawn. With q = 1 - (word + 1/2) / 2^32, a residual e is below sqrt(-2 ln 2q) where q < 1/2
+// (Chernoff), and not positive elsewhere. So a feature can only be drawn where its gap = threshold - common is negative, or
+// gap^2 < residual^2 * -2 ln 2q. log2 is bounded from below by the chord that an fp32's bits are.
+inline __attribute__((always_inline)) uint32_t promisingMask(const float* thresholds, const float* reach, const int32_t* common, const uint32_t* word) {
+  vi words, commons;
+  memcpy(&words, word, sizeof words);
+  memcpy(&commons, common, sizeof commons);
+  vi half = ~words;
+  half = (half >> 1) & 0x7fffffff;
+  vf q = __builtin_convertvector(half, vf) + splat(0.25f);  // in units of 2^-31, rounded down
+  vf log2 = __builtin_convertvector(reinterpret_cast<vi>(q), vf) * splat(1.0f / (1 << 23)) - splat(157.0f);
+  vf gap = maximum(load(thresholds) - __builtin_convertvector(commons, vf) * splat(static_cast<float>(kCommonUnit)), vf{});
+  return greaterMask(load(reach) * maximum(splat(0.001f) - log2, splat(1e-20f)), gap * gap);
 }
 
 void Sampler::scanGroup(int group) {
   alignas(64) uint32_t word[kSyntheticGroup];
   alignas(64) int32_t common[kSyntheticGroup];
-  alignas(64) uint8_t passes[kSyntheticGroup];
   const uint32_t* blocks = law.blocks + group * kSyntheticBlocks;
   philoxGroup(word, blocks, low, high, kResidual, key);
   commonOfGroup(common, law.groupLoadings + static_cast<int64_t>(group) * law.pairs * 2 * kSyntheticGroup, factors, law.pairs);
   const float* thresholds = law.groupThresholds + group * kSyntheticGroup;
   const float* reach = law.groupReach + group * kSyntheticGroup;
-  for (int i = 0; i < kSyntheticGroup; i++) passes[i] = isPromising(thresholds[i] - static_cast<float>(common[i]) * static_cast<float>(kCommonUnit), reach[i], word[i]);
-  for (int part = 0; part < kSyntheticGroup; part += 8) {
-    uint64_t eight;
-    memcpy(&eight, passes + part, 8);
-    if (!eight) continue;
-    for (int i = part; i < part + 8; i++) {
-      if (!passes[i]) continue;
-      int id = 4 * static_cast<int>(blocks[i % kSyntheticBlocks]) + i / kSyntheticBlocks;
+  for (int part = 0; part < kSyntheticGroup; part += VL)
+    for (uint32_t mask = promisingMask(thresholds + part, reach + part, common + part, word + part); mask; mask &= mask - 1) {
+      int lane = part + __builtin_ctz(mask);
+      int id = 4 * static_cast<int>(blocks[lane % kSyntheticBlocks]) + lane / kSyntheticBlocks;
       prefetch(&featureOf(law, id), sizeof(SyntheticFeature));
-      promising.push({id, common[i], word[i]});
+      promising.push({id, common[lane], word[lane]});
     }
+}
+
+// x += sum of value * row, four rows at a time
+template <class Element>
+void addRows(float* x, const Element* directions, int d, const Active* active, int count) {
+  auto row = [&](int i) { return directions + static_cast<int64_t>(d) * active[i].id; };
+  int i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const Element *r0 = row(i), *r1 = row(i + 1), *r2 = row(i + 2), *r3 = row(i + 3);
+    float v0 = active[i].value, v1 = active[i + 1].value, v2 = active[i + 2].value, v3 = active[i + 3].value;
+    int c = 0;
+    for (; c + VL <= d; c += VL) store(x + c, (load(x + c) + v0 * load(r0 + c)) + v1 * load(r1 + c) + v2 * load(r2 + c) + v3 * load(r3 + c));
+    for (; c < d; c++) x[c] = (x[c] + v0 * widened(r0[c])) + v1 * widened(r1[c]) + v2 * widened(r2[c]) + v3 * widened(r3[c]);
+  }
+  for (; i < count; i++) {
+    const Element* r = row(i);
+    float v = active[i].value;
+    int c = 0;
+    for (; c + VL <= d; c += VL) store(x + c, load(x + c) + v * load(r + c));
+    for (; c < d; c++) x[c] += v * widened(r[c]);
   }
 }
 
-// x = bias + sum of value * direction
 void addDirections(const SyntheticLaw& law, float* x, const Active* active, int count) {
-  auto row = [&](int i) { return law.directions + static_cast<int64_t>(law.d) * active[i].id; };
   memcpy(x, law.bias, sizeof(float) * law.d);
-  int i = 0;
-  for (; i + 4 <= count; i += 4) {
-    const float values[4] = {active[i].value, active[i + 1].value, active[i + 2].value, active[i + 3].value};
-    axpy4(x, values, row(i), row(i + 1), row(i + 2), row(i + 3), law.d);
-  }
-  for (; i < count; i++) axpy(x, active[i].value, row(i), law.d);
+  if (law.directions.half) addRows(x, law.directions.half, law.d, active, count);
+  else addRows(x, law.directions.full, law.d, active, count);
 }
 
 // What one task found: sample i of it owns entries ends[i] .. ends[i + 1] - 1.

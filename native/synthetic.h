@@ -17,7 +17,8 @@ struct SyntheticFeature {
 // A law with the tables that the kernels read; addon_synthetic.cc owns the memory.
 struct SyntheticLaw {
   int features, d, rank;
-  const float *directions, *bias;  // [features, d], [d]
+  Weights directions;  // [features, d]
+  const float* bias;   // [d]
   const int32_t *childOffsets, *childIds;
   // [features] records of `stride` bytes: a SyntheticFeature, then its 2 * pairs loadings, zeros at the end
   const char* records;

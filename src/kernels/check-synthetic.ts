@@ -1,4 +1,4 @@
-import { expectInteger, expectTensor, misfit, shapeText } from './check.js'
+import { expectInteger, expectTensor, FLOATS, misfit, shapeText } from './check.js'
 import type { Tensor } from './kernels.js'
 import type { SampleRange, SyntheticGenerator, SyntheticLaw } from './synthetic-kernels.js'
 
@@ -7,7 +7,7 @@ const LARGEST_RANK = 256
 
 export function checkSyntheticCreate(law: SyntheticLaw): void {
   const op = 'syntheticCreate'
-  const [g, d] = expectTensor(op, 'directions', law.directions, ['G', 'D'])
+  const [g, d] = expectTensor(op, 'directions', law.directions, ['G', 'D'], FLOATS)
   if (g < 1 || d < 1)
     throw misfit(op, 'directions [G, D] with G and D at least 1', shapeText(law.directions.shape))
   expectTensor(op, 'bias', law.bias, [d])

@@ -1,7 +1,7 @@
 import type { Codes, Tensor } from './kernels.js'
 import { normalQuantile } from './normal-quantile.js'
 import { philox } from './philox.js'
-import { f32 } from './reference-tensor.js'
+import { f32, floats } from './reference-tensor.js'
 import {
   FACTOR_BITS,
   LOADING_BITS,
@@ -95,7 +95,7 @@ const oneOf = <T>(list: readonly T[], word: number): readonly T[] => {
 export function syntheticSample(x: Tensor, generator: SyntheticGenerator, range: SampleRange): Codes {
   const { law } = generator as ReferenceGenerator
   const [n, d] = x.shape
-  const [out, directions, bias] = [f32(x), f32(law.directions), f32(law.bias)]
+  const [out, directions, bias] = [f32(x), floats(law.directions), f32(law.bias)]
   const rows = Array.from({ length: n }, (_, i) => {
     const active = sampleFeatures(generator as ReferenceGenerator, wordsOf(range.seed, range.offset + i))
     const row = [...active]

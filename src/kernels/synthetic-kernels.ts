@@ -19,7 +19,7 @@ import type { Codes, Tensor } from './kernels.js'
 
 /** What synthetic activations are made of. */
 export interface SyntheticLaw {
-  /** [G, D] f32 */
+  /** [G, D] f32 or bf16 */
   directions: Tensor
   /** [D] f32 */
   bias: Tensor

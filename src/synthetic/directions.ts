@@ -10,7 +10,8 @@ type DirectionsConfig = Pick<
 /**
  * Unit vectors [G, D] in random directions, spread out by gradient descent with Adam on sum over i != j of (d_i . d_j)^2 (Chanin &
  * Garriga-Alonso 2026). That sum is ||V^T V||^2 up to norms, so a step costs two products of [G, D] with [D, D] instead of all G^2 pairs.
- * Rows are put back to unit norm after each step, where the published code has a penalty on norms and normalises at the end.
+ * Rows are put back to unit norm after each step, where the published code has a penalty on norms and normalises at the end; in the end they are
+ * rounded to bf16, which leaves norms within 0.002 of 1, so that sampling reads half as much memory.
  */
 export async function createDirections(
   kernels: Kernels,
@@ -20,11 +21,13 @@ export async function createDirections(
   const random = Random.named(config.modelSeed, 'directions')
   const start = Float32Array.from({ length: g * d }, () => random.normal())
   const directions = kernels.tensor(start, [g, d])
+  const rounded = kernels.zeros([g, d], 'bf16')
   const owned = spread(kernels, directions, config)
   try {
-    return (await kernels.readF32(directions)) as Float32Array<ArrayBuffer>
+    kernels.copy(rounded, directions)
+    return (await kernels.readF32(rounded)) as Float32Array<ArrayBuffer>
   } finally {
-    for (const t of [directions, ...owned]) kernels.free(t)
+    for (const t of [directions, rounded, ...owned]) kernels.free(t)
   }
 }
 

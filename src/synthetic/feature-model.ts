@@ -18,7 +18,7 @@ export interface FeatureModel {
   readonly d: number
   /** G */
   readonly features: number
-  /** [G, D], rows of unit norm */
+  /** [G, D], rows of unit norm, rounded to bf16 */
   readonly directions: Float32Array
   /** [D] added to every activation */
   readonly bias: Float32Array

@@ -16,7 +16,8 @@ export interface Sampler {
 
 export function createSampler(kernels: Kernels, model: FeatureModel): Sampler {
   const { features: g, d, children, loadings, magnitudeMeans, magnitudeStds, config } = model
-  const directions = kernels.tensor(model.directions, [g, d])
+  const directions = kernels.zeros([g, d], 'bf16') // as the model's are rounded
+  kernels.write(directions, model.directions)
   const bias = kernels.tensor(model.bias, [d])
   const childOffsets = new Int32Array(g + 1)
   children.forEach((ids, j) => {

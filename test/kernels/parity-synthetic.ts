@@ -34,10 +34,13 @@ export function randomLaw(kernels: Kernels, shape: LawShape, seed: number): Synt
       childIds.push(trees + childIds.length)
     childOffsets[j + 1] = childIds.length
   }
+  const directions = kernels.tensor(Float32Array.from(numbers(g * d, () => random.normal())), [g, d])
+  const half = kernels.zeros([g, d], 'bf16')
+  kernels.copy(half, directions)
   const thresholds = numbers(g, () => -normalQuantile(random.uniform() ** 4))
   thresholds[g >> 1] = -Infinity
   return {
-    directions: kernels.tensor(Float32Array.from(numbers(g * d, () => random.normal())), [g, d]),
+    directions: shape.scaled ? half : directions,
     bias: kernels.tensor(Float32Array.from(numbers(d, () => random.normal())), [d]),
     childOffsets,
     childIds: Int32Array.from(childIds),
