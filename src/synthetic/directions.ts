@@ -12,6 +12,7 @@ type DirectionsConfig = Pick<
  * Garriga-Alonso 2026). That sum is ||V^T V||^2 up to norms, so a step costs two products of [G, D] with [D, D] instead of all G^2 pairs.
  * Rows are put back to unit norm after each step, where the published code has a penalty on norms and normalises at the end; in the end they are
  * rounded to bf16, which leaves norms within 0.002 of 1, so that sampling reads half as much memory.
+ * The default is 10 steps at 10 times the published rate: the mean of the largest overlaps goes from 0.1485 to 0.1471; 20 steps at 5 times the rate end at 0.1472.
  */
 export async function createDirections(
   kernels: Kernels,

@@ -62,9 +62,7 @@ export const featureModelConfigSchema = z.strictObject({
     .describe('norm of the vector that is added to every activation'),
   orthogonalizationSteps: count()
     .default(10)
-    .describe(
-      'steps that spread the directions out (published: 100 steps at a rate of 0.0003, which end in the same place)',
-    ),
+    .describe('steps that spread the directions out (published: 100 at a rate of 0.0003)'),
   orthogonalizationRate: z.number().positive().default(3e-3).describe('learning rate of Adam in these steps'),
   modelSeed: count().default(42).describe('seed of everything that makes the world'),
 })
