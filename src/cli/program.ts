@@ -15,6 +15,7 @@ import { addProbe } from './probe.js'
 import { addSae } from './sae.js'
 import { addServe } from './serve.js'
 import { addInfluence, addSteer } from './steer.js'
+import { addSynth } from './synth.js'
 
 /** The whole command line: every command with its flags and help, ready to parse. @param asJson mistakes in the options are reported as JSON */
 export function createProgram(version: string, asJson = false): Command {
@@ -38,6 +39,7 @@ export function createProgram(version: string, asJson = false): Command {
     addFeatures,
     addCaseStudies,
     addExplain,
+    addSynth,
   ]
   const uses = [addServe, addSteer, addInfluence, addAttribute, addProbe, addExport]
   for (const add of [...stages, ...uses]) add(program)
