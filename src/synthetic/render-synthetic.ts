@@ -1,9 +1,9 @@
+import { basename } from 'node:path'
 import { formatNumber } from '../progress/rate.js'
 import { decimals, percent } from '../terminal/figures.js'
 import { renderTable } from '../terminal/table.js'
 import { groupColumns, groupRows, recoveryRows } from './recovery-report.js'
-import type { SyntheticRun } from './synthetic-run.js'
-import { nameOfRun } from './synthetic-run.js'
+import { nameOfRun, type SyntheticRun } from './synthetic-run.js'
 
 /** One autoencoder on a world of known features, for a terminal of 100 columns. */
 export function renderSyntheticRun(run: SyntheticRun): string {
@@ -35,7 +35,7 @@ export const runColumns = [
 
 export const runRows = (runs: readonly SyntheticRun[]): string[][] =>
   runs.map((run) => [
-    nameOfRun(run.config),
+    distinctName(run, runs),
     decimals(run.l0, 1),
     decimals(run.f1, 3),
     decimals(run.precision, 3),
@@ -46,6 +46,13 @@ export const runRows = (runs: readonly SyntheticRun[]): string[][] =>
     percent(run.deadFraction),
     formatNumber(run.trainSamples),
   ])
+
+/** The name of a run, and its directory where others have the same name. */
+function distinctName(run: SyntheticRun, runs: readonly SyntheticRun[]): string {
+  const name = nameOfRun(run.config)
+  const namesakes = runs.filter(({ config }) => nameOfRun(config) === name)
+  return namesakes.length === 1 ? name : `${name} (${basename(run.directory)})`
+}
 
 /** Several of them, a line each. */
 export const renderSyntheticTable = (runs: readonly SyntheticRun[]): string =>

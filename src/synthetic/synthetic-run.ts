@@ -3,6 +3,7 @@ import { readJson } from '../formats/json-file.js'
 import type { Kernels } from '../kernels/kernels.js'
 import type { StageContext } from '../progress/progress.js'
 import type { ActivationSource } from '../sae/activation-source.js'
+import { resolveSaeConfig } from '../sae/resolve-config.js'
 import type { ResolvedSaeConfig } from '../sae/sae-config.js'
 import { type SaeMetrics, trainSaes } from '../sae/sae-stage.js'
 import { openStage, type StageResult } from '../storage/stage.js'
@@ -45,6 +46,8 @@ export async function trainSynthetic(
   const { kernels } = context
   const parts = requests.map(({ config }) => splitSyntheticConfig(config))
   const [{ world, sae: first }] = parts
+  // what makes no sense is said before the world is made
+  for (const { sae } of parts) resolveSaeConfig(sae, world.width)
   const model = lazyFeatureModel(kernels, world)
   await runFeatureModelStage(world, featureModelDirectory, model)
   const source = lazySource(kernels, model, world, first.streamSeed ?? first.seed)
@@ -79,7 +82,6 @@ function lazySource(
     async *batches(options) {
       yield* createSyntheticSource(kernels, await model(), { seed }).batches(options)
     },
-    locate: ({ batch, row, batchSize }) => `sample ${batch * batchSize + row} of seed ${seed}`,
   }
 }
 
