@@ -22,9 +22,10 @@ const blockRows = 512
 /**
  * Matches decoder rows with true features. `docs/metrics.md` defines the figures; Chanin & Garriga-Alonso 2026 (https://arxiv.org/abs/2602.14687),
  * section 3.
- * @param decoder [F, D], rows of any length; a row of zeros has a cosine of 0 with everything
- * @param directions [G, D], rows of norm 1
- * @throws MonosemError shape (other widths), diverged (NaN in the decoder), interrupted
+ * Rows of both may have any length; a row of zeros has a cosine of 0 with everything.
+ * @param decoder [F, D]
+ * @param directions [G, D]
+ * @throws MonosemError shape (other widths), diverged (NaN), interrupted
  */
 export async function matchFeatures(
   kernels: Kernels,
@@ -67,7 +68,10 @@ async function absoluteCosines(
 ): Promise<Float32Array<ArrayBuffer>> {
   const [latents, features] = [decoder.shape[0], directions.shape[0]]
   const cosines = new Float32Array(latents * features)
-  const lengths = await rowLengths(kernels, decoder)
+  const [latentScales, featureScales] = await Promise.all([
+    inverseLengths(kernels, decoder, 'latent'),
+    inverseLengths(kernels, directions, 'true feature'),
+  ])
   for (let start = 0; start < latents; start += blockRows) {
     const count = Math.min(blockRows, latents - start)
     const products = kernels.zeros([count, features])
@@ -75,33 +79,32 @@ async function absoluteCosines(
     const block = cosines.subarray(start * features, (start + count) * features)
     await kernels.readF32(products, block)
     kernels.free(products)
-    for (let i = 0; i < count; i++) {
-      const scale = lengths[start + i] > 0 ? 1 / lengths[start + i] : 0
-      for (let j = i * features; j < (i + 1) * features; j++) block[j] = Math.abs(block[j] * scale)
-    }
+    for (let i = 0; i < count; i++)
+      for (let j = 0; j < features; j++)
+        block[i * features + j] = Math.abs(
+          block[i * features + j] * latentScales[start + i] * featureScales[j],
+        )
   }
   return cosines
 }
 
-/** [F] L2 norms. */
-async function rowLengths(kernels: Kernels, decoder: Tensor): Promise<Float64Array> {
-  const [latents, d] = decoder.shape
-  const data = await kernels.readF32(decoder)
-  const lengths = new Float64Array(latents)
-  for (let i = 0; i < latents; i++) {
+/** 1 / L2 norm of each row; 0 for a row of zeros. @param what a row is, for messages */
+async function inverseLengths(kernels: Kernels, x: Tensor, what: string): Promise<Float64Array> {
+  const [rows, d] = x.shape
+  const data = await kernels.readF32(x)
+  return Float64Array.from({ length: rows }, (_, i) => {
     let sum = 0
     for (let c = i * d; c < (i + 1) * d; c++) sum += data[c] ** 2
     if (!Number.isFinite(sum))
       throw new MonosemError(
         'diverged',
-        `synth: expected finite decoder directions, got NaN or infinity in latent ${i}`,
+        `synth: expected finite directions, got NaN or infinity in ${what} ${i}`,
         {
-          hint: 'was the training stopped by a divergence? lower the learning rate',
+          hint: 'did the training diverge? lower the learning rate',
         },
       )
-    lengths[i] = Math.sqrt(sum)
-  }
-  return lengths
+    return sum > 0 ? 1 / Math.sqrt(sum) : 0
+  })
 }
 
 function indexOfLargest(values: Float32Array): number {

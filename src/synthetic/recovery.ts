@@ -37,7 +37,7 @@ export interface LatentRecovery {
 
 /** A stream of samples with the true features that are active on each. */
 export interface LabelledSamples {
-  /** [G, D] directions of the true features, rows of norm 1 */
+  /** [G, D] directions of the true features */
   directions: Tensor
   /** Fills x [n, D] with samples offset .. offset + n - 1. @returns which true features are active on them */
   sample(x: Tensor, offset: number): Promise<Codes>

@@ -11,7 +11,7 @@ const close = (a: number, b: number, message?: string) =>
 test('latents in a plane: nearest features, the matching and its mean cosine by hand', async () => {
   // true features: x and y axis; latents at 30 degrees and at -20 degrees, both nearest to x
   const degrees = (angle: number) => [Math.cos((angle * Math.PI) / 180), Math.sin((angle * Math.PI) / 180)]
-  const directions = kernels.tensor(Float32Array.of(1, 0, 0, 1), [2, 2])
+  const directions = kernels.tensor(Float32Array.of(1, 0, 0, 2), [2, 2])
   const decoder = kernels.tensor(
     Float32Array.from([...degrees(30).map((v) => 7 * v), ...degrees(-20)]),
     [2, 2],
