@@ -48,6 +48,7 @@ export const syntheticSaeConfigSchema = saeConfigSchema.omit(ofLanguageModels).e
     .default(20_000)
     .describe('samples without firing after which a feature counts as dead'),
   auxK: positive().default(32).describe('auxk: dead features that model the error of each sample'),
+  learningRate: z.number().positive().default(5e-4).describe('peak learning rate of Adam'),
   beta2: z.number().min(0).max(1).default(0.99).describe('decay of the second moment of Adam'),
   warmupFraction: z
     .number()
