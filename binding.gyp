@@ -16,6 +16,7 @@
       'native/sae_update.cc',
       'native/sae_step.cc',
       'native/sae_statistics.cc',
+      'native/synthetic.cc',
       'native/peak.cc',
       'native/table.cc',
     ],
@@ -56,7 +57,7 @@
     },
     {
       'target_name': 'monosem',
-      'sources': ['native/addon.cc', 'native/addon_transformer.cc', 'native/addon_sae.cc', 'native/runtime.cc', 'native/dispatch.cc'],
+      'sources': ['native/addon.cc', 'native/addon_transformer.cc', 'native/addon_sae.cc', 'native/addon_synthetic.cc', 'native/runtime.cc', 'native/dispatch.cc'],
       'include_dirs': ["<!(node -p \"require('node-addon-api').include_dir\")"],
       'dependencies': ['kernels_baseline', 'kernels_avx2', 'kernels_avx512', 'kernels_avx512bf16'],
       'defines': ['NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED'],

@@ -10,6 +10,7 @@ import { benchLoadModel } from './load-model.js'
 import { benchSae } from './sae.js'
 import { benchScalingCost } from './scaling-cost.js'
 import { benchServer } from './server.js'
+import { benchSynthetic } from './synthetic.js'
 import { benchTransformer } from './transformer.js'
 
 /** `npm run bench -- NAME [--json]`: one benchmark, or all of them. */
@@ -20,6 +21,7 @@ const benchmarks: Record<string, () => Promise<unknown>> = {
   'load-model': () => benchLoadModel(),
   sae: benchSae,
   'scaling-cost': benchScalingCost,
+  synthetic: benchSynthetic,
   harvest: benchHarvest,
   eval: benchEval,
   features: benchFeatures,

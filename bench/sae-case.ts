@@ -7,6 +7,7 @@ import type {
   SaeStepStats,
   SaeTensors,
   SaeTraining,
+  Tensor,
 } from '../src/kernels/kernels.js'
 import { createNativeKernels } from '../src/kernels/native.js'
 import { SAE_RUNNING } from '../src/kernels/sae-kernels.js'
@@ -83,9 +84,19 @@ export const ARCHITECTURES = {
 
 const STEPS = 7
 
-/** Times training steps on normal data, in this process. */
-export async function measureSaeCase(given: SaeCase): Promise<SaeCaseResult> {
-  const kernels = createNativeKernels({ threads: given.threads })
+/** Where batches come from, instead of normal data, and how long. */
+interface Feed {
+  kernels?: Kernels
+  steps?: number
+  /** fills the batch once */
+  first?: (x: Tensor) => void
+  /** fills it again before each step, within the time of the step */
+  each?: (x: Tensor) => void
+}
+
+/** Times training steps on normal data (or `feed`), in this process. */
+export async function measureSaeCase(given: SaeCase, feed: Feed = {}): Promise<SaeCaseResult> {
+  const kernels = feed.kernels ?? createNativeKernels({ threads: given.threads })
   const peak = await kernels.measurePeak()
   globalThis.gc?.()
   const before = process.memoryUsage().rss
@@ -96,10 +107,12 @@ export async function measureSaeCase(given: SaeCase): Promise<SaeCaseResult> {
     Float32Array.from({ length: b * d }, () => random.normal()),
     [b, d],
   )
+  feed.first?.(x)
   let best = { ms: Infinity } as SaeStepStats & { ms: number }
   let rss = 0
-  for (let step = 1; step <= STEPS; step++) {
+  for (let step = 1; step <= (feed.steps ?? STEPS); step++) {
     const start = performance.now()
+    feed.each?.(x)
     const stats = await kernels.saeStep(training, x, x, stepOptions(given, step))
     const ms = performance.now() - start
     rss = Math.max(rss, process.memoryUsage().rss)

@@ -279,6 +279,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   addOperation(env, exports, "fmaLoop", fmaLoopOp);
   addTransformer(env, exports);
   addSae(env, exports);
+  addSynthetic(env, exports);
   return exports;
 }
 

@@ -230,13 +230,6 @@ void saeReconstruct(const Napi::CallbackInfo& info) {
   });
 }
 
-template <class Array, class Element>
-Array copyArray(Napi::Env env, const Element* data, size_t count) {
-  Array array = Array::New(env, count);
-  memcpy(array.Data(), data, count * sizeof(Element));
-  return array;
-}
-
 // saeEncode(runtime, n, d, dOut, f, kind, k, logThreshold, subtractDecoderBias, params x8, packed, x) -> { rowOffsets, featureIds, values }
 Napi::Value saeEncode(const Napi::CallbackInfo& info) {
   Arguments arguments(info, "saeEncode");
@@ -245,18 +238,9 @@ Napi::Value saeEncode(const Napi::CallbackInfo& info) {
   PackedHandle packed = packedHandle(arguments, shape);
   View x = arguments.view(static_cast<int64_t>(shape.n) * shape.d);
   return enqueuePromise(info.Env(), addon, info.Env().Undefined(), [=](Runtime& r, Completion& completion) {
-    auto codes = std::shared_ptr<Codes>(new Codes, [](Codes* c) {
-      releaseCodes(*c);
-      delete c;
-    });
+    std::shared_ptr<Codes> codes = sharedCodes();
     r.table->saeEncode(r.context, params.pointers(), shape, x.f32(), form, packed ? &packed->packed : nullptr, *codes);
-    completion.result = [codes](Napi::Env env) -> Napi::Value {
-      Napi::Object object = Napi::Object::New(env);
-      object.Set("rowOffsets", copyArray<Napi::Int32Array>(env, codes->rowOffsets, codes->rows + 1));
-      object.Set("featureIds", copyArray<Napi::Int32Array>(env, codes->featureIds, codes->count));
-      object.Set("values", copyArray<Napi::Float32Array>(env, codes->values, codes->count));
-      return object;
-    };
+    completion.result = [codes](Napi::Env env) -> Napi::Value { return codesObject(env, *codes); };
   });
 }
 

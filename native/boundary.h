@@ -194,6 +194,29 @@ inline AdamOptions adamOptions(Arguments& arguments) {
   return options;
 }
 
+template <class Array, class Element>
+Array copyArray(Napi::Env env, const Element* data, size_t count) {
+  Array array = Array::New(env, count);
+  memcpy(array.Data(), data, count * sizeof(Element));
+  return array;
+}
+
+// Codes that are released when nobody holds them any more.
+inline std::shared_ptr<Codes> sharedCodes() {
+  return std::shared_ptr<Codes>(new Codes, [](Codes* codes) {
+    releaseCodes(*codes);
+    delete codes;
+  });
+}
+
+inline Napi::Value codesObject(Napi::Env env, const Codes& codes) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("rowOffsets", copyArray<Napi::Int32Array>(env, codes.rowOffsets, codes.rows + 1));
+  object.Set("featureIds", copyArray<Napi::Int32Array>(env, codes.featureIds, codes.count));
+  object.Set("values", copyArray<Napi::Float32Array>(env, codes.values, codes.count));
+  return object;
+}
+
 // Whether ids lie in lowest .. end - 1
 inline bool tokensInRange(const int32_t* ids, int n, int lowest, int64_t end) {
   for (int i = 0; i < n; i++)
@@ -204,6 +227,7 @@ inline bool tokensInRange(const int32_t* ids, int n, int lowest, int64_t end) {
 // Each file adds its operations to the exports.
 void addTransformer(Napi::Env, Napi::Object exports);
 void addSae(Napi::Env, Napi::Object exports);
+void addSynthetic(Napi::Env, Napi::Object exports);
 
 inline void addOperation(Napi::Env env, Napi::Object exports, const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
   exports.Set(name, Napi::Function::New(env, function, name));

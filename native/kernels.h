@@ -170,6 +170,8 @@ struct SaePairsArgs {
   float *sum, *before, *missed;
 };
 
+struct SyntheticLaw;  // synthetic.h
+
 struct KernelTable {
   const char* name;
   void (*gemm)(const Context&, const GemmArgs&);
@@ -217,6 +219,8 @@ struct KernelTable {
   void (*saeDenormalizeInPlace)(const Context&, float* y, const float* offsets, const float* scales, int n, int d);
   void (*saeAddProducts)(const Context&, float* out, const Codes&, const float* x, int features, int d);
   void (*saeAddPairs)(const Context&, const SaePairsArgs&, const Codes&, const Codes& columns);
+  // codes may be null
+  void (*syntheticSample)(const Context&, const SyntheticLaw&, uint64_t seed, uint64_t offset, int n, float* x, Codes* codes);
   double (*fmaLoop)(const Context&, int rounds);
 };
 

@@ -3,6 +3,7 @@
 #include "gemm.h"
 #include "peak.h"
 #include "sae.h"
+#include "synthetic.h"
 #include "transformer.h"
 
 #define MONOSEM_STRING2(x) #x
@@ -55,6 +56,7 @@ const KernelTable kTable = {
     saeDenormalizeInPlace,
     saeAddProducts,
     saeAddPairs,
+    syntheticSample,
     fmaLoop,
 };
 

@@ -23,7 +23,7 @@ const allowed: Record<string, readonly string[]> = {
   terminal: [],
   report: [],
   eval: analysis,
-  synthetic: [...analysis.filter((name) => !['corpus', 'model', 'activations'].includes(name)), 'eval'],
+  synthetic: ['terminal', 'report', ...base, 'kernels', 'sae', 'eval'],
   baselines: [...analysis, 'eval'],
   scaling: [...analysis, 'eval'],
   features: [...analysis, 'eval'],

@@ -18,6 +18,7 @@ import { addSae } from './sae.js'
 import { addScaling } from './scaling.js'
 import { addServe } from './serve.js'
 import { addInfluence, addSteer } from './steer.js'
+import { addSynth } from './synth.js'
 
 /** The whole command line: every command with its flags and help, ready to parse. @param asJson mistakes in the options are reported as JSON */
 export function createProgram(version: string, asJson = false): Command {
@@ -42,6 +43,7 @@ export function createProgram(version: string, asJson = false): Command {
     addFeatures,
     addCaseStudies,
     addExplain,
+    addSynth,
   ]
   const uses = [addCompare, addScaling, addServe, addSteer, addInfluence, addAttribute, addProbe, addExport]
   for (const add of [...stages, ...uses]) add(program)

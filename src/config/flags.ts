@@ -77,9 +77,18 @@ function convert(field: Field, value: unknown): unknown {
   return field.kind === 'number' ? toNumber(value) : value
 }
 
+const multiples: Record<string, number> = { k: 1e3, K: 1e3, M: 1e6, B: 1e9 }
+
+/** `20_000_000`, `2e7` and `20M` are the same number; k, M and B stand for a thousand, a million and a billion. */
 function toNumber(value: unknown): unknown {
-  if (typeof value !== 'string' || !/^[-+]?(\d[\d_]*\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(value)) return value
-  return Number(value.replaceAll('_', ''))
+  if (typeof value !== 'string') return value
+  const [, number, multiple] = /^([-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:e[-+]?\d+)?)([kMB])?$/i.exec(value) ?? []
+  if (number === undefined) return value
+  const plain = Number(number.replaceAll('_', ''))
+  if (multiple === undefined) return plain
+  const factor = multiples[multiple]
+  // 0.3 million is 300,000, not 299,999.99999999994
+  return factor === undefined ? value : Number((plain * factor).toPrecision(15))
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { SaeKernels } from './sae-kernels.js'
+import type { SyntheticKernels } from './synthetic-kernels.js'
 
 /**
  * The boundary between the TypeScript that composes models and the code that computes.
@@ -16,6 +17,7 @@ import type { SaeKernels } from './sae-kernels.js'
  */
 
 export type * from './sae-kernels.js'
+export type * from './synthetic-kernels.js'
 
 export type DType = 'f32' | 'bf16' | 'i32'
 
@@ -53,7 +55,7 @@ export interface AdamOptions {
   step: number
 }
 
-export interface Kernels extends SaeKernels {
+export interface Kernels extends SaeKernels, SyntheticKernels {
   readonly name: 'native' | 'reference'
   /** one line for logs, e.g. "native avx512, 4 threads" */
   readonly description: string

@@ -17,6 +17,7 @@ import {
   native,
 } from './native-boundary.js'
 import { sae } from './native-sae.js'
+import { synthetic } from './native-synthetic.js'
 import { transformer } from './native-transformer.js'
 
 /** Instruction sets the addon is compiled for, best first; `baseline` is SSE2 or NEON. */
@@ -66,6 +67,7 @@ export function createNativeKernels(
     ...elementwise(boundary),
     ...transformer(boundary),
     ...sae(boundary),
+    ...synthetic(boundary),
     measurePeak: () => measurePeak(boundary),
   }
 }

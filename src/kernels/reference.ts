@@ -1,5 +1,7 @@
+import { MonosemError } from '../errors/monosem-error.js'
 import * as check from './check.js'
 import * as checkSae from './check-sae.js'
+import * as checkSynthetic from './check-synthetic.js'
 import * as checkLayer from './check-transformer.js'
 import type {
   DType,
@@ -11,6 +13,10 @@ import type {
   SaeStepOptions,
   SaeTensors,
   SaeTraining,
+  SampleRange,
+  SyntheticGenerator,
+  SyntheticKernels,
+  SyntheticLaw,
   Tensor,
 } from './kernels.js'
 import * as activation from './reference-activation.js'
@@ -22,6 +28,7 @@ import * as sae from './reference-sae.js'
 import * as normalize from './reference-sae-normalize.js'
 import * as statistics from './reference-sae-statistics.js'
 import { saeStep } from './reference-sae-step.js'
+import * as synthetic from './reference-synthetic.js'
 import {
   allocate,
   expectLive,
@@ -53,6 +60,7 @@ export function createReferenceKernels(): Kernels {
     ...elementwiseOperations(queue),
     ...transformerOperations(queue),
     ...saeOperations(queue),
+    ...syntheticOperations(queue),
   }
 }
 
@@ -258,4 +266,22 @@ function checkReconstruct(
 ): void {
   checkSae.checkSaeReconstruct(xHat, losses, params, x, y, form)
   expectPacked('saeReconstruct', packed, params.wEnc)
+}
+
+function syntheticOperations(queue: Queue): SyntheticKernels {
+  return {
+    syntheticCreate(law: SyntheticLaw): SyntheticGenerator {
+      checkSynthetic.checkSyntheticCreate(law)
+      expectLive([law.directions, law.bias])
+      return new synthetic.ReferenceGenerator(law)
+    },
+    syntheticFill: enqueued(queue, checkGenerate, synthetic.syntheticFill),
+    syntheticSample: awaited(queue, checkGenerate, synthetic.syntheticSample),
+  }
+}
+
+function checkGenerate(x: Tensor, generator: SyntheticGenerator, range: SampleRange): void {
+  if (!(generator instanceof synthetic.ReferenceGenerator))
+    throw new MonosemError('shape', 'a generator of other kernels was given to the reference kernels')
+  checkSynthetic.checkSyntheticFill(x, generator, range)
 }

@@ -28,6 +28,7 @@ export function resolveSaeConfig(config: SaeConfig, d: number): ResolvedSaeConfi
     ...architectures[config.architecture].defaults(d),
     ...(config.freezeDecoder && deadFeaturesOfFrozen(config)),
     targetHookName: config.hookName,
+    initialK: config.k,
     decayFraction: config.learningRateSchedule === 'cosine' ? 1 - config.warmupFraction : 0.2,
     streamSeed: config.seed,
     ...(asked as typeof given),
@@ -77,7 +78,7 @@ function deadFeaturesOfFrozen({ architecture }: SaeConfig): Pick<ResolvedSaeConf
 const byCount = new Set<string>(['topk', 'batchtopk', 'matryoshka'])
 
 function check(config: ResolvedSaeConfig): void {
-  const { architecture, k, features, deadFeatures } = config
+  const { architecture, k, initialK, features, deadFeatures } = config
   if (byCount.has(architecture) && k > features)
     throw new MonosemError(
       'config',
@@ -85,6 +86,12 @@ function check(config: ResolvedSaeConfig): void {
       {
         hint: 'lower --k or raise --features',
       },
+    )
+  if (byCount.has(architecture) && (initialK < k || initialK > features))
+    throw new MonosemError(
+      'config',
+      `sae: expected initialK from ${k}, which is k, to ${features}, the number of features, got ${initialK}`,
+      { hint: 'leave --initial-k out to keep k features active from the start' },
     )
   if (deadFeatures === 'auxk' && !byCount.has(architecture))
     throw new MonosemError(

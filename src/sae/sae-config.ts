@@ -98,6 +98,14 @@ export const saeConfigSchema = z.strictObject({
   k: positive()
     .default(32)
     .describe('topk: active features per token; batchtopk, matryoshka: the same on average'),
+  initialK: positive()
+    .optional()
+    .describe(
+      'topk, batchtopk, matryoshka: the same at the start, from where it falls to --k (default: --k)',
+    ),
+  kAnnealFraction: fraction()
+    .default(0.6)
+    .describe('share of the steps, from the first, in which --initial-k falls to --k'),
   prefixes: z
     .array(z.number().positive())
     .min(1)

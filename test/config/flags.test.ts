@@ -36,6 +36,20 @@ test('without flags every field has its default', () => {
   })
 })
 
+test('thousands, millions and billions may be written k, M and B', () => {
+  for (const [text, value] of [
+    ['20M', 20_000_000],
+    ['20_000_000', 20_000_000],
+    ['2e7', 20_000_000],
+    ['1.5k', 1500],
+    ['0.3M', 300_000],
+    ['1B', 1e9],
+  ] as const)
+    assert.equal(parse('--batch-size', text).batchSize, value, text)
+  for (const text of ['20m', '20MB', 'M', '1 k'])
+    assert.throws(() => parse('--batch-size', text), { code: 'config', message: /--batch-size/ }, text)
+})
+
 test('each kind of flag is converted to its type', () => {
   const config = parse(
     ...[

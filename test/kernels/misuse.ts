@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { MonosemError } from '../../src/errors/monosem-error.js'
 import type { AdamOptions, AttentionOptions, Kernels, Tensor } from '../../src/kernels/kernels.js'
 import { SAE_MISUSES, saeUsesAfterFree } from './misuse-sae.js'
+import { SYNTHETIC_MISUSES, syntheticUsesAfterFree } from './misuse-synthetic.js'
 
 export type Misuse = [message: RegExp, call: (k: Kernels) => unknown]
 
@@ -280,7 +281,13 @@ function cachedAttention(
 
 /** Wrong shapes, types, options and freed tensors: the same errors from every implementation. */
 export function misuseTests(name: string, k: Kernels): void {
-  const families = { memory: MEMORY, elementwise: ELEMENTWISE, layers: LAYERS, sae: SAE_MISUSES }
+  const families = {
+    memory: MEMORY,
+    elementwise: ELEMENTWISE,
+    layers: LAYERS,
+    sae: SAE_MISUSES,
+    synthetic: SYNTHETIC_MISUSES,
+  }
   for (const [family, misuses] of Object.entries(families)) {
     test(`${name}: wrong arguments to the ${family} operations are refused with a message that says which`, async () => {
       for (const [message, call] of misuses) await refused(message, () => call(k))
@@ -321,6 +328,7 @@ async function usesAfterFree(k: Kernels): Promise<void> {
     () => k.clipNorm(zeros(k, 2), [zeros(k, 2), t], 1),
     () => k.linearForward(zeros(k, 2, 5), window, zeros(k, 3, 5), null),
     ...saeUsesAfterFree(k),
+    ...syntheticUsesAfterFree(k),
   ]
   for (const use of uses) await refused(/free/, use)
 }

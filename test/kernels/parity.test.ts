@@ -13,6 +13,7 @@ import { layerCases } from './parity-layers.js'
 import { saeCases } from './parity-sae.js'
 import { saeNormalizeCases } from './parity-sae-normalize.js'
 import { saeStatisticsCases } from './parity-sae-statistics.js'
+import { syntheticCases } from './parity-synthetic.js'
 import { transformerCases } from './parity-transformer.js'
 
 const FAMILIES = {
@@ -23,6 +24,7 @@ const FAMILIES = {
   'sparse autoencoder': saeCases(),
   'normalised inputs': saeNormalizeCases(),
   'statistics of sparse codes': saeStatisticsCases(),
+  'synthetic activations': syntheticCases(),
 }
 
 /** The native kernels with each number of threads and each other instruction set, or why there are none here. */

@@ -1,5 +1,5 @@
 import type { SaeArchitecture } from './architecture.js'
-import { commonStepOptions, subtractsDecoderBias } from './common.js'
+import { activeFeatures, commonStepOptions, subtractsDecoderBias } from './common.js'
 import { topK } from './topk.js'
 
 /**
@@ -24,7 +24,7 @@ export const batchTopK: SaeArchitecture = {
   stepOptions(config, position) {
     return {
       ...commonStepOptions(config, position),
-      form: batchTopK.form(config),
+      form: batchTopK.form({ ...config, k: activeFeatures(config, position) }),
       sparsity: { kind: 'none' },
       unitNormDecoder: true,
     }

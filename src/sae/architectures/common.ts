@@ -28,6 +28,17 @@ export function commonStepOptions(
   }
 }
 
+/**
+ * K at a step: it falls linearly from initialK to k over the first `kAnnealFraction` of the steps. While many features may be active, all of them find
+ * something to do; with k from the start, those that lose the first race die.
+ */
+export function activeFeatures(config: ResolvedSaeConfig, { step, totalSteps }: StepPosition): number {
+  const { k, initialK, kAnnealFraction } = config
+  const steps = kAnnealFraction * totalSteps
+  const left = steps < 1 ? 0 : Math.max(0, 1 - step / steps)
+  return Math.round(k + (initialK - k) * left)
+}
+
 /** Share of the sparsity penalty that applies at a step: features find directions before they are made sparse. */
 export function sparsityShare(config: ResolvedSaeConfig, { step, totalSteps }: StepPosition): number {
   return warmUp(step, config.sparsityWarmupFraction * totalSteps)

@@ -1,6 +1,6 @@
 import type { ResolvedSaeConfig } from '../sae-config.js'
 import type { SaeArchitecture } from './architecture.js'
-import { commonStepOptions, randomDirections, subtractsDecoderBias } from './common.js'
+import { activeFeatures, commonStepOptions, randomDirections, subtractsDecoderBias } from './common.js'
 
 /**
  * The sparse autoencoder of Gao et al. 2024, "Scaling and evaluating sparse autoencoders" (https://arxiv.org/abs/2406.04093):
@@ -36,7 +36,7 @@ export const topK: SaeArchitecture = {
   stepOptions(config, position) {
     return {
       ...commonStepOptions(config, position),
-      form: topK.form(config),
+      form: topK.form({ ...config, k: activeFeatures(config, position) }),
       sparsity: { kind: 'none' },
       unitNormDecoder: true,
     }
