@@ -22,6 +22,7 @@ const allowed: Record<string, readonly string[]> = {
   activations: [...base, 'kernels', 'corpus', 'model', 'sae'],
   terminal: [],
   report: [],
+  synthetic: ['terminal', 'report', ...base, 'kernels', 'sae'],
   eval: analysis,
   features: [...analysis, 'eval'],
   interp: [...analysis, 'eval', 'features'],
@@ -33,7 +34,7 @@ const allowed: Record<string, readonly string[]> = {
   server: [...analysis, 'eval', 'features', 'interp', 'explain', 'steer', 'attribution', 'export'],
   cli: [
     ...[...analysis, 'eval', 'features', 'interp'],
-    ...['explain', 'steer', 'attribution', 'probe', 'export', 'server'],
+    ...['explain', 'steer', 'attribution', 'probe', 'export', 'server', 'synthetic'],
   ],
 }
 

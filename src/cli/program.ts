@@ -15,6 +15,7 @@ import { addProbe } from './probe.js'
 import { addSae } from './sae.js'
 import { addServe } from './serve.js'
 import { addInfluence, addSteer } from './steer.js'
+import { addSynth } from './synth.js'
 
 /** The whole command line: every command with its flags and help, ready to parse. @param asJson mistakes in the options are reported as JSON */
 export function createProgram(version: string, asJson = false): Command {
@@ -39,7 +40,7 @@ export function createProgram(version: string, asJson = false): Command {
     addCaseStudies,
     addExplain,
   ]
-  const uses = [addServe, addSteer, addInfluence, addAttribute, addProbe, addExport]
+  const uses = [addServe, addSteer, addInfluence, addAttribute, addProbe, addExport, addSynth]
   for (const add of [...stages, ...uses]) add(program)
   return program
 }

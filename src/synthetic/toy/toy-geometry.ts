@@ -1,0 +1,80 @@
+import type { Kernels } from '../../kernels/kernels.js'
+import type { StageContext } from '../../progress/progress.js'
+import { measureGeometry } from './geometry.js'
+import { type FeatureDistribution, independentFeatures } from './sample-features.js'
+import type { ToyConfig } from './toy-config.js'
+import { importances } from './toy-model.js'
+import type { ToyGeometry, ToyPicture } from './toy-report.js'
+import { type ToyTraining, type TrainedToy, trainToy } from './train-toy.js'
+
+/** What is to be drawn: a model of a few features is trained several times, and the one of the lowest loss is shown. */
+export interface PictureRequest {
+  distribution: FeatureDistribution
+  dimensions: number
+  importance: Float32Array
+  restarts: number
+  /** whether to keep W */
+  keepW: boolean
+}
+
+/** All models of the report's geometry, by group. */
+export function geometryRequests(config: ToyConfig): Record<keyof ToyGeometry, PictureRequest[]> {
+  const { geometryFeatures, geometryDimensions, restarts } = config
+  const picture = (dimensions: number, distribution: FeatureDistribution, decay = 1): PictureRequest => ({
+    ...{ distribution, dimensions, restarts, keepW: true },
+    importance: importances(distribution.features, decay),
+  })
+  const pairs = (correlation: FeatureDistribution['correlation']): FeatureDistribution => ({
+    ...{ features: 4, density: 0.1, correlation, setSize: 2 },
+  })
+  return {
+    plane: [1, 0.2, 0.1].map((density) => picture(2, independentFeatures(5, density), 0.9)),
+    correlated: (['independent', 'correlated', 'anticorrelated'] as const).map((correlation) =>
+      picture(2, pairs(correlation)),
+    ),
+    importance: [1, 0.3, 0.1, 0.03, 0.01, 0.001].map((density) =>
+      picture(5, independentFeatures(20, density), 0.7),
+    ),
+    sparsity: config.geometryDensities.map((density) => ({
+      ...picture(geometryDimensions, independentFeatures(geometryFeatures, density)),
+      ...{ restarts: 1, keepW: false },
+    })),
+    phases: phasePoints(config.phaseGrid).map(({ density, relativeImportance }) => ({
+      ...picture(1, independentFeatures(2, density)),
+      importance: Float32Array.of(1, relativeImportance),
+    })),
+  }
+}
+
+/** Densities from 1 to 0.01 and importances of the second feature from 0.1 to 10, each at equal distances of their logarithms. */
+function phasePoints(grid: number): { density: number; relativeImportance: number }[] {
+  const steps = Array.from({ length: grid }, (_, i) => (grid === 1 ? 0.5 : i / (grid - 1)))
+  return steps.flatMap((s) =>
+    steps.map((t) => ({ density: 10 ** (-2 * s), relativeImportance: 10 ** (2 * t - 1) })),
+  )
+}
+
+/** Trains a model as often as asked for, and describes the one of the lowest loss. @throws MonosemError interrupted */
+export async function drawPicture(
+  kernels: Kernels,
+  { distribution, dimensions, importance, restarts, keepW }: PictureRequest,
+  config: ToyConfig,
+  context: Pick<StageContext, 'signal'>,
+): Promise<ToyPicture> {
+  const { toySteps: steps, toyBatch: batchSize, toyLearningRate: learningRate } = config
+  // models of a few features learn from fewer samples, and faster
+  const few = { steps: Math.ceil(steps / 2), batchSize: Math.ceil(batchSize / 2), learningRate: 0.01 }
+  const speed = keepW ? few : { steps, batchSize, learningRate }
+  let best: TrainedToy | null = null
+  for (let i = 0; i < restarts; i++) {
+    const training: ToyTraining = { distribution, dimensions, importance, ...speed, seed: config.seed + i }
+    const trained = await trainToy(kernels, training, context)
+    if (!best || trained.loss < best.loss) best = trained
+  }
+  const { model, loss } = best as TrainedToy
+  const { dimensionsPerFeature, represented, norms, dimensionalities } = measureGeometry(model)
+  return {
+    ...{ distribution, dimensions, importance: [...importance], loss, dimensionsPerFeature, represented },
+    ...{ norms: [...norms], dimensionalities: [...dimensionalities], w: keepW ? [...model.w] : null },
+  }
+}
