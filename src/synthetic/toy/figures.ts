@@ -1,5 +1,6 @@
 import { type Plot, plot } from '../../report/plot.js'
 import type { Figure } from '../../report/report-page.js'
+import { representedNorm } from './geometry.js'
 import { commonPolytopes } from './polytopes.js'
 import type { ToyPicture } from './toy-report.js'
 
@@ -71,7 +72,7 @@ export async function gramFigure(pictures: readonly ToyPicture[], caption: strin
       ariaLabel: caption,
       height: 190,
       ...{ marginTop: 30, marginLeft: 10, marginBottom: 10 },
-      fx: { domain: panels, label: null },
+      fx: { domain: panels, label: null, axis: 'top' },
       x: { axis: null },
       y: { axis: null },
       color: { ...signed, type: 'linear', clamp: true },
@@ -119,38 +120,39 @@ export async function normsFigure(pictures: readonly ToyPicture[], caption: stri
 /** D* and every D_i over sparsity, with the polytopes' values. */
 export async function sparsityFigure(pictures: readonly ToyPicture[], caption: string): Promise<Figure> {
   const x = ({ distribution }: ToyPicture): number => 1 / distribution.density
+  const right = Math.max(...pictures.map(x))
   const means = pictures.flatMap((picture) =>
     picture.dimensionsPerFeature === null ? [] : [{ x: x(picture), y: picture.dimensionsPerFeature }],
   )
   const features = pictures.flatMap((picture) => picture.dimensionalities.map((y) => ({ x: x(picture), y })))
-  const html = await plot(
-    (Plot) => ({
-      ariaLabel: caption,
-      marginRight: 125,
-      x: {
-        type: 'log',
-        label: '1 / (1 - S) = 1 / density',
-        ticks: [1, 2, 5, 10, 20, 50, 100],
-        tickFormat: 'd',
-      },
-      y: { domain: [0, 1.05], label: 'dimensions per feature' },
-      marks: [
-        ...polytopeLines(Plot, Math.max(...means.map((mean) => mean.x))),
-        Plot.dot(features, { x: 'x', y: 'y', r: 1.5, fill: '#2f8fc4', fillOpacity: 0.25 }),
-        Plot.lineY(means, { x: 'x', y: 'y', stroke: '#d55e00', strokeWidth: 2, marker: true }),
-      ],
-    }),
-    1080,
-  )
+  const html = await plot((Plot) => ({
+    ariaLabel: caption,
+    marginRight: 125,
+    x: {
+      type: 'log',
+      label: '1 / (1 - S) = 1 / density',
+      ticks: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].filter((tick) => tick <= right),
+      tickFormat: 'd',
+    },
+    y: { domain: [0, 1.05], label: 'dimensions per feature' },
+    marks: [
+      ...polytopeLines(Plot, right),
+      Plot.dot(features, { x: 'x', y: 'y', r: 1.5, fill: '#2f8fc4', fillOpacity: 0.25 }),
+      Plot.lineY(means, { x: 'x', y: 'y', stroke: '#d55e00', strokeWidth: 2, marker: true }),
+    ],
+  }))
   return { html, caption }
 }
 
-const polytopeLines = (Plot: Plot, right: number) => [
-  Plot.ruleY(commonPolytopes, { y: 'dimensionality', strokeOpacity: 0.35, strokeDasharray: '3,3' }),
-  Plot.text(commonPolytopes, {
-    ...{ x: right, y: 'dimensionality', text: 'name', textAnchor: 'start', dx: 10 },
-  }),
-]
+/** Names stand above their lines; the last one's, whose line is just below another, under it. */
+const polytopeLines = (Plot: Plot, right: number) => {
+  const name = { x: right, y: 'dimensionality', text: 'name', textAnchor: 'start', dx: 10 } as const
+  return [
+    Plot.ruleY(commonPolytopes, { y: 'dimensionality', strokeOpacity: 0.35, strokeDasharray: '3,3' }),
+    Plot.text(commonPolytopes.slice(0, -1), { ...name, lineAnchor: 'bottom', dy: 4 }),
+    Plot.text(commonPolytopes.slice(-1), { ...name, lineAnchor: 'top', dy: -1 }),
+  ]
+}
 
 /** What becomes of the second of two features in one dimension, over sparsity and its relative importance. */
 export async function phaseFigure(pictures: readonly ToyPicture[], caption: string): Promise<Figure> {
@@ -172,10 +174,10 @@ export async function phaseFigure(pictures: readonly ToyPicture[], caption: stri
   return { html, caption }
 }
 
-const phases = ['not represented', 'a dimension of its own', 'superposition (antipodal)', 'other']
+const phases = ['not represented', 'a dimension of its own', 'superposition (antipodal)', 'both, on one side']
 
 function phaseOf(first: number, second: number, [w1, w2]: readonly number[]): string {
-  if (second < 0.5) return first < 0.5 ? phases[3] : phases[0]
-  if (first < 0.5) return phases[1]
+  if (second < representedNorm) return phases[0]
+  if (first < representedNorm) return phases[1]
   return w1 * w2 < 0 ? phases[2] : phases[3]
 }

@@ -28,10 +28,18 @@ async function curves(
   const html = await plot((Plot) => ({
     ariaLabel: caption,
     height: 300,
-    x: { type: 'log', label: xLabel, ticks: [...ticks], tickFormat: (x: number) => String(x) },
+    marginBottom: 45,
+    x: { type: 'log', axis: null },
     y: { domain: [0, 1.02], label: yLabel, grid: true, tickFormat: '.0%' },
-    color: { legend: true, label: curveLabel, type: 'categorical' },
+    color: {
+      legend: true,
+      label: curveLabel,
+      type: 'categorical',
+      domain: [...new Set(points.map(({ curve }) => curve))],
+    },
     marks: [
+      // the axis of a logarithmic scale leaves out some of the labels
+      Plot.axisX([...ticks], { text: (x: number) => String(x), label: xLabel, labelOffset: 38 }),
       Plot.lineY(points, { x: 'x', y: 'y', stroke: 'curve', marker: true, strokeWidth: 2, sort: 'x' }),
       Plot.ruleY([0.95], { strokeOpacity: 0.5, strokeDasharray: '4,4' }),
     ],
@@ -55,7 +63,7 @@ export async function sparsityCurves(models: readonly ToyRecovery[]): Promise<Fi
             ...{
               x: model.density,
               y: recovered,
-              curve: `${Number((model.features / model.dimensions).toFixed(2))}`,
+              curve: `n / m = ${Number((model.features / model.dimensions).toFixed(2))}`,
             },
           })),
       )
@@ -71,65 +79,55 @@ export async function sparsityCurves(models: readonly ToyRecovery[]): Promise<Fi
 }
 
 /** One thing about the autoencoder that changes while the others stay those of the claim. */
-export interface Variation {
+interface Variation {
   name: string
-  of: (dictionary: Dictionary) => number | null
-  /** everything else that must be as in the claim */
-  others: (dictionary: Dictionary) => unknown
+  of: (dictionary: Dictionary, model: ToyRecovery) => number
+  /** what must be as in the claim */
+  kept: (dictionary: Dictionary) => number
 }
 
 const sparsityOf = (dictionary: Dictionary): number =>
   dictionary.architecture === 'relu' ? dictionary.l1Coefficient : dictionary.k
 
-const variations = (features: number): Variation[] => [
+const variationsOf = ({ architecture }: Dictionary): Variation[] => [
   {
     name: 'dictionary size F / n',
-    of: (dictionary) => dictionary.features / features,
-    others: sparsityOf,
+    of: ({ features }, model) => features / model.features,
+    kept: sparsityOf,
   },
   {
-    name: 'lambda',
-    of: (dictionary) => (dictionary.architecture === 'relu' ? dictionary.l1Coefficient : null),
-    others: (dictionary) => dictionary.features,
-  },
-  {
-    name: 'k',
-    of: (dictionary) => (dictionary.architecture === 'relu' ? null : dictionary.k),
-    others: (dictionary) => dictionary.features,
+    name: architecture === 'relu' ? 'lambda' : 'k',
+    of: sparsityOf,
+    kept: ({ features }) => features,
   },
 ]
 
-/** What the claim's model gives with other autoencoders: recovered features and mean max cosines both ways, over each thing that was varied. */
+/**
+ * What the claim's model gives with other autoencoders: recovered features and mean max cosines both ways, over each thing that was
+ * varied; one figure for each architecture and each thing.
+ */
 export async function dictionaryCurves(claim: ToyRecovery, model: ToyRecovery): Promise<Figure[]> {
-  const figures = variations(claim.features).map(async (variation) => {
-    const points = found(claim).flatMap(({ dictionary: usual }) =>
-      found(model)
+  const wanted = found(claim).flatMap(({ dictionary }) =>
+    variationsOf(dictionary).map((variation) => ({ usual: dictionary, variation })),
+  )
+  return Promise.all(
+    wanted.map(({ usual, variation: { name, of, kept } }) => {
+      const points = found(model)
         .filter(({ dictionary }) => dictionary.architecture === usual.architecture)
-        .filter(({ dictionary }) => variation.others(dictionary) === variation.others(usual))
-        .flatMap((recovery) => pointsOf(recovery, variation)),
-    )
-    if (points.length === 0) return []
-    const figure = await curves(points, {
-      caption: `${variation.name}: recovered features, and mean max cosine from true to learned features and back.`,
-      xLabel: variation.name,
-      yLabel: 'share, cosine',
-      curveLabel: '',
-      ticks: [...new Set(points.map(({ x }) => x))],
-    })
-    return [figure]
-  })
-  return (await Promise.all(figures)).flat()
+        .filter(({ dictionary }) => kept(dictionary) === kept(usual))
+        .flatMap((recovery) => pointsOf(of(recovery.dictionary, model), recovery))
+      return curves(points, {
+        caption: `${usual.architecture}: features recovered, and mean max cosine from true to learned features and back, over ${name}.`,
+        xLabel: name,
+        yLabel: 'share, cosine',
+        curveLabel: '',
+        ticks: [...new Set(points.map(({ x }) => x))],
+      })
+    }),
+  )
 }
 
-function pointsOf(recovery: Recovery, variation: Variation): Point[] {
-  const x = variation.of(recovery.dictionary)
-  if (x === null) return []
-  const { architecture } = recovery.dictionary
-  const point = (y: number | null, name: string): Point[] =>
-    y === null ? [] : [{ x, y, curve: `${architecture}, ${name}` }]
-  return [
-    ...point(recovery.recovered, 'recovered'),
-    ...point(recovery.trueToLearned, 'true → learned'),
-    ...point(recovery.learnedToTrue, 'learned → true'),
-  ]
+function pointsOf(x: number, { recovered, trueToLearned, learnedToTrue }: Recovery): Point[] {
+  const values = { recovered, 'true → learned': trueToLearned, 'learned → true': learnedToTrue }
+  return Object.entries(values).flatMap(([curve, y]) => (y === null ? [] : [{ x, y, curve }]))
 }

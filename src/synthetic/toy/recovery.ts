@@ -45,8 +45,8 @@ export interface RecoveryTraining {
 }
 
 const batchSize = 512
-/** Even features that are active once in a thousand samples are active on a hundred of these. */
-const measureSamples = 131_072
+/** Samples on which autoencoders are measured: enough for every true feature to be active on about a hundred of them. */
+const measureSamples = (density: number): number => Math.max(131_072, Math.ceil(100 / density))
 
 /**
  * Trains autoencoders on the hidden activations of a toy model, all on one stream, and compares their decoder rows with its W_i.
@@ -63,7 +63,7 @@ export async function recoverFeatures(
 ): Promise<(Recovery | null)[]> {
   const source = createHiddenSource(kernels, model, distribution, options.seed)
   const requests = dictionaries.map((dictionary, i) => ({
-    config: resolveSaeConfig(saeOptions(dictionary, options), model.dimensions),
+    config: resolveSaeConfig(saeOptions(dictionary, distribution, options), model.dimensions),
     directory: join(directory, String(i)),
   }))
   const trained = await trainTogether(kernels, source, requests, context)
@@ -74,11 +74,12 @@ export async function recoverFeatures(
 
 function saeOptions(
   dictionary: Dictionary,
+  { density }: FeatureDistribution,
   { trainSamples, learningRate, seed }: Omit<RecoveryTraining, 'directory'>,
 ): SaeConfig {
   return saeConfigSchema.parse({
     ...dictionary,
-    ...{ batchSize, learningRate, seed, trainTokens: trainSamples, measureTokens: measureSamples },
+    ...{ batchSize, learningRate, seed, trainTokens: trainSamples, measureTokens: measureSamples(density) },
     hookName: 'toy.hidden',
     logEverySteps: 1000,
   })

@@ -62,8 +62,13 @@ export async function drawPicture(
   context: Pick<StageContext, 'signal'>,
 ): Promise<ToyPicture> {
   const { toySteps: steps, toyBatch: batchSize, toyLearningRate: learningRate } = config
-  // models of a few features learn from fewer samples, and faster
-  const few = { steps: Math.ceil(steps / 2), batchSize: Math.ceil(batchSize / 2), learningRate: 0.01 }
+  // models of a few features are quick, so that they get batches in which each feature is active a hundred times, and a higher rate
+  const enough = Math.min(8192, Math.ceil(100 / distribution.density))
+  const few = {
+    steps: Math.ceil(steps / 2),
+    batchSize: Math.max(Math.ceil(batchSize / 4), enough),
+    learningRate: 0.01,
+  }
   const speed = keepW ? few : { steps, batchSize, learningRate }
   let best: TrainedToy | null = null
   for (let i = 0; i < restarts; i++) {

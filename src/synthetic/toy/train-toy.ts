@@ -22,13 +22,15 @@ export interface ToyTraining {
 /** A toy model and how well it brings its features back. */
 export interface TrainedToy {
   model: ToyModel
-  /** mean over `lossSamples` new samples of sum_i I_i (x_i - x_hat_i)^2 */
+  /** mean over new samples, at least 16,384, of sum_i I_i (x_i - x_hat_i)^2 */
   loss: number
 }
 
 /** Steps that may wait in the queue of the kernels, so that batches do not pile up in memory. */
 const stepsAhead = 16
-const lossSamples = 16_384
+/** The loss is measured on the same samples for every seed, none of which is trained on. */
+const heldOut = { seed: 0, index: -1 }
+const lossSamples = (density: number): number => Math.max(16_384, Math.ceil(200 / density))
 
 /** Trains a toy model with Adam (Kingma & Ba 2015; beta 0.9, 0.999). The same options give the same model to the bit. @throws MonosemError interrupted, config */
 export async function trainToy(
@@ -59,14 +61,8 @@ export async function trainToy(
     }
     const [w, b] = await Promise.all([kernels.readF32(params.w), kernels.readF32(params.b)])
     const model = { features, dimensions, w, b }
-    return {
-      model,
-      loss: toyLoss(
-        model,
-        importance,
-        sampleFeatures(distribution, { seed, index: -1, batchSize: lossSamples }),
-      ),
-    }
+    const samples = { ...heldOut, batchSize: lossSamples(distribution.density) }
+    return { model, loss: toyLoss(model, importance, sampleFeatures(distribution, samples)) }
   } finally {
     for (const tensors of [params, gradients, first, second, workspace]) freeTensors(kernels, tensors)
   }
