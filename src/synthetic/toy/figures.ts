@@ -1,6 +1,6 @@
 import { type Plot, plot } from '../../report/plot.js'
 import type { Figure } from '../../report/report-page.js'
-import { representedNorm } from './geometry.js'
+import { measureGeometry, representedNorm } from './geometry.js'
 import { commonPolytopes } from './polytopes.js'
 import type { ToyPicture } from './toy-report.js'
 
@@ -37,16 +37,8 @@ export async function arrowsFigure(
       marks: [
         Plot.frame({ strokeOpacity: 0.2 }),
         Plot.arrow(long, {
-          ...{
-            fx: 'panel',
-            x1: 0,
-            y1: 0,
-            x2: 'x',
-            y2: 'y',
-            stroke: 'feature',
-            strokeWidth: 2.5,
-            headLength: 6,
-          },
+          ...{ fx: 'panel', x1: 0, y1: 0, x2: 'x', y2: 'y' },
+          ...{ stroke: 'feature', strokeWidth: 2.5, headLength: 6 },
         }),
         Plot.dot(
           arrows.filter((arrow) => !long.includes(arrow)),
@@ -62,11 +54,12 @@ export async function arrowsFigure(
 /** W^T W of each model as a heat map. */
 export async function gramFigure(pictures: readonly ToyPicture[], caption: string): Promise<Figure> {
   const panels = pictures.map(densityLabel)
-  const cells = pictures.flatMap(({ w, dimensions, norms }, p) =>
-    norms.flatMap((_, i) =>
-      norms.map((_, j) => ({ panel: panels[p], i: i + 1, j: j + 1, value: dot(w ?? [], dimensions, i, j) })),
-    ),
-  )
+  const cells = pictures.flatMap((picture, p) => {
+    const { features, gram } = gramOf(picture)
+    return Array.from(gram, (value, at) => ({
+      ...{ panel: panels[p], i: Math.floor(at / features) + 1, j: (at % features) + 1, value },
+    }))
+  })
   const html = await plot(
     (Plot) => ({
       ariaLabel: caption,
@@ -86,10 +79,8 @@ export async function gramFigure(pictures: readonly ToyPicture[], caption: strin
   return { html, caption }
 }
 
-const dot = (w: readonly number[], m: number, i: number, j: number): number => {
-  let sum = 0
-  for (let c = 0; c < m; c++) sum += w[i * m + c] * w[j * m + c]
-  return sum
+function gramOf({ distribution: { features }, dimensions, w }: ToyPicture) {
+  return { features, ...measureGeometry({ features, dimensions, w: Float32Array.from(w ?? []) }) }
 }
 
 /** ||W_i|| of each feature as bars, coloured by how much of its dimension it has for itself. */

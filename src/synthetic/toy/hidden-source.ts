@@ -22,7 +22,7 @@ export function createHiddenSource(
       const h = kernels.zeros([batchSize, dimensions])
       try {
         for (let index = skip; ; index++) {
-          kernels.write(x, sampleFeatures(distribution, { seed, index, batchSize }))
+          kernels.write(x, sampleFeatures(distribution, { stream: 'autoencoder', seed, index, batchSize }))
           kernels.linearForward(h, x, directions, null)
           yield h
         }

@@ -17,7 +17,8 @@ export function renderToy({ claim, sweeps, geometry }: ToyReport): string {
 }
 
 function renderClaim(claim: ToyRecovery): string {
-  return `${wrapToWidth(describeModel(claim), 100).join('\n')}\n\n${renderRecoveries([claim])}`
+  const wrapped = (text: string): string => wrapToWidth(text, 100).join('\n')
+  return [wrapped(describeModel(claim)), renderRecoveries([claim]), wrapped(recoveryLegend)].join('\n\n')
 }
 
 /** One sentence on the toy model that the claim is about. */
@@ -34,6 +35,11 @@ export const describeDictionary = (dictionary: Dictionary): string =>
   dictionary.architecture === 'relu'
     ? `relu, lambda ${dictionary.l1Coefficient}`
     : `${dictionary.architecture}, k ${dictionary.k}`
+
+/** What the columns of `recoveryTable` say. */
+export const recoveryLegend =
+  'recovered: true features that have a cosine of at least 0.95 with a learned one, as a share of all and of those that the toy model ' +
+  'represents; MMCS: mean max cosine, from true to learned features and back; alive: learned features that fire at all; EV: explained variance'
 
 /** Columns and cells of a table of recoveries, for terminals and pages alike. */
 export function recoveryTable(models: readonly ToyRecovery[]): { columns: Column[]; rows: string[][] } {

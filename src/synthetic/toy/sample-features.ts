@@ -24,18 +24,25 @@ export const independentFeatures = (features: number, density: number): FeatureD
   ...({ correlation: 'independent', setSize: 1 } as const),
 })
 
-/**
- * One batch of feature vectors x [N, n], the same for the same seed and index.
- * @throws MonosemError config (no such distribution)
- */
+/** Which samples: everything is drawn anew for another stream, seed or batch, and the same again for the same ones. */
+export interface SampleBatch {
+  /** what the samples are for: no two purposes share any */
+  stream: 'toy training' | 'toy loss' | 'autoencoder'
+  seed: number
+  /** 0-based */
+  index: number
+  batchSize: number
+}
+
+/** One batch of feature vectors x [N, n]. @throws MonosemError config (no such distribution) */
 export function sampleFeatures(
   distribution: FeatureDistribution,
-  { seed, index, batchSize }: { seed: number; index: number; batchSize: number },
+  { stream, seed, index, batchSize }: SampleBatch,
 ): Float32Array {
   checkDistribution(distribution)
   const { features, density, correlation, setSize } = distribution
   const x = new Float32Array(batchSize * features)
-  const random = Random.named(seed, `toy features, batch ${index}`)
+  const random = Random.named(seed, `toy features: ${stream}, batch ${index}`)
   const sets = features / setSize
   const perSet = correlation === 'anticorrelated' ? setSize * density : density
   for (const set of activeOf(batchSize * sets, perSet, random)) {

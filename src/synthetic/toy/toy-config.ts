@@ -12,7 +12,10 @@ export const toyConfigSchema = z.object({
   density: density()
     .default(0.01)
     .describe('probability that a feature is active, 1 - S; it is then uniform in [0, 1]'),
-  importanceDecay: density()
+  importanceDecay: z
+    .number()
+    .positive()
+    .max(1)
     .default(1)
     .describe("weight of feature i's error is this to the power of i; 1 for equal weights"),
   dictionarySize: z

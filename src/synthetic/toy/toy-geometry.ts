@@ -13,15 +13,15 @@ export interface PictureRequest {
   dimensions: number
   importance: Float32Array
   restarts: number
-  /** whether to keep W */
-  keepW: boolean
+  /** a model of a few features, which learns quickly and keeps its W */
+  few: boolean
 }
 
 /** All models of the report's geometry, by group. */
 export function geometryRequests(config: ToyConfig): Record<keyof ToyGeometry, PictureRequest[]> {
   const { geometryFeatures, geometryDimensions, restarts } = config
   const picture = (dimensions: number, distribution: FeatureDistribution, decay = 1): PictureRequest => ({
-    ...{ distribution, dimensions, restarts, keepW: true },
+    ...{ distribution, dimensions, restarts, few: true },
     importance: importances(distribution.features, decay),
   })
   const pairs = (correlation: FeatureDistribution['correlation']): FeatureDistribution => ({
@@ -37,7 +37,7 @@ export function geometryRequests(config: ToyConfig): Record<keyof ToyGeometry, P
     ),
     sparsity: config.geometryDensities.map((density) => ({
       ...picture(geometryDimensions, independentFeatures(geometryFeatures, density)),
-      ...{ restarts: 1, keepW: false },
+      ...{ restarts: 1, few: false },
     })),
     phases: phasePoints(config.phaseGrid).map(({ density, relativeImportance }) => ({
       ...picture(1, independentFeatures(2, density)),
@@ -57,19 +57,11 @@ function phasePoints(grid: number): { density: number; relativeImportance: numbe
 /** Trains a model as often as asked for, and describes the one of the lowest loss. @throws MonosemError interrupted */
 export async function drawPicture(
   kernels: Kernels,
-  { distribution, dimensions, importance, restarts, keepW }: PictureRequest,
+  { distribution, dimensions, importance, restarts, few }: PictureRequest,
   config: ToyConfig,
   context: Pick<StageContext, 'signal'>,
 ): Promise<ToyPicture> {
-  const { toySteps: steps, toyBatch: batchSize, toyLearningRate: learningRate } = config
-  // models of a few features are quick, so that they get batches in which each feature is active a hundred times, and a higher rate
-  const enough = Math.min(8192, Math.ceil(100 / distribution.density))
-  const few = {
-    steps: Math.ceil(steps / 2),
-    batchSize: Math.max(Math.ceil(batchSize / 4), enough),
-    learningRate: 0.01,
-  }
-  const speed = keepW ? few : { steps, batchSize, learningRate }
+  const speed = few ? speedOfFew(config, distribution) : speedOfMany(config)
   let best: TrainedToy | null = null
   for (let i = 0; i < restarts; i++) {
     const training: ToyTraining = { distribution, dimensions, importance, ...speed, seed: config.seed + i }
@@ -80,6 +72,17 @@ export async function drawPicture(
   const { dimensionsPerFeature, represented, norms, dimensionalities } = measureGeometry(model)
   return {
     ...{ distribution, dimensions, importance: [...importance], loss, dimensionsPerFeature, represented },
-    ...{ norms: [...norms], dimensionalities: [...dimensionalities], w: keepW ? [...model.w] : null },
+    ...{ norms: [...norms], dimensionalities: [...dimensionalities], w: few ? [...model.w] : null },
   }
+}
+
+const speedOfMany = ({ toySteps, toyBatch, toyLearningRate }: ToyConfig) => ({
+  ...{ steps: toySteps, batchSize: toyBatch, learningRate: toyLearningRate },
+})
+
+/** Fewer steps at a higher rate, in batches in which each feature is active a hundred times if that takes no more than 32,768 numbers. */
+function speedOfFew({ toySteps, toyBatch }: ToyConfig, { density, features }: FeatureDistribution) {
+  const enough = Math.min(Math.ceil(100 / density), Math.ceil(32_768 / features))
+  const batchSize = Math.max(Math.ceil(toyBatch / 4), enough)
+  return { steps: Math.ceil(toySteps / 2), batchSize, learningRate: 0.01 }
 }

@@ -1,7 +1,7 @@
 import { type Block, renderReportPage } from '../../report/report-page.js'
 import { arrowsFigure, gramFigure, normsFigure, phaseFigure, sparsityFigure } from './figures.js'
 import { dictionaryCurves, sparsityCurves } from './recovery-figures.js'
-import { describeModel, recoveryTable } from './render-toy.js'
+import { describeModel, recoveryLegend, recoveryTable } from './render-toy.js'
 import type { ToyGeometry, ToyPicture, ToyRecovery, ToyReport } from './toy-report.js'
 
 /** The stage's report as a page. */
@@ -11,7 +11,7 @@ export async function renderToyPage({ claim, sweeps, geometry }: ToyReport): Pro
     lead: `${describeModel(claim)}. Autoencoders see only its hidden activations h = W x; how many of the true directions W_i do they find?`,
     blocks: [
       { kind: 'heading', text: 'Are the features found?' },
-      table([claim]),
+      table([claim], recoveryLegend),
       ...warnings(claim),
       ...(sweeps ? await sweepBlocks(claim, sweeps) : []),
       ...(geometry ? await geometryBlocks(geometry) : []),

@@ -1,3 +1,4 @@
+import { MonosemError } from '../../errors/monosem-error.js'
 import type { Kernels } from '../../kernels/kernels.js'
 import { type StageContext, throwIfInterrupted } from '../../progress/progress.js'
 import { Random } from '../../random/random.js'
@@ -28,11 +29,11 @@ export interface TrainedToy {
 
 /** Steps that may wait in the queue of the kernels, so that batches do not pile up in memory. */
 const stepsAhead = 16
-/** The loss is measured on the same samples for every seed, none of which is trained on. */
-const heldOut = { seed: 0, index: -1 }
+/** The loss is measured on the same samples for every seed. */
+const heldOut = { stream: 'toy loss', seed: 0, index: 0 } as const
 const lossSamples = (density: number): number => Math.max(16_384, Math.ceil(200 / density))
 
-/** Trains a toy model with Adam (Kingma & Ba 2015; beta 0.9, 0.999). The same options give the same model to the bit. @throws MonosemError interrupted, config */
+/** Trains a toy model with Adam (Kingma & Ba 2015; beta 0.9, 0.999). The same options give the same model to the bit. @throws MonosemError interrupted, diverged, config */
 export async function trainToy(
   kernels: Kernels,
   training: ToyTraining,
@@ -48,7 +49,10 @@ export async function trainToy(
   const workspace = toyWorkspace(kernels, batchSize, dimensions, importance)
   try {
     for (let step = 0; step < steps; step++) {
-      kernels.write(workspace.x, sampleFeatures(distribution, { seed, index: step, batchSize }))
+      kernels.write(
+        workspace.x,
+        sampleFeatures(distribution, { stream: 'toy training', seed, index: step, batchSize }),
+      )
       toyForward(kernels, params, workspace)
       toyBackward(kernels, params, gradients, workspace)
       const learningRate = training.learningRate * 0.5 * (1 + Math.cos((Math.PI * step) / steps))
@@ -62,7 +66,12 @@ export async function trainToy(
     const [w, b] = await Promise.all([kernels.readF32(params.w), kernels.readF32(params.b)])
     const model = { features, dimensions, w, b }
     const samples = { ...heldOut, batchSize: lossSamples(distribution.density) }
-    return { model, loss: toyLoss(model, importance, sampleFeatures(distribution, samples)) }
+    const loss = toyLoss(model, importance, sampleFeatures(distribution, samples))
+    if (!Number.isFinite(loss))
+      throw new MonosemError('diverged', `toy model: expected a finite loss after training, got ${loss}`, {
+        hint: 'start again in another directory with a lower --toy-learning-rate',
+      })
+    return { model, loss }
   } finally {
     for (const tensors of [params, gradients, first, second, workspace]) freeTensors(kernels, tensors)
   }

@@ -61,7 +61,7 @@ test('hidden activations are W x of the same samples, from any batch on', async 
   const model = { features: 3, dimensions: 2, w: Float32Array.of(1, 0, 0, 2, 3, 3), b: new Float32Array(3) }
   const distribution = independentFeatures(3, 0.5)
   const source = createHiddenSource(kernels, model, distribution, 9)
-  const x = sampleFeatures(distribution, { seed: 9, index: 4, batchSize: 5 })
+  const x = sampleFeatures(distribution, { stream: 'autoencoder', seed: 9, index: 4, batchSize: 5 })
   for await (const batch of source.batches({ batchSize: 5, skip: 4 })) {
     const h = await kernels.readF32(batch as Parameters<Kernels['readF32']>[0])
     for (let n = 0; n < 5; n++) {

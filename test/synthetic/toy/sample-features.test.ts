@@ -9,7 +9,7 @@ import {
 
 const batchSize = 20_000
 const draw = (distribution: FeatureDistribution, index = 0) =>
-  sampleFeatures(distribution, { seed: 3, index, batchSize })
+  sampleFeatures(distribution, { stream: 'toy training', seed: 3, index, batchSize })
 
 /** Share of the samples in which each of the features in `ids` is active. */
 function jointShare(x: Float32Array, features: number, ids: readonly number[]): number {
@@ -52,6 +52,8 @@ test('the same batch comes again, and another one differs', () => {
   const distribution = independentFeatures(10, 0.1)
   assert.deepEqual(draw(distribution, 5), draw(distribution, 5))
   assert.notDeepEqual(draw(distribution, 5), draw(distribution, 6))
+  const other = sampleFeatures(distribution, { stream: 'autoencoder', seed: 3, index: 5, batchSize })
+  assert.notDeepEqual(draw(distribution, 5), other)
 })
 
 test('densities that cannot be are refused', () => {

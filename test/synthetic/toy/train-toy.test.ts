@@ -37,7 +37,12 @@ test('gradients agree with finite differences of the loss, for every parameter',
     const model = startToyModel(7, 3, new Random(1))
     model.b.set(Float32Array.from({ length: 7 }, (_, i) => 0.1 * (i - 2)))
     const batchSize = 13
-    const x = sampleFeatures(independentFeatures(7, 0.4), { seed: 2, index: 0, batchSize })
+    const x = sampleFeatures(independentFeatures(7, 0.4), {
+      stream: 'toy training',
+      seed: 2,
+      index: 0,
+      batchSize,
+    })
     const params = { w: kernels.tensor(model.w, [7, 3]), b: kernels.tensor(model.b, [7]) }
     const gradients = { w: kernels.zeros([7, 3]), b: kernels.zeros([7]) }
     const workspace = toyWorkspace(kernels, batchSize, 3, importance)
@@ -105,4 +110,8 @@ test('the same options give the same model to the bit, and another seed another 
 
 test('training stops when it is asked to', async () => {
   await assert.rejects(trainToy(kernels, small, { signal: AbortSignal.abort() }), { code: 'interrupted' })
+})
+
+test('training that diverges is an error', async () => {
+  await assert.rejects(trainToy(kernels, { ...small, steps: 5, learningRate: 1e30 }), { code: 'diverged' })
 })
