@@ -2,7 +2,6 @@ import { decimals, percent } from '../../terminal/figures.js'
 import { type Column, renderTable } from '../../terminal/table.js'
 import { wrapToWidth } from '../../terminal/text-columns.js'
 import type { Dictionary, Recovery } from './recovery.js'
-
 import type { ToyGeometry, ToyRecovery, ToyReport } from './toy-report.js'
 
 /** The stage's report for a terminal of 100 columns. */
@@ -31,7 +30,7 @@ export function describeModel({ features, dimensions, density, represented }: To
 }
 
 /** Parameters of an autoencoder in a few words: `relu, lambda 4`. */
-export const describeDictionary = (dictionary: Dictionary): string =>
+const describeDictionary = (dictionary: Dictionary): string =>
   dictionary.architecture === 'relu'
     ? `relu, lambda ${dictionary.l1Coefficient}`
     : `${dictionary.architecture}, k ${dictionary.k}`

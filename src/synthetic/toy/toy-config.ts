@@ -67,9 +67,9 @@ export const toyConfigSchema = z.object({
     .default(true)
     .describe('also draw how features lie in few dimensions, over sparsity, importance and correlation'),
   geometryFeatures: count(2000)
-    .default(200)
+    .default(100)
     .describe('geometry: features of the models whose dimensions per feature are measured over sparsity'),
-  geometryDimensions: count(2000).default(20).describe('geometry: their hidden dimensions'),
+  geometryDimensions: count(2000).default(10).describe('geometry: their hidden dimensions'),
   geometryDensities: z
     .array(density())
     .min(1)
@@ -78,12 +78,12 @@ export const toyConfigSchema = z.object({
     ])
     .describe('geometry: their feature densities'),
   phaseGrid: count(50)
-    .default(9)
+    .default(7)
     .describe(
       'geometry: densities, and relative importances, of the phase diagram of 2 features in 1 dimension',
     ),
   restarts: count(100)
-    .default(3)
+    .default(5)
     .describe(
       'geometry: models of few features are trained this often, and the one of the lowest loss is shown',
     ),
@@ -92,7 +92,7 @@ export const toyConfigSchema = z.object({
   toyLearningRate: z
     .number()
     .positive()
-    .default(3e-3)
+    .default(1e-2)
     .describe('learning rate of the toy models at the start'),
   seed: z.int().min(0).max(0xffffffff).default(0).describe('seed of every random choice'),
 })

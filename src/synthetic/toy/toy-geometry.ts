@@ -80,9 +80,12 @@ const speedOfMany = ({ toySteps, toyBatch, toyLearningRate }: ToyConfig) => ({
   ...{ steps: toySteps, batchSize: toyBatch, learningRate: toyLearningRate },
 })
 
-/** Fewer steps at a higher rate, in batches in which each feature is active a hundred times if that takes no more than 32,768 numbers. */
-function speedOfFew({ toySteps, toyBatch }: ToyConfig, { density, features }: FeatureDistribution) {
+/** Fewer steps, in batches in which each feature is active a hundred times if that takes no more than 32,768 numbers. */
+function speedOfFew(
+  { toySteps, toyBatch, toyLearningRate }: ToyConfig,
+  { density, features }: FeatureDistribution,
+) {
   const enough = Math.min(Math.ceil(100 / density), Math.ceil(32_768 / features))
   const batchSize = Math.max(Math.ceil(toyBatch / 4), enough)
-  return { steps: Math.ceil(toySteps / 2), batchSize, learningRate: 0.01 }
+  return { steps: Math.ceil(toySteps / 2), batchSize, learningRate: toyLearningRate }
 }
