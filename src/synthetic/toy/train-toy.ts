@@ -1,7 +1,8 @@
 import { MonosemError } from '../../errors/monosem-error.js'
-import type { Kernels } from '../../kernels/kernels.js'
+import type { AdamOptions, Kernels } from '../../kernels/kernels.js'
 import { type StageContext, throwIfInterrupted } from '../../progress/progress.js'
 import { Random } from '../../random/random.js'
+import { cosineAtEnd } from '../../sae/schedule.js'
 import { type FeatureDistribution, sampleFeatures } from './sample-features.js'
 import { freeTensors, type ToyTensors, toyBackward, toyForward, toyWorkspace } from './toy-gradients.js'
 import { startToyModel, type ToyModel } from './toy-model.js'
@@ -33,7 +34,10 @@ const stepsAhead = 16
 const heldOut = { stream: 'toy loss', seed: 0, index: 0 } as const
 const lossSamples = (density: number): number => Math.max(16_384, Math.ceil(200 / density))
 
-/** Trains a toy model with Adam (Kingma & Ba 2015; beta 0.9, 0.999). The same options give the same model to the bit. @throws MonosemError interrupted, diverged, config */
+/**
+ * Trains a toy model with Adam (Kingma & Ba 2015; beta 0.9, 0.999). The same options give the same model to the bit.
+ * @throws MonosemError interrupted, diverged, config
+ */
 export async function trainToy(
   kernels: Kernels,
   training: ToyTraining,
@@ -49,14 +53,11 @@ export async function trainToy(
   const workspace = toyWorkspace(kernels, batchSize, dimensions, importance)
   try {
     for (let step = 0; step < steps; step++) {
-      kernels.write(
-        workspace.x,
-        sampleFeatures(distribution, { stream: 'toy training', seed, index: step, batchSize }),
-      )
+      const batch = { stream: 'toy training', seed, index: step, batchSize } as const
+      kernels.write(workspace.x, sampleFeatures(distribution, batch))
       toyForward(kernels, params, workspace)
       toyBackward(kernels, params, gradients, workspace)
-      const learningRate = training.learningRate * 0.5 * (1 + Math.cos((Math.PI * step) / steps))
-      const adam = { learningRate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, step: step + 1 }
+      const adam = adamAt(step, training)
       for (const name of ['w', 'b'] as const)
         kernels.adam(params[name], gradients[name], first[name], second[name], adam, null)
       if (step % stepsAhead !== 0) continue
@@ -64,17 +65,25 @@ export async function trainToy(
       throwIfInterrupted(signal)
     }
     const [w, b] = await Promise.all([kernels.readF32(params.w), kernels.readF32(params.b)])
-    const model = { features, dimensions, w, b }
-    const samples = { ...heldOut, batchSize: lossSamples(distribution.density) }
-    const loss = toyLoss(model, importance, sampleFeatures(distribution, samples))
-    if (!Number.isFinite(loss))
-      throw new MonosemError('diverged', `toy model: expected a finite loss after training, got ${loss}`, {
-        hint: 'start again in another directory with a lower --toy-learning-rate',
-      })
-    return { model, loss }
+    return withLoss({ features, dimensions, w, b }, training)
   } finally {
     for (const tensors of [params, gradients, first, second, workspace]) freeTensors(kernels, tensors)
   }
+}
+
+function adamAt(step: number, { steps, learningRate: peak }: ToyTraining): AdamOptions {
+  const learningRate = peak * cosineAtEnd(step, steps, steps)
+  return { learningRate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, step: step + 1 }
+}
+
+function withLoss(model: ToyModel, { distribution, importance }: ToyTraining): TrainedToy {
+  const samples = { ...heldOut, batchSize: lossSamples(distribution.density) }
+  const loss = toyLoss(model, importance, sampleFeatures(distribution, samples))
+  if (!Number.isFinite(loss))
+    throw new MonosemError('diverged', `toy model: expected a finite loss after training, got ${loss}`, {
+      hint: 'start again in another directory with a lower --toy-learning-rate',
+    })
+  return { model, loss }
 }
 
 /** Mean over samples of sum_i I_i (x_i - x_hat_i)^2, in double precision. @param x [N, n] */
