@@ -22,7 +22,7 @@ const allowed: Record<string, readonly string[]> = {
   activations: [...base, 'kernels', 'corpus', 'model', 'sae'],
   terminal: [],
   report: [],
-  synthetic: ['terminal', 'report', ...base, 'kernels', 'sae'],
+  synthetic: ['terminal', 'report', ...base, 'kernels', 'sae', 'eval'],
   eval: analysis,
   features: [...analysis, 'eval'],
   interp: [...analysis, 'eval', 'features'],

@@ -39,8 +39,9 @@ export function createProgram(version: string, asJson = false): Command {
     addFeatures,
     addCaseStudies,
     addExplain,
+    addSynth,
   ]
-  const uses = [addServe, addSteer, addInfluence, addAttribute, addProbe, addExport, addSynth]
+  const uses = [addServe, addSteer, addInfluence, addAttribute, addProbe, addExport]
   for (const add of [...stages, ...uses]) add(program)
   return program
 }
