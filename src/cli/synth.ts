@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { addSynthSweep } from './synth-sweep.js'
 import { addSynthTable } from './synth-table.js'
+import { addSynthToy } from './synth-toy.js'
 import { addSynthTrain } from './synth-train.js'
 
 /** `monosem synth`: autoencoders on data whose true features are known */
@@ -11,4 +12,5 @@ export function addSynth(program: Command): void {
   addSynthTrain(synth)
   addSynthSweep(synth)
   addSynthTable(synth)
+  addSynthToy(synth)
 }
