@@ -1,7 +1,7 @@
-import { decoderPartners } from '../sae/decoder-neighbours.js'
 import type { Kernels, Tensor } from '../kernels/kernels.js'
 import type { StageContext } from '../progress/progress.js'
 import { Random } from '../random/random.js'
+import { decoderPartners } from '../sae/decoder-neighbours.js'
 import type { Sae } from '../sae/sae.js'
 
 /** The nearest feature of another dictionary, by cosine of decoder rows. */

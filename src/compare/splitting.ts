@@ -1,11 +1,11 @@
 import type { TokenCorpus } from '../corpus/corpus.js'
-import { decoderNeighbours } from '../sae/decoder-neighbours.js'
 import { mapInWorker } from '../features/map-in-worker.js'
 import type { MapLayout } from '../features/map-layout.js'
 import { choosePredicates } from '../interp/predicates.js'
 import { createTokenLabeller } from '../interp/token-labeller.js'
 import type { Transformer } from '../model/transformer.js'
 import { type StageContext, silentProgress } from '../progress/progress.js'
+import { decoderNeighbours } from '../sae/decoder-neighbours.js'
 import type { Sae } from '../sae/sae.js'
 import {
   cosineBetween,

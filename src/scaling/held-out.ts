@@ -4,7 +4,12 @@ import { createRowLayout } from '../activations/row-layout.js'
 import { createStoredSource } from '../activations/stored-source.js'
 import type { TokenCorpus } from '../corpus/corpus.js'
 import { MonosemError } from '../errors/monosem-error.js'
-import { addToVarianceSums, createVarianceSums } from '../eval/explained-variance.js'
+import {
+  addToVarianceSums,
+  columnMeans,
+  createVarianceSums,
+  totalVariance,
+} from '../eval/explained-variance.js'
 import { batchesOf, sampleWindows } from '../eval/sample-windows.js'
 import type { Kernels, Tensor } from '../kernels/kernels.js'
 import { hookWidth, type Transformer } from '../model/transformer.js'
@@ -82,6 +87,6 @@ async function describe(kernels: Kernels, x: Tensor): Promise<HeldOut> {
       { hint: 'check the model that produces the activations' },
     )
   const sums = createVarianceSums(d)
-  addToVarianceSums(sums, values, 0)
-  return { x, variance: sums.deviation / sums.count }
+  addToVarianceSums(sums, values, 0, columnMeans(values, d))
+  return { x, variance: totalVariance(sums) / sums.count }
 }

@@ -1,4 +1,9 @@
-import { addToVarianceSums, createVarianceSums, explainedVariance } from '../eval/explained-variance.js'
+import {
+  addToVarianceSums,
+  columnMeans,
+  createVarianceSums,
+  explainedVariance,
+} from '../eval/explained-variance.js'
 import type { Codes, Tensor } from '../kernels/kernels.js'
 import { type StageContext, throwIfInterrupted } from '../progress/progress.js'
 import { decode, encode, type SaeParts } from '../sae/sae.js'
@@ -61,13 +66,15 @@ export async function measureRecovery(
   const variance = createVarianceSums(d)
   const norms = createNormRatio(d)
   const task = progress.start('compare with the true features', samples, 'samples')
+  let centre: Float64Array | undefined
   let [active, trueActive] = [0, 0]
   for (let offset = 0; offset < samples; offset += batchSize) {
     throwIfInterrupted(signal)
     const n = Math.min(batchSize, samples - offset)
     const { x, xHat, codes, trueCodes } = await runBatch(sae, truth, offset, n)
     counter.add(codes, trueCodes)
-    addToVarianceSums(variance, x, squaredError(x, xHat))
+    centre ??= columnMeans(x, d)
+    addToVarianceSums(variance, x, squaredError(x, xHat), centre)
     norms.add(x, xHat)
     active += codes.values.length
     trueActive += trueCodes.values.length

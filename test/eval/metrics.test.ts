@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { densityReport } from '../../src/eval/density.js'
-import { createVarianceSums, explainedVariance, totalVariance } from '../../src/eval/explained-variance.js'
+import {
+  addToVarianceSums,
+  columnMeans,
+  createVarianceSums,
+  explainedVariance,
+  totalVariance,
+} from '../../src/eval/explained-variance.js'
 import { lossRecovered } from '../../src/eval/loss-recovered.js'
 import { ratioInterval } from '../../src/eval/ratio-interval.js'
 import { activationSums, activeFeatures, countFires } from '../../src/eval/sparsity.js'
@@ -11,6 +17,19 @@ test('explained variance of a hand-computed case: mean (2, 2), centre (1, 0), de
   const sums = { count: 4, shift: Float64Array.of(4, 8), deviation: 36, squaredError: 2 }
   assert.equal(totalVariance(sums), 16)
   assert.equal(explainedVariance(sums), 1 - 2 / 16)
+})
+
+test('variance sums over batches, with a mean of 10,000: deviations (1, 1) + (1, 1) + (9, 0) + ... about the mean', () => {
+  // columns 1e4 + (-1, 1, 3, -3) and 1e4 + (1, -1, 0, 0): means 1e4, squares 1 + 1 + 9 + 9 and 1 + 1
+  const first = Float32Array.of(9999, 10_001, 10_001, 9999)
+  const second = Float32Array.of(10_003, 10_000, 9997, 10_000)
+  const sums = createVarianceSums(2)
+  const centre = columnMeans(first, 2)
+  assert.deepEqual(Array.from(centre), [10_000, 10_000])
+  addToVarianceSums(sums, first, 1, centre)
+  addToVarianceSums(sums, second, 1.2, centre)
+  assert.equal(totalVariance(sums), 22)
+  assert.equal(explainedVariance(sums), 1 - 2.2 / 22)
 })
 
 test('explained variance of activations that do not vary is null', () => {

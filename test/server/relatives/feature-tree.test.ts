@@ -25,7 +25,8 @@ const splitting = {
 
 const shape = (size: number, feature: number): string[] =>
   featureTree(splitting, size, feature).nodes.map(
-    (node) => `${node.size}:${node.feature}${node.here ? ' here' : ''}${node.hidden ? ` +${node.hidden}` : ''}`,
+    (node) =>
+      `${node.size}:${node.feature}${node.here ? ' here' : ''}${node.hidden ? ` +${node.hidden}` : ''}`,
   )
 
 test('the tree of a feature begins at its oldest ancestor and goes down from there', () => {
