@@ -81,7 +81,64 @@ export type { SaelensConfig } from './sae/formats/saelens-config.js'
 export { type EvalConfig, evalConfigSchema } from './eval/eval-config.js'
 export type { EvalReport } from './eval/eval-report.js'
 export { type AnalysisPaths, readEvalReport, runEvalStage } from './eval/eval-stage.js'
-export { type EvaluateInputs, evaluate } from './eval/evaluate.js'
+export {
+  type Evaluation,
+  type EvaluateInputs,
+  evaluate,
+  evaluateFeatures,
+  type FeatureFigures,
+} from './eval/evaluate.js'
+export {
+  type ComparedEval,
+  type EvalComparison,
+  readComparison,
+  runCompareStage,
+} from './eval/compare-evals.js'
+export type { DecoderReport } from './eval/decoder-geometry.js'
+export type { Underpowered } from './eval/power.js'
+
+// baselines: what a dictionary has to beat
+export { type BaselinesConfig, baselinesConfigSchema } from './baselines/baselines-config.js'
+export type { BaselinesReport } from './baselines/baselines-report.js'
+export { readBaselinesReport, runBaselines } from './baselines/baselines-stage.js'
+export type { Verdict } from './baselines/verdict.js'
+export { type RandomizeConfig, randomizeConfigSchema } from './model/randomize-config.js'
+export { randomizeModel } from './model/randomize-model.js'
+
+// synthetic: data whose features are known
+export { createFeatureModel, type FeatureModel } from './synthetic/feature-model.js'
+export { type FeatureModelConfig, featureModelConfigSchema } from './synthetic/feature-model-config.js'
+export { createSampler, type Sampler } from './synthetic/sampler.js'
+export { createSyntheticSource } from './synthetic/synthetic-source.js'
+export { assign } from './synthetic/assignment.js'
+export { matchFeatures } from './synthetic/match-features.js'
+export { type LabelledSamples, measureRecovery, type Recovery } from './synthetic/recovery.js'
+export type { RecoveryReport } from './synthetic/recovery-stage.js'
+export { type SyntheticConfig, syntheticConfigSchema } from './synthetic/synthetic-config.js'
+export { readSyntheticRun, type SyntheticRun, trainSynthetic } from './synthetic/synthetic-run.js'
+
+// synthetic/toy: toy models of superposition
+export { type Geometry, measureGeometry } from './synthetic/toy/geometry.js'
+export { createHiddenSource } from './synthetic/toy/hidden-source.js'
+export { meanMaxCosine } from './synthetic/toy/mean-max-cosine.js'
+export { type FeatureDistribution, independentFeatures } from './synthetic/toy/sample-features.js'
+export { type ToyConfig, toyConfigSchema } from './synthetic/toy/toy-config.js'
+export type { ToyModel } from './synthetic/toy/toy-model.js'
+export type { ToyReport } from './synthetic/toy/toy-report.js'
+export { readToyReport, runToyStage } from './synthetic/toy/toy-stage.js'
+export { type ToyTraining, trainToy } from './synthetic/toy/train-toy.js'
+
+// scaling: loss against compute, and what a run will cost
+export { type CostConfig, costConfigSchema } from './scaling/cost-config.js'
+export { type CostEstimate, estimateCost } from './scaling/estimate-cost.js'
+export { type ScalingFitConfig, scalingFitConfigSchema } from './scaling/fit-config.js'
+export { readScalingReport, runScalingStage } from './scaling/fit-stage.js'
+export { heldOutFromStore, heldOutFromText } from './scaling/held-out.js'
+export { planJobs, type ScalingPlan } from './scaling/plan-jobs.js'
+export { fitPowerLaw } from './scaling/power-law.js'
+export { runJobs } from './scaling/run-jobs.js'
+export { type ScalingConfig, scalingConfigSchema } from './scaling/scaling-config.js'
+export type { ScalingReport } from './scaling/scaling-report.js'
 
 // features: what each feature responds to
 export { type AblationConfig, ablationConfigSchema } from './features/ablation-config.js'
@@ -106,6 +163,33 @@ export {
   scriptPredicate,
 } from './interp/predicates.js'
 export { type SpecificityConfig, specificityConfigSchema } from './interp/specificity-config.js'
+
+// compare: dictionaries side by side
+export type { Columns } from './compare/columns.js'
+export { type JointPass, type JointPassOptions, jointPass } from './compare/joint-pass.js'
+export { measureSplitting } from './compare/splitting.js'
+export { type SplittingConfig, splittingConfigSchema } from './compare/splitting-config.js'
+export {
+  type Fate,
+  readSplitting,
+  readSplittingSummary,
+  type Splitting,
+  type SplittingFeature,
+  type SplittingSize,
+  type SplittingStep,
+  type SplittingSummary,
+} from './compare/splitting-file.js'
+export { runSplittingStage, type SplittingPaths } from './compare/splitting-stage.js'
+export { leavesOf, rootOf, subtreeOf } from './compare/subtrees.js'
+export { summariseUniversality } from './compare/summarise-universality.js'
+export { type DictionaryOnModel, measureUniversality } from './compare/universality.js'
+export { type UniversalityConfig, universalityConfigSchema } from './compare/universality-config.js'
+export type { FeaturePartners, Universality } from './compare/universality-file.js'
+export {
+  readUniversality,
+  runUniversalityStage,
+  type UniversalityPaths,
+} from './compare/universality-stage.js'
 
 // explain: what features mean
 export * from './explain/collect-evidence.js'

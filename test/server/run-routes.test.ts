@@ -24,6 +24,7 @@ test('reports are served as they are, in a sandbox without the rights of the app
   const root = await madeRun(t)
   const page = '<script>fetch("/api/v1/runs")</script>'
   await madeStage(root, 'dashboard', { 'report.html': page, 'data.json': '{}', 'page.htm': '' })
+  await madeStage(join(root, 'baselines'), 'report', { 'report.html': 'deeper' })
   await writeFile(join(root, 'summary.json'), '{"seconds":1}')
   await writeFile(join(root, 'loose.html'), 'in no manifest')
   const run = await overviewSource(t, root)
@@ -31,7 +32,10 @@ test('reports are served as they are, in a sandbox without the rights of the app
   const { reports } = overviewSchema.parse(await (await app.request('/api/v1/runs/demo')).json())
   assert.deepEqual(
     reports.map(({ name }) => name),
-    ['case-studies/case-studies.json', 'dashboard/report.html', 'eval/eval.json', 'summary.json'],
+    [
+      ...['baselines/report/report.html', 'case-studies/case-studies.json', 'dashboard/report.html'],
+      ...['eval/eval.json', 'summary.json'],
+    ],
   )
   const contents = await Promise.all(
     reports.map(async ({ href }) => {
@@ -44,9 +48,9 @@ test('reports are served as they are, in a sandbox without the rights of the app
       return [answer.headers.get('content-type'), await answer.text()]
     }),
   )
-  assert.deepEqual(contents[1], ['text/html; charset=utf-8', page])
-  assert.deepEqual(contents[2], ['application/json', JSON.stringify(evalFile)])
-  assert.deepEqual(contents[3], ['application/json', '{"seconds":1}'])
+  assert.deepEqual(contents[2], ['text/html; charset=utf-8', page])
+  assert.deepEqual(contents[3], ['application/json', JSON.stringify(evalFile)])
+  assert.deepEqual(contents[4], ['application/json', '{"seconds":1}'])
 })
 
 test('a name from a request is looked up among the reports and never becomes a path', async (t) => {

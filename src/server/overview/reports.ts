@@ -35,7 +35,7 @@ export async function findReports(root: string): Promise<Reports> {
     for (let i = 2; reports.has(key); i++) key = `${i}.${plain}`
     reports.set(key, report)
   }
-  for (const { name: part, directory, manifest } of await stageDirectories(root)) {
+  for (const { name: part, directory, manifest } of await stageDirectories(root, 2)) {
     const names = Object.keys(manifest.files).filter((name) => isPlain(name))
     for (const name of names.filter((name) => isPage(name) || name === resultFiles[manifest.stage]))
       add({
