@@ -208,7 +208,10 @@ async function renderDemo(
     `  monosem features list --run ${run} --sort density`,
     `  monosem features show ${shown.ids[0] ?? 0} --run ${run}`,
     `  monosem model sample --run ${run} --prompt 'The '`,
-    `  ${join(run, 'summary.json')} holds the figures above`,
+    `  monosem baselines --run ${run} --train-tokens 500_000   does it beat anything?`,
+    `  monosem compare splitting --run ${run} --sizes 1024,2048,4096 --train-tokens 500_000`,
+    `  monosem compare universality --run ${run} --seed 1`,
+    `  ${join(run, 'eval', 'report.html')} shows the evaluation, ${join(run, 'summary.json')} holds the figures above`,
   ].join('\n')
 }
 

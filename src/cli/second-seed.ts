@@ -1,7 +1,10 @@
+import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { parseConfig } from '../config/parse-config.js'
 import { MonosemError } from '../errors/monosem-error.js'
+import { featuresConfigSchema } from '../features/features-config.js'
+import { runFeaturesStage } from '../features/features-stage.js'
 import { modelConfigSchema } from '../model/model-config.js'
 import { runModelStage } from '../model/model-stage.js'
 import { saeConfigSchema } from '../sae/sae-config.js'
@@ -28,7 +31,7 @@ export const secondSeedSchema = z.object({
 
 /**
  * Trains a transformer and an autoencoder with the configurations of others, but for the seed: other weights at the start, another order of the text.
- * They go to seed-<number> beside the model's directory and are reused, or resumed, when they are there.
+ * They go to seed-<number> beside the model's directory, with their features where the run has some, and are reused, or resumed, when they are there.
  * @throws MonosemError config (they were not trained by this program, or from this very seed), and those of both stages
  */
 export async function trainSecondSeed(
@@ -58,7 +61,24 @@ export async function trainSecondSeed(
     { corpus: paths.corpus, model: out.model },
     out.sae,
   )
+  await collectFeatures(session, { corpus: paths.corpus, ...out }, paths.model)
   return out
+}
+
+/** Collects the features too, as those of the run were, where it has any: the feature browser shows both on their texts. */
+async function collectFeatures(
+  session: Session,
+  paths: Record<'corpus' | 'model' | 'sae', string>,
+  model: string,
+): Promise<void> {
+  const own = join(dirname(model), 'features')
+  if (!existsSync(join(own, 'manifest.json'))) return
+  const { config } = await openStage(own, 'features')
+  await runFeaturesStage(
+    parseConfig(featuresConfigSchema, config, (field) => `${own}: ${field}`),
+    { ...paths, out: join(dirname(paths.sae), 'features') },
+    { ...session.context, kernels: await session.kernels() },
+  )
 }
 
 type Trained = { trainTokens: number; seed: number }

@@ -4,12 +4,20 @@ import type { TestContext } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import type { FeatureNotes, FeaturePage } from '../../src/server/protocol.js'
 import { startServer } from '../../src/server/serve.js'
+import { addComparisons } from '../server/relatives/compared-run.js'
 import { everything, smallFeatures, smallRun, sparseArrays } from '../small-run.js'
 import { browserTest, openPage } from './browser.js'
 
 /** A served run with all parts, and its page of one feature. */
-async function openFeature(t: TestContext, browser: Browser, feature: number | string, query = '') {
+async function openFeature(
+  t: TestContext,
+  browser: Browser,
+  feature: number | string,
+  query = '',
+  prepare: (root: string) => Promise<void> = async () => {},
+) {
   const { root } = await smallRun(t, { arrays: sparseArrays(), extras: everything })
+  await prepare(root)
   const server = await startServer({ runs: [root], port: 0 })
   t.after(() => server.close())
   const { runs } = (await (await fetch(`${server.url}/api/v1/runs`)).json()) as { runs: { run: string }[] }
@@ -171,5 +179,32 @@ browserTest(
     await page.goto(`${address}/abc%3Cb%3E`)
     await page.getByRole('heading', { name: 'There is no feature abc<b>' }).waitFor()
     assert.deepEqual(complaints.filter(notStopped), [])
+  },
+)
+
+browserTest(
+  'a feature of a compared dictionary shows its tree across sizes and its partner',
+  async (t, browser) => {
+    const { page, complaints } = await openFeature(t, browser, 0, '', (root) =>
+      addComparisons(root, { collected: true }),
+    )
+    const sizes = panel(page, 'Across dictionary sizes')
+    await sizes.waitFor()
+    const lines = sizes.getByRole('listitem')
+    assert.equal(await lines.count(), 1 + smallFeatures)
+    assert.match(await lines.nth(1).innerText(), /^8 0 t0 cosine 0.90, correlation 0.80/)
+    assert.equal(await lines.nth(1).getAttribute('aria-current'), 'true')
+    const partner = panel(page, 'In other models')
+    assert.match(
+      await partner.innerText(),
+      /Feature 2 of .*seed-1, which has this one as its partner in turn/,
+    )
+    assert.match(await partner.innerText(), /correlate with 0.75 \(0.5 on text that did not choose it\)/)
+    const sides = partner.locator('.side-by-side > div')
+    assert.equal(await sides.count(), 2)
+    for (const side of await sides.all()) assert.ok((await side.locator('.partner-text').count()) > 0)
+    await lines.nth(4).getByRole('link').click()
+    await page.getByRole('heading', { level: 1, name: /^Feature 3/ }).waitFor()
+    assert.deepEqual(complaints, [])
   },
 )

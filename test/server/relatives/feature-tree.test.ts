@@ -1,16 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Splitting, SplittingFeature } from '../../../src/compare/splitting-file.js'
+import type { Splitting } from '../../../src/compare/splitting-file.js'
 import { featureTree } from '../../../src/server/relatives/feature-tree.js'
-
-function row(size: number, feature: number, parent: number | null, children: number[]): SplittingFeature {
-  return {
-    ...{ size, feature, parent, children, fires: 10 * (size + 1), fate: 'split' },
-    ...{ cosine: parent === null ? null : 0.9, correlation: parent === null ? null : 0.8, overlap: null },
-    ...{ nearest: null, nearestCosine: null, mostCorrelated: null, bestCorrelation: null, cluster: null },
-    ...{ x: null, y: null, tokens: [`t${feature}`], shares: [1], concepts: [], explanation: null },
-  }
-}
+import { treeRow as row } from './compared-run.js'
 
 /** Feature 0 of the smallest becomes 20 of the middle one, of which 15 becomes 0 and 1 of the largest; 1 is lost. */
 const many = Array.from({ length: 20 }, (_, i) => i)

@@ -1,21 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { FeaturePartners, Universality } from '../../../src/compare/universality-file.js'
+import type { Universality } from '../../../src/compare/universality-file.js'
 import { matchOf } from '../../../src/server/relatives/partner.js'
-
-const partners = (partner: (number | null)[], byLogits: (number | null)[] | null): FeaturePartners => ({
-  fires: partner.map(() => 100),
-  activation: {
-    partner,
-    similarity: partner.map((found) => (found === null ? null : 0.75)),
-    heldOut: partner.map((found) => (found === null ? null : 0.5)),
-    logitSimilarity: partner.map((found) => (found === null ? null : 0.25)),
-  },
-  logitWeights: byLogits && {
-    partner: byLogits,
-    similarity: byLogits.map((found) => (found === null ? null : 0.625)),
-  },
-})
+import { partners } from './compared-run.js'
 
 const universality = {
   aToB: partners([2, null, 0], [2, 1, null]),

@@ -167,7 +167,7 @@ function Panels(props: PanelsProps) {
           <RelatedFeaturesPanel run={props.run} page={props.page} search={props.view.search()} />
           <PlacePanel run={props.run} page={props.page} />
           <Show when={props.run.has.relatives}>
-            <SizesPanel relatives={relatives} />
+            <SizesPanel run={props.run} relatives={relatives} search={props.view.search()} />
           </Show>
         </Show>
         <NeuronsPanel page={props.page} />
