@@ -44,7 +44,9 @@ function parseOnly(args: readonly string[]): string | null {
   const program = createProgram('0.0.0')
   const replace = (command: Command): void => {
     command.exitOverride().configureOutput({ writeErr: () => {} })
-    if (command.commands.length === 0)
+    // `monosem eval` does something itself, and has a command below it.
+    const acts = command.commands.length === 0 || (command.parent && command.options.length > 0)
+    if (acts)
       command.action(() => {
         reached = command.name()
       })
