@@ -33,7 +33,7 @@ export interface Verdict {
 }
 
 /** L0s are matched up to a tenth: a difference that more active features would not explain. */
-export const matchedL0 = 1.1
+const matchedL0 = 1.1
 
 interface HeadlineKind {
   ratio: Ratio<EvalColumn>

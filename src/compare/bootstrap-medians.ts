@@ -1,7 +1,5 @@
+import type { Interval } from '../eval/ratio-interval.js'
 import type { Random } from '../random/random.js'
-
-/** [low, high] */
-export type Interval = [number, number]
 
 export interface MedianIntervals<Name extends string> {
   /** 95% interval of each list's median; null where a list was empty */

@@ -1,7 +1,7 @@
+import type { Interval } from '../eval/ratio-interval.js'
 import { formatNumber } from '../progress/rate.js'
 import { decimals, percent } from '../terminal/figures.js'
 import { type Column, renderTable } from '../terminal/table.js'
-import type { Interval } from './bootstrap-medians.js'
 import type { Comparison, Difference, SimilaritySummary, Universality } from './universality-file.js'
 
 /** What is compared, in words. */

@@ -1,4 +1,4 @@
-import type { Interval } from './bootstrap-medians.js'
+import type { Interval } from '../eval/ratio-interval.js'
 
 /** A number to 4 decimals, as universality.json holds them. */
 export const rounded = (value: number): number => Number(value.toFixed(4))

@@ -1,4 +1,4 @@
-import type { Interval } from './bootstrap-medians.js'
+import type { Interval } from '../eval/ratio-interval.js'
 
 /** 95% interval of a share of `count` out of `n` > 0: Wilson's score interval (1927), which stays within 0 and 1. */
 export function shareInterval(count: number, n: number): Interval {

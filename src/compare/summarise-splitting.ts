@@ -1,3 +1,4 @@
+import { histogramOf } from '../eval/histogram.js'
 import type { NearestRows } from './decoder-similarity.js'
 import type { JointPass } from './joint-pass.js'
 import type { Parents } from './parents.js'
@@ -121,8 +122,12 @@ function shareOf<T>(list: readonly T[], holds: (item: T) => boolean): number | n
 function distribution(found: readonly number[], chance: readonly number[]): SimilarityDistribution {
   return {
     median: quantile(found, 0.5),
-    histogram: histogramOf(found),
-    chance: { median: quantile(chance, 0.5), p99: quantile(chance, 0.99), histogram: histogramOf(chance) },
+    histogram: similarityCounts(found),
+    chance: {
+      median: quantile(chance, 0.5),
+      p99: quantile(chance, 0.99),
+      histogram: similarityCounts(chance),
+    },
   }
 }
 
@@ -133,9 +138,6 @@ function quantile(values: readonly number[], probability: number): number | null
   return sorted[Math.max(0, Math.ceil(probability * sorted.length) - 1)]
 }
 
-function histogramOf(values: readonly number[]): number[] {
-  const counts = new Array<number>(similarityBins).fill(0)
-  for (const value of values)
-    counts[Math.min(similarityBins - 1, Math.max(0, Math.floor(value * similarityBins)))]++
-  return counts
-}
+/** Similarities by `similarityBins` equal bins from 0 to 1. */
+const similarityCounts = (values: readonly number[]): number[] =>
+  histogramOf(values, 0, 1, similarityBins).counts

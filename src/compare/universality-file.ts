@@ -1,4 +1,4 @@
-import type { Interval } from './bootstrap-medians.js'
+import type { Interval } from '../eval/ratio-interval.js'
 
 /** The content of universality.json: what two dictionaries, each on its own model, have in common. Numbers are rounded to 4 decimals. */
 export interface Universality {

@@ -7,7 +7,7 @@ export interface Histogram {
 }
 
 /** Equal bins from `low` to `high`; what lies outside is counted in the bin at that end. */
-function histogramOf(values: ArrayLike<number>, low: number, high: number, bins: number): Histogram {
+export function histogramOf(values: ArrayLike<number>, low: number, high: number, bins: number): Histogram {
   const counts = new Array<number>(bins).fill(0)
   for (let i = 0; i < values.length; i++) {
     const bin = Math.floor(((values[i] - low) / (high - low)) * bins)

@@ -1,8 +1,6 @@
+import type { Interval } from '../eval/ratio-interval.js'
 import type { Random } from '../random/random.js'
 import { mean, type Point } from './power-law.js'
-
-/** 95% interval. */
-export type Interval = [low: number, high: number]
 
 /** How often a fit is repeated for its intervals. */
 const replicates = 1000

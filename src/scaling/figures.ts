@@ -1,4 +1,4 @@
-import type { Interval } from './bootstrap.js'
+import type { Interval } from '../eval/ratio-interval.js'
 
 const suffixes = ['', 'k', 'M', 'B', 'T']
 

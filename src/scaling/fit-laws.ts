@@ -1,5 +1,6 @@
+import type { Interval } from '../eval/ratio-interval.js'
 import { Random } from '../random/random.js'
-import { bootstrapFits, type Interval, intervalOf } from './bootstrap.js'
+import { bootstrapFits, intervalOf } from './bootstrap.js'
 import {
   byBudget,
   type FrontierPoint,
