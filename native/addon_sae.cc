@@ -138,6 +138,28 @@ void saeFreePacked(const Napi::CallbackInfo& info) {
   enqueue(addon, [packed = std::move(packed)](Runtime&) mutable { packed.reset(); });
 }
 
+const Exchange* exchangeOf(Arguments& arguments) {
+  Napi::Value value = arguments.value();
+  if (value.IsNull()) return nullptr;
+  if (!value.IsExternal()) arguments.fail("an exchange");
+  const Exchange* exchange = value.As<Napi::External<Exchange>>().Data();
+  if (exchange->version != kExchangeVersion) arguments.fail("an MPI addon compiled with these kernels (npm run build:mpi)");
+  return exchange->ranks > 1 ? exchange : nullptr;
+}
+
+// features, data, firstFeature, totalFeatures, firstRow, totalRows, bf16
+SaeRanks saeRanks(Arguments& arguments) {
+  SaeRanks ranks;
+  ranks.features = exchangeOf(arguments);
+  ranks.data = exchangeOf(arguments);
+  ranks.firstFeature = arguments.integer();
+  ranks.totalFeatures = arguments.integer();
+  ranks.firstRow = arguments.integer();
+  ranks.totalRows = arguments.integer();
+  ranks.bf16 = arguments.boolean();
+  return ranks;
+}
+
 Napi::Object statsObject(Napi::Env env, const SaeStepStats& stats) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("squaredError", stats.squaredError);
@@ -159,7 +181,7 @@ Napi::Object statsObject(Napi::Env env, const SaeStepStats& stats) {
 }
 
 // saeStep(runtime, n, d, dOut, f, kind, k, logThreshold, subtractDecoderBias, params x8, m x8, v x8, packed, tokensSinceFired, running, x, y,
-//   penalty, coefficient, bandwidth, tanhScale, preAct, adam x6, unitNormDecoder, freezeDecoder, gradientClip, auxK, auxCoefficient, deadAfter, prefixes, skipBadRows)
+//   penalty, coefficient, bandwidth, tanhScale, preAct, adam x6, unitNormDecoder, freezeDecoder, gradientClip, auxK, auxCoefficient, deadAfter, prefixes, skipBadRows, ranks x7)
 Napi::Value saeStep(const Napi::CallbackInfo& info) {
   Arguments arguments(info, "saeStep");
   Addon& addon = arguments.addon();
@@ -189,6 +211,7 @@ Napi::Value saeStep(const Napi::CallbackInfo& info) {
   Napi::Int32Array ends = arguments.value().As<Napi::Int32Array>();
   std::vector<int32_t> prefixes(ends.Data(), ends.Data() + ends.ElementLength());
   step.skipBadRows = arguments.boolean();
+  step.ranks = saeRanks(arguments);
   for (size_t i = 0; i < prefixes.size(); i++)
     if (prefixes[i] <= (i ? prefixes[i - 1] : 0)) arguments.fail("ascending prefixes");
   if (prefixes.empty() || prefixes.back() != shape.f) arguments.fail("prefixes that end with all features");

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "exchange.h"
+
 namespace monosem {
 
 // Runs tasks 0..tasks-1 on the pool; the caller works too. Which worker runs which task is not determined, so a task
@@ -138,6 +140,7 @@ struct SaeStepArgs {
   const int32_t* prefixes;  // ends of nested prefixes, ascending, the last is f
   int prefixCount;
   bool skipBadRows;
+  SaeRanks ranks;
 };
 
 struct SaeStepStats {

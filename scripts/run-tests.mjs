@@ -42,4 +42,12 @@ if (skipped.length > 0) {
         'Install one (Debian: apt-get install chromium) or set CHROMIUM_PATH. ***\n',
     )
 }
+if (files.some((file) => relative(compiled, file).startsWith('distributed'))) {
+  const { noMpi } = await import(pathToFileURL(join(compiled, 'distributed', 'find-mpi.js')))
+  if (noMpi !== null)
+    console.error(
+      `\n*** ${noMpi}: the tests of several ranks were SKIPPED. Install Open MPI (Debian: apt-get install libopenmpi-dev openmpi-bin) ` +
+        'and run npm run build:mpi. ***\n',
+    )
+}
 process.exit(status ?? 1)

@@ -5,17 +5,18 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
 /** The folders of src/ that a folder may import from, besides itself. ARCHITECTURE.md shows the same table. */
-const base = ['errors', 'random', 'progress', 'config', 'storage', 'formats', 'hub']
+const base = ['errors', 'random', 'distributed', 'progress', 'config', 'storage', 'formats', 'hub']
 const analysis = ['terminal', 'report', ...base, 'kernels', 'corpus', 'model', 'sae', 'activations']
 const allowed: Record<string, readonly string[]> = {
   errors: [],
   random: [],
-  progress: ['errors'],
+  distributed: ['errors'],
+  progress: ['errors', 'distributed'],
   config: ['errors'],
-  storage: ['errors'],
+  storage: ['errors', 'distributed'],
   formats: ['errors', 'storage'],
   hub: ['errors', 'progress', 'storage'],
-  kernels: ['errors'],
+  kernels: ['errors', 'distributed'],
   corpus: base,
   model: [...base, 'kernels', 'corpus'],
   sae: [...base, 'kernels'],

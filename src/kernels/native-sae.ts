@@ -6,6 +6,7 @@ import type {
   SaeKernels,
   SaePacked,
   SaePrecision,
+  SaeRanks,
   SaeSparsity,
   SaeStepOptions,
   SaeStepStats,
@@ -71,7 +72,14 @@ function sparsityOf(sparsity: SaeSparsity): number[] {
   }
 }
 
-function stepNumbers(options: SaeStepOptions, features: number): unknown[] {
+/** See saeRanks in native/addon_sae.cc. */
+function ranksOf(ranks: SaeRanks | undefined, features: number, rows: number): unknown[] {
+  if (!ranks) return [null, null, 0, features, 0, rows, false]
+  const { firstFeature, totalFeatures, firstRow, totalRows, gradients } = ranks
+  return [ranks.features, ranks.data, firstFeature, totalFeatures, firstRow, totalRows, gradients === 'bf16']
+}
+
+function stepNumbers(options: SaeStepOptions, features: number, rows: number): unknown[] {
   const { auxK } = options
   return [
     ...sparsityOf(options.sparsity),
@@ -80,6 +88,7 @@ function stepNumbers(options: SaeStepOptions, features: number): unknown[] {
     ...(auxK ? [auxK.k, auxK.coefficient, Math.min(auxK.deadAfterTokens, 2 ** 30)] : [0, 0, 0]),
     Int32Array.from(options.prefixes ?? [features]),
     options.badRows === 'skip',
+    ...ranksOf(options.ranks, features, rows),
   ]
 }
 
@@ -122,7 +131,7 @@ export function sae(b: Boundary): SaeKernels {
         ...[...sizes(params, x.shape[0]), ...formOf(options.form)],
         ...[...tensorsOf(params), ...tensorsOf(m), ...tensorsOf(v)],
         ...[packedHandle('saeStep', packed, params.wEnc), tokensSinceFired, running, x, y],
-        ...stepNumbers(options, params.wEnc.shape[0]),
+        ...stepNumbers(options, params.wEnc.shape[0], x.shape[0]),
       )
       return stats.then((found) => ({ ...found, precision: PRECISIONS[found.precision] }))
     },

@@ -1,3 +1,4 @@
+import type { Exchange } from '../distributed/communicator.js'
 import type { AdamOptions, Tensor } from './kernels.js'
 
 /**
@@ -39,6 +40,24 @@ export interface SaeTensors {
   bMag?: Tensor
   /** [D, Dout] a transcoder's linear skip connection */
   wSkip?: Tensor
+}
+
+/**
+ * Which part of an autoencoder, and of a batch, this process has, and how it meets those that have the others. Parameters are rows
+ * `firstFeature` ... of the whole; b_dec and W_skip are on every rank. Feature ids in codes count from this rank's first feature.
+ */
+export interface SaeRanks {
+  /** of the ranks with other features and the same tokens, in the order of their features; null: this rank has all features */
+  features: Exchange | null
+  /** of the ranks with the same features and other tokens, in the order of their tokens; null: this rank has all tokens of a batch */
+  data: Exchange | null
+  firstFeature: number
+  totalFeatures: number
+  /** first of this rank's tokens in the whole batch */
+  firstRow: number
+  totalRows: number
+  /** what gradients cross in between ranks with the same features. Default 'f32' */
+  gradients?: 'f32' | 'bf16'
 }
 
 /** How pre-activations become activations. */
@@ -154,6 +173,8 @@ export interface SaeStepOptions {
   prefixes?: readonly number[]
   /** rows with NaN or infinity: 'stop' leaves everything as it was and reports the first; 'skip' leaves the rows out. Default 'stop' */
   badRows?: 'stop' | 'skip'
+  /** default: this process has the whole autoencoder. Needs the native kernels */
+  ranks?: SaeRanks
 }
 
 /** Means over the tokens of the batch unless stated; as they were before the update. */

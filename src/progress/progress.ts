@@ -1,3 +1,4 @@
+import type { Communicator } from '../distributed/communicator.js'
 import { MonosemError } from '../errors/monosem-error.js'
 
 /** One running piece of work with a known size. */
@@ -21,6 +22,8 @@ export interface StageContext {
   progress: Progress
   /** aborted when the user wants to stop: the stage throws `interrupted`, after saving a checkpoint if it keeps any */
   signal?: AbortSignal
+  /** the processes that share the work; default: this one alone (`singleRank`) */
+  ranks?: Communicator
 }
 
 /** Reports nothing; the default in the library. */
