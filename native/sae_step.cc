@@ -6,6 +6,7 @@
 
 #include "elementwise.h"
 #include "micro_kernel.h"
+#include "sae_exchange.h"
 #include "sae_update.h"
 
 namespace monosem {
@@ -66,10 +67,10 @@ bool takeGoodRows(const Context& context, SaeStepArgs& a, SaeStepStats& stats, C
   return true;
 }
 
-// error = 2/N (xHat - y) in place of xHat; returns the sum over rows of ||xHat - y||^2, rows in order.
-double toErrors(const Context& context, float* xHat, const float* y, int n, int d) {
+// error = 2/totalRows (xHat - y) in place of xHat; returns the sum over rows of ||xHat - y||^2, rows in order.
+double toErrors(const Context& context, float* xHat, const float* y, int n, int d, int totalRows) {
   double* squared = scratchArray<double>(context, kSlotSaeRows, n);
-  float scale = 2.0f / n;
+  float scale = 2.0f / totalRows;
   forRows(context, n, [&](int row) {
     float* error = xHat + static_cast<size_t>(row) * d;
     axpy(error, -1.0f, y + static_cast<size_t>(row) * d, d);
@@ -112,7 +113,7 @@ void nestedErrors(const Step& step, const Codes& codes, const float* values) {
     releaseCodes(part);
   }
   for (int p = 0; p < prefixes; p++) {
-    double total = toErrors(step.context, step.errors + p * size, a.y, n, d) / n;
+    double total = toErrors(step.context, step.errors + p * size, a.y, n, d, a.ranks.totalRows) / a.ranks.totalRows;
     step.stats.prefixError += total;
     step.stats.squaredError = total;
   }
@@ -133,8 +134,8 @@ void reconstruct(Step& step, const Codes* support) {
     if (step.gateErrors) decodeInto(step.context, step.gateErrors, *support, support->values, a.params.wDec, n, d, f);
     if (values != support->values) free(values);
   }
-  if (a.prefixCount == 1) step.stats.squaredError = step.stats.prefixError = toErrors(step.context, step.errors, a.y, n, d) / n;
-  if (step.gateErrors) step.stats.auxLoss = toErrors(step.context, step.gateErrors, a.y, n, d) / n;
+  if (a.prefixCount == 1) step.stats.squaredError = step.stats.prefixError = toErrors(step.context, step.errors, a.y, n, d, a.ranks.totalRows) / a.ranks.totalRows;
+  if (step.gateErrors) step.stats.auxLoss = toErrors(step.context, step.gateErrors, a.y, n, d, a.ranks.totalRows) / a.ranks.totalRows;
 }
 
 // sum over rows of ||r - mean r||^2 for r = -error n / 2
@@ -233,7 +234,7 @@ bool isDense(const SaeStepArgs& a) {
 }
 
 PairRule ruleOf(const SaeStepArgs& a) {
-  float n = static_cast<float>(a.shape.n);
+  float n = static_cast<float>(a.ranks.totalRows);
   return {a.form.kind, a.penalty, a.coefficient / n, a.bandwidth, a.tanhScale, a.preAct / n};
 }
 
@@ -245,6 +246,7 @@ void saeStep(const Context& context, const SaeStepArgs& args, SaeStepStats& stat
   stats.badRow = -1;
   CleanBatch clean;
   if (!takeGoodRows(context, a, stats, clean)) return;
+  if (!a.ranks.data) a.ranks.totalRows = a.shape.n;
   if (a.running[kRecallFailed] != 0 && a.packed->precision == kInt8Panels) giveUpInt8(context, a);
   stats.precision = a.packed->precision;
   int n = a.shape.n, d = a.shape.d;
@@ -259,6 +261,7 @@ void saeStep(const Context& context, const SaeStepArgs& args, SaeStepStats& stat
   if (a.preAct > 0) {
     float* sums = centred + static_cast<size_t>(n) * d;
     columnSums(context, sums, centred, n, d, false);
+    sumOver(a.ranks.data, sums, d);
     step.columnSum = sums;
   }
   Codes support, auxiliary;
