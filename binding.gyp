@@ -10,6 +10,7 @@
       'native/attention.cc',
       'native/sae_pack.cc',
       'native/sae_encode.cc',
+      'native/sae_exchange.cc',
       'native/sae_decode.cc',
       'native/sae_normalize.cc',
       'native/sae_dense.cc',
