@@ -58,6 +58,7 @@ export interface StepResult {
 }
 
 const { communicator: world, finalize } = openMpi()
+const STEPS = 3
 const one = { rank: 0, size: 1 }
 const [kernels, moreThreads] = [1, 3].map((threads) => createNativeKernels({ threads }))
 const readings = await eachOf(readingCases(), read)
@@ -131,8 +132,9 @@ function partOf(k: Kernels, sae: SaeTensors, of: typeof one): SaeTensors {
   return Object.fromEntries(entries) as SaeTensors
 }
 
-const ranksFor = (features: number, n: number): SaeRanks | undefined =>
-  saeRanksOf({ world, features: world, data: singleRank }, features, n)
+function ranksFor(features: number, n: number): SaeRanks | undefined {
+  return saeRanksOf({ world, features: world, data: singleRank }, features, n)
+}
 
 interface Found {
   codes: Codes
@@ -237,8 +239,6 @@ function stepCases(): StepCase[] {
   }))
   return [...precise, ...large]
 }
-
-const STEPS = 3
 
 async function train(k: Kernels, of: typeof one, { layout, options, ...which }: StepCase, ranks?: SaeRanks) {
   const { params: all, x } = draw(k, { layout, ...which })
