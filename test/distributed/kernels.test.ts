@@ -13,7 +13,7 @@ for (const ranks of [2, 3])
     const { code, stdout, stderr } = await runRanks(ranks, 'test/distributed/programs/kernels.js')
     assert.equal(code, 0, stderr)
     const { readings, steps, stopped } = JSON.parse(stdout) as KernelsResult
-    assert.equal(readings.length, 22)
+    assert.equal(readings.length, 30)
     for (const { name, sameCodes, entries, identical, difference } of readings) {
       assert.ok(entries > 0, name)
       assert.ok(sameCodes, `codes of ${name}`)

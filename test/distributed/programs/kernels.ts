@@ -120,14 +120,19 @@ function readingCases(): Reading[] {
       n: 11,
     },
   ]
-  return [...small, ...precise, ...odd.map((c) => ({ ...c, precision: 'fp32' as const }))]
+  const ties = small
+    .filter(({ layout }) => 'k' in layout.activation)
+    .map((c) => ({ ...c, name: `${c.name}, ties`, layout: { ...c.layout, d: 1 } }))
+  return [...small, ...ties, ...precise, ...odd.map((c) => ({ ...c, precision: 'fp32' as const }))]
 }
 
-/** An autoencoder and a batch. At width 512 they are made for rounding; narrower ones have many equal activations. */
+/** An autoencoder and a batch. At width 512 they are made for rounding; at width 1 most activations of a row are equal to others. */
 function draw(k: Kernels, { name, layout, n }: Pick<Reading, 'name' | 'layout' | 'n'>) {
   const random = new RandomTensors(k, seedOf(name))
   if (layout.d === 512) return separatedSae(k, seedOf(name), layout, n, true)
-  return { params: random.sae(layout), x: random.eighths([n, layout.d], 2) }
+  const params = random.sae(layout)
+  if (layout.d === 1) k.fill(params.bEnc, 0)
+  return { params, x: random.eighths([n, layout.d], 2) }
 }
 
 /** The rows of a rank's features; b_dec and W_skip are everyone's. */
@@ -282,10 +287,9 @@ function stepCases(): StepCase[] {
     precision: 'fp32' as const,
     options,
   }))
-  // few directions, many equal activations: which of them belong to the largest depends on the other ranks' rows
   const ties = {
     name: 'batchtopk, ties',
-    layout: { features: 65, d: 5, activation: { kind: 'batchtopk', k: 3 } as const },
+    layout: { features: 65, d: 1, activation: { kind: 'batchtopk', k: 3 } as const },
     n: 37,
     precision: 'fp32' as const,
     options,
