@@ -20,7 +20,7 @@ for (const ranks of [2, 3])
       assert.ok(identical, `${name}: every rank has the whole reconstruction`)
       assert.ok(difference < 1e-5, `${name}: ${difference}`)
     }
-    assert.equal(steps.length, 8)
+    assert.equal(steps.length, 9)
     for (const { name, identical, repeatable, difference, differsIn } of steps) {
       assert.ok(difference < 1e-5, `${name}: ${difference} in ${differsIn}`)
       assert.ok(identical, `${name}: what all ranks have is the same`)
