@@ -35,6 +35,17 @@ export function buildCorpus({ root, out, ranks }: Work): Promise<unknown> {
   return runCorpusStage(corpusConfigSchema.parse(config), { out: join(root, out, 'corpus') }, context)
 }
 
+/** A corpus that cannot be built. @returns the code of the error, and whether there is anything of it once all ranks have failed */
+export async function failCorpus({ root, out, ranks }: Work): Promise<[string, boolean]> {
+  const config = corpusConfigSchema.parse({ text: [join(root, 'bad.jsonl')] })
+  const path = join(root, out, 'bad')
+  const error = await runCorpusStage(config, { out: path }, { progress: silentProgress, ranks }).catch(
+    (e) => e,
+  )
+  await ranks.barrier()
+  return [error.code, existsSync(`${path}.partial`)]
+}
+
 export async function harvestBoth(work: Work): Promise<void> {
   for (const dtype of ['f32', 'bf16'] as const) await harvestOne(work, dtype)
 }

@@ -23,6 +23,7 @@ let several: RanksResult
 before(async () => {
   const { root } = await smallRun(lifetime, { collect: false })
   await writeTexts(join(root, 'many'))
+  await writeFile(join(root, 'bad.jsonl'), '"a text"\n"another"\nno JSON\n')
   alone = { kernels: await loadKernels({ threads: 1 }), ranks: singleRank, root, out: 'alone' }
   await buildCorpus(alone)
   await harvestBoth(alone)
@@ -59,6 +60,11 @@ test('3 ranks build the corpus that one builds', options, () =>
   assertSame(join(alone.root, 'alone/corpus'), join(alone.root, 'several/corpus')),
 )
 
+test('text that cannot be read is an error of all ranks, which leaves nothing', options, () => {
+  const found = JSON.parse(several.stdout.split('\n')[0] || 'null')
+  assert.deepEqual(found, Array(3).fill(['format', false]), several.stderr)
+})
+
 test('3 ranks harvest what one harvests', options, async () => {
   const info = JSON.parse(await readFile(join(alone.root, 'alone/activations-f32/activations.json'), 'utf8'))
   assert.ok(info.shardRows.length > 6 && info.shardRows.at(-1) < info.shardRows[0], String(info.shardRows))
@@ -67,7 +73,7 @@ test('3 ranks harvest what one harvests', options, async () => {
 })
 
 test('every rank gets the batches of one rank, live and stored', options, () => {
-  const found = JSON.parse(several.stdout.split('\n')[0] || 'null')
+  const found = JSON.parse(several.stdout.split('\n')[1] || 'null')
   assert.deepEqual(found, [digests, digests, digests], several.stderr)
 })
 

@@ -2,7 +2,14 @@
 import { openMpi } from '../../../src/distributed/mpi.js'
 import { allGatherValues } from '../../../src/distributed/values.js'
 import { loadKernels } from '../../../src/kernels/load.js'
-import { buildCorpus, digestBatches, harvestBoth, harvestRest, harvestUntilKilled } from '../texts-work.js'
+import {
+  buildCorpus,
+  digestBatches,
+  failCorpus,
+  harvestBoth,
+  harvestRest,
+  harvestUntilKilled,
+} from '../texts-work.js'
 
 const { communicator: ranks, finalize } = openMpi()
 const [root, part] = process.argv.slice(2)
@@ -14,6 +21,7 @@ const print = async (value: unknown): Promise<void> => {
 }
 try {
   if (part === 'whole') {
+    await print(await failCorpus(work))
     await buildCorpus(work)
     await harvestBoth(work)
     await print(await digestBatches(work))
