@@ -12,7 +12,7 @@ import { smallRun } from '../small-run.js'
 import { fileLifetime } from '../temporary-directory.js'
 import { noMpi } from './find-mpi.js'
 import { type RanksResult, runRanks } from './run-ranks.js'
-import { buildCorpus, digestBatches, harvestBoth, type Work } from './texts-work.js'
+import { buildCorpora, digestBatches, harvestBoth, type Work } from './texts-work.js'
 
 const program = 'test/distributed/programs/texts.js'
 const lifetime = fileLifetime()
@@ -25,7 +25,7 @@ before(async () => {
   await writeTexts(join(root, 'many'))
   await writeFile(join(root, 'bad.jsonl'), '"a text"\n"another"\nno JSON\n')
   alone = { kernels: await loadKernels({ threads: 1 }), ranks: singleRank, root, out: 'alone' }
-  await buildCorpus(alone)
+  await buildCorpora(alone)
   await harvestBoth(alone)
   digests = await digestBatches(alone)
   if (noMpi === null) several = await runRanks(3, program, [root, 'whole'])
@@ -56,9 +56,10 @@ async function assertSame(one: string, other: string): Promise<void> {
 
 const options = { skip: noMpi ?? false }
 
-test('3 ranks build the corpus that one builds', options, () =>
-  assertSame(join(alone.root, 'alone/corpus'), join(alone.root, 'several/corpus')),
-)
+test('3 ranks build the corpora that one builds', options, async () => {
+  for (const name of ['corpus', 'named'])
+    await assertSame(join(alone.root, 'alone', name), join(alone.root, 'several', name))
+})
 
 test('text that cannot be read is an error of all ranks, which leaves nothing', options, () => {
   const found = JSON.parse(several.stdout.split('\n')[0] || 'null')

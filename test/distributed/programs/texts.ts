@@ -3,7 +3,7 @@ import { openMpi } from '../../../src/distributed/mpi.js'
 import { allGatherValues } from '../../../src/distributed/values.js'
 import { loadKernels } from '../../../src/kernels/load.js'
 import {
-  buildCorpus,
+  buildCorpora,
   digestBatches,
   failCorpus,
   harvestBoth,
@@ -22,7 +22,7 @@ const print = async (value: unknown): Promise<void> => {
 try {
   if (part === 'whole') {
     await print(await failCorpus(work))
-    await buildCorpus(work)
+    await buildCorpora(work)
     await harvestBoth(work)
     await print(await digestBatches(work))
     await harvestUntilKilled({ ...work, out: 'killed' })
