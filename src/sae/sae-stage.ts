@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import { MonosemError } from '../errors/monosem-error.js'
 import type { Kernels, SaePrecision } from '../kernels/kernels.js'
-import type { StageContext } from '../progress/progress.js'
 import { writeFileAtomic } from '../storage/atomic-file.js'
 import { type Json, runStage, type StageResult } from '../storage/stage.js'
 import type { ActivationSource } from './activation-source.js'
@@ -15,7 +14,7 @@ import {
 } from './formats/saelens-config.js'
 import { resolveSaeConfig } from './resolve-config.js'
 import { isTranscoder, type ResolvedSaeConfig, type SaeConfig } from './sae-config.js'
-import { type TrainedAndMeasured, trainTogether } from './train-together.js'
+import { type TrainContext, type TrainedAndMeasured, trainTogether } from './train-together.js'
 
 /** What metrics.json of the sae stage holds. */
 export interface SaeMetrics {
@@ -58,12 +57,14 @@ export interface SaeRequest {
 /**
  * Trains an autoencoder and saves it as a SAELens v6 directory: cfg.json, sae_weights.safetensors, sparsity.safetensors, and beside
  * them metrics.json, metrics.jsonl and timings.jsonl. Features are in units of raw activations; decoder rows have unit norm.
+ *
+ * Several ranks (`context.mesh`) write the same directory together; it does not say how many they were, and any number of them may go on with it.
  * @throws MonosemError config (see `resolveSaeConfig`), and those of `runStage` and `trainTogether`
  */
 export async function runSaeStage(
   config: SaeConfig,
   { source, out, inputs }: SaeStagePaths,
-  context: StageContext & { kernels: Kernels },
+  context: TrainContext & { kernels: Kernels },
 ): Promise<StageResult> {
   const [result] = await trainSaes([{ config, out }], { source, inputs }, context)
   return result
@@ -78,7 +79,7 @@ export async function runSaeStage(
 export async function trainSaes(
   requests: readonly SaeRequest[],
   { source, inputs }: Omit<SaeStagePaths, 'out'>,
-  context: StageContext & { kernels: Kernels },
+  context: TrainContext & { kernels: Kernels },
 ): Promise<StageResult[]> {
   const members = requests.map(({ config, out }) => ({ config: resolveSaeConfig(config, source.d), out }))
   requireOneStream(members, source)
