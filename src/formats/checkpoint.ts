@@ -3,7 +3,8 @@ import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Communicator, singleRank } from '../distributed/communicator.js'
 import type { Slice } from '../distributed/mesh.js'
-import { broadcastValue, gatherValues } from '../distributed/values.js'
+import { onFirstRank } from '../distributed/on-first-rank.js'
+import { gatherValues } from '../distributed/values.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import { sha256, sha256File, storageError, writeFileAtomic } from '../storage/atomic-file.js'
 import type { Json } from '../storage/stage.js'
@@ -71,9 +72,8 @@ export async function saveCheckpoint(
   tensors: Record<string, SafeTensor>,
   { ranks, rows }: CheckpointShare = { ranks: singleRank },
 ): Promise<void> {
-  const old = ranks.rank === 0 ? await checkpointFiles(directory) : []
-  const last = Math.max(0, ...old.map((name) => Number(fileName.exec(name)![1])))
-  const number = await broadcastValue(ranks, last + 1)
+  const old = await onFirstRank(ranks, () => checkpointFiles(directory))
+  const number = 1 + Math.max(0, ...old.map((name) => Number(fileName.exec(name)![1])))
   const file = `checkpoint-${number}${ranks.size > 1 ? `-rank${ranks.rank}of${ranks.size}` : ''}.safetensors`
   const path = join(directory, file)
   await writeSafetensors(path, tensors)
@@ -111,7 +111,7 @@ export async function openCheckpointShare(
   directory: string,
   { ranks, rows }: Required<CheckpointShare>,
 ): Promise<CheckpointReader | null> {
-  const index = await broadcastValue(ranks, ranks.rank === 0 ? await readIndex(directory) : undefined)
+  const index = await onFirstRank(ranks, () => readIndex(directory))
   if (!index) return null
   const stretches = index.parts.flatMap((part) => {
     const held = part.rows ?? { first: 0, count: rows.first + rows.count }

@@ -98,14 +98,15 @@ export async function trainSaes(
     const { config, out } = members[i]
     const request = { stage: 'sae', out, config: config as Record<string, Json>, inputs, seed: config.seed }
     let opened = false
-    const stage = runStage(request, async (partial) => {
+    const body = async (partial: string): Promise<void> => {
       opened = true
       partials.set(i, partial)
       await open(i + 1)
       const result = trained.get(i)
       if (result instanceof MonosemError) throw result
       await saveTrained(partial, source, result as TrainedAndMeasured)
-    })
+    }
+    const stage = runStage(request, body, context.mesh?.world ?? context.ranks)
     results[i] = await stage.catch((error) => {
       // an autoencoder that diverged leaves the others to be saved
       if (trained.get(i) !== error) throw error
@@ -165,10 +166,13 @@ async function saveTrained(
   source: ActivationSource,
   trained: TrainedAndMeasured,
 ): Promise<void> {
-  const { config, counters, measured } = trained
+  const { config, counters, measured, share } = trained
+  const { mesh } = share
   const { scales, step } = counters
   const arrays = foldActivationScale(trained.arrays, scales.input, scales.target)
-  await writeSaelens(directory, { config: saelensConfig(trained, source), arrays }, measured.frequencies)
+  if (mesh.data.rank === 0)
+    await writeSaelens(directory, { config: saelensConfig(trained, source), arrays }, measured.frequencies)
+  if (mesh.world.rank > 0) return
   const metrics: SaeMetrics = {
     l0: measured.l0,
     explainedVariance: measured.explainedVariance,
