@@ -104,7 +104,15 @@ test('several ranks where the addon is not compiled are an error; one goes on', 
   const build = (size: number) =>
     spawnSync(
       process.execPath,
-      [join(root, 'dist', 'src', 'cli', 'main.js'), 'corpus', 'build', '--out', join(root, 'corpus')],
+      [
+        join(root, 'dist', 'src', 'cli', 'main.js'),
+        'corpus',
+        'build',
+        '--text',
+        'none/*',
+        '--out',
+        join(root, 'corpus'),
+      ],
       {
         env: { ...process.env, OMPI_COMM_WORLD_SIZE: String(size), OMPI_COMM_WORLD_RANK: '0' },
         encoding: 'utf8',
