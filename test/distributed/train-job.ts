@@ -14,6 +14,8 @@ export interface TrainJob {
   stop?: { rank: number; batch: number }
   /** a rank that dies, before which batch */
   kill?: { rank: number; batch: number }
+  /** a rank whose parameters hold NaN after the last step */
+  spoil?: { rank: number }
 }
 
 /** What a rank has in the end. */

@@ -96,19 +96,19 @@ function assertReplicated(ranks: readonly RankState[]): void {
   }
 }
 
-/** Ranks, and how many of them share the features. */
-const meshes: [number, number][] = [
-  [2, 2],
-  [3, 3],
-  [4, 4],
-  [4, 1],
-  [4, 2],
+const always = ['topk', 'batchtopk']
+/** Ranks, how many of them share the features, and what they train. */
+const meshes: [number, number, string[]][] = [
+  [2, 2, always],
+  [3, 3, always],
+  [4, 4, always],
+  [4, 1, always],
+  [4, 2, Object.keys(configs)],
 ]
-for (const [ranks, featureRanks] of meshes)
+for (const [ranks, featureRanks, names] of meshes)
   test(`${featureRanks} x ${ranks / featureRanks} ranks have the losses of one rank`, {
     skip: noMpi ?? false,
   }, async () => {
-    const names = Object.keys(configs)
     const mesh = `${featureRanks}x${ranks / featureRanks}`
     const jobs = names.map((architecture) => ({
       name: `${mesh}-${architecture}`,
@@ -116,12 +116,107 @@ for (const [ranks, featureRanks] of meshes)
       featureRanks,
     }))
     const results = await trainOn(ranks, jobs)
-    for (const [i, architecture] of names.entries()) {
+    for (const [i, { name }] of jobs.entries()) {
       assertReplicated(results[i])
-      const difference = await lossDifference(`${mesh}-${architecture}`, `alone-${architecture}`)
-      if (process.env.SHOW) console.log(mesh, architecture, difference)
-      assert.ok(difference < 1e-4, `${mesh} ${architecture}: ${difference}`)
+      assert.ok((await lossDifference(name, `alone-${names[i]}`)) < 1e-4, name)
+      const [{ exchangeBytes }] = await linesOf(name, 'timings.jsonl')
+      assert.ok(exchangeBytes > 0)
     }
   })
-void cp
-void readdir
+
+test('what the losses are compared on: training goes on, features die, some are resampled', async () => {
+  for (const architecture of Object.keys(configs)) {
+    const lines = await linesOf(`alone-${architecture}`)
+    assert.ok(lines[steps - 1].squaredError < 0.7 * lines[0].squaredError, architecture)
+  }
+  const auxiliary = (await linesOf('alone-topk')).filter(({ dead, auxLoss }) => dead > 0 && auxLoss > 0)
+  assert.ok(auxiliary.length > 0)
+})
+
+/** What a run computes: the other files hold durations. */
+const computed = ['sae_weights.safetensors', 'sparsity.safetensors', 'metrics.jsonl', 'cfg.json']
+
+async function assertSameFiles(name: string, other: string): Promise<void> {
+  for (const file of computed)
+    assert.deepEqual(
+      await readFile(join(directory, name, file)),
+      await readFile(join(directory, other, file)),
+      `${file} of ${name} and ${other}`,
+    )
+}
+
+test('a checkpoint of 4 ranks goes on with 4, 2 and 1, and one of 1 with 4', {
+  skip: noMpi ?? false,
+}, async () => {
+  const config = configOf('batchtopk', { emaDecay: 0.9 })
+  const whole = { name: 'whole', config, featureRanks: 4 }
+  const stopped = { name: 'stopped', config, featureRanks: 4, stop: { rank: 1, batch: 100 } }
+  const [, interrupted] = await trainOn(4, [whole, stopped])
+  for (const { error } of interrupted) assert.match(error ?? '', /^interrupted/)
+  const files = (await readdir(join(directory, 'stopped.partial'))).filter((name) =>
+    /^checkpoint-/.test(name),
+  )
+  assert.deepEqual(
+    files.sort(),
+    [0, 1, 2, 3].map((rank) => `checkpoint-1-rank${rank}of4.safetensors`),
+  )
+  for (const name of ['on-4', 'on-2', 'on-1', 'on-2x2'])
+    await cp(join(directory, 'stopped.partial'), join(directory, `${name}.partial`), { recursive: true })
+
+  const results = await trainOn(4, [
+    { name: 'on-4', config, featureRanks: 4 },
+    { name: 'on-2x2', config, featureRanks: 2 },
+  ])
+  const [onTwo] = await trainOn(2, [{ name: 'on-2', config, featureRanks: 2, stop: { rank: 0, batch: 150 } }])
+  for (const { error } of onTwo) assert.match(error ?? '', /^interrupted/)
+  await trainAlone('on-2', config)
+  await trainAlone('on-1', config)
+  for (const result of results) assertReplicated(result)
+  await assertSameFiles('on-4', 'whole')
+  await trainAlone('alone', config)
+  for (const name of ['whole', 'on-4', 'on-2x2', 'on-2', 'on-1'])
+    assert.ok((await lossDifference(name, 'alone')) < 1e-4, name)
+})
+
+test('a rank that is killed ends all; the run goes on from its last checkpoint to the same bytes', {
+  skip: noMpi ?? false,
+}, async () => {
+  const config = configOf('topk', { trainTokens: 30 * batchSize, checkpointEverySeconds: 0 })
+  const job = { config, featureRanks: 2 }
+  await trainOn(4, [{ ...job, name: 'undisturbed' }])
+  await assert.rejects(trainOn(4, [{ ...job, name: 'killed', kill: { rank: 3, batch: 20 } }]))
+  const files = await readdir(join(directory, 'killed.partial'))
+  assert.ok(files.includes('checkpoint.json') && !files.includes('sae_weights.safetensors'))
+  const [result] = await trainOn(4, [{ ...job, name: 'killed' }])
+  assertReplicated(result)
+  await assertSameFiles('killed', 'undisturbed')
+})
+
+test('a rank with parameters that are not finite keeps all from replacing the checkpoint', {
+  skip: noMpi ?? false,
+}, async () => {
+  const config = configOf('topk', { trainTokens: 5 * batchSize, checkpointEverySeconds: 0 })
+  const [result] = await trainOn(2, [{ name: 'spoiled', config, featureRanks: 2, spoil: { rank: 1 } }])
+  for (const { error } of result) assert.match(error ?? '', /^diverged: .*params\.bEnc/)
+  const index = JSON.parse(await readFile(join(directory, 'spoiled.partial', 'checkpoint.json'), 'utf8'))
+  assert.equal(index.state.step, 4)
+  assert.deepEqual(
+    index.parts.map(({ rows }: { rows: unknown }) => rows),
+    [
+      { first: 0, count: 25 },
+      { first: 25, count: 25 },
+    ],
+  )
+})
+
+test('uneven features are said, and ranks without work are refused', { skip: noMpi ?? false }, async () => {
+  const short = { trainTokens: 2 * batchSize }
+  const [uneven, few, small] = await trainOn(3, [
+    { name: 'uneven', config: configOf('topk', short), featureRanks: 3 },
+    { name: 'few', config: configOf('topk', { ...short, features: 2, k: 1, auxK: 1 }), featureRanks: 3 },
+    { name: 'small', config: configOf('topk', { ...short, batchSize: 2 }), featureRanks: 1 },
+  ])
+  assert.ok(uneven[0].notes.includes('50 features on 3 ranks: 17 on 2 of them, 16 on 1'))
+  for (const { error } of few) assert.match(error ?? '', /^config: .*each of 3 ranks, got 2 features/)
+  for (const { error } of small) assert.match(error ?? '', /^config: .*each of 3 ranks, got --batch-size 2/)
+})

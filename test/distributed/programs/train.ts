@@ -43,7 +43,15 @@ const watched = (source: ActivationSource, index: number, callback: () => void):
   },
 })
 
-async function train({ out, config, featureRanks, gradients, stop, kill }: TrainJob): Promise<RankState> {
+async function train({
+  out,
+  config,
+  featureRanks,
+  gradients,
+  stop,
+  kill,
+  spoil,
+}: TrainJob): Promise<RankState> {
   const mesh = await createMesh(world, { featureRanks })
   const lastStep = Math.ceil(config.trainTokens / config.batchSize)
   const notes: string[] = []
@@ -53,6 +61,8 @@ async function train({ out, config, featureRanks, gradients, stop, kill }: Train
     saeStep(state, x, y, options) {
       const stats = kernels.saeStep(state, x, y, options)
       if (options.adam.step === lastStep) hashes = hashesOf(state)
+      if (options.adam.step === lastStep && spoil?.rank === world.rank)
+        kernels.write(state.params.bEnc, new Float32Array(state.params.bEnc.shape[0]).fill(Number.NaN))
       return stats
     },
   }
