@@ -6,10 +6,12 @@ import { readVariations } from '../config/variations.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import { type SaeConfig, saeConfigSchema } from '../sae/sae-config.js'
 import { runSaeStage, type SaeMetrics, trainSaes } from '../sae/sae-stage.js'
+import type { TrainContext } from '../sae/train-together.js'
 import type { Json, StageResult } from '../storage/stage.js'
 import { decimals, percent } from '../terminal/figures.js'
 import { renderTable } from '../terminal/table.js'
 import { addCommand } from './command.js'
+import { addMeshFlags, trainContext } from './mesh-flags.js'
 import { madeOrReused, renderJson } from './outcome.js'
 import { addPaths, readPaths } from './run-paths.js'
 import { addSaeConvert } from './sae-convert.js'
@@ -36,17 +38,19 @@ export function addSae(program: Command): void {
     {
       description: 'Train a sparse autoencoder on the activations of a transformer at one hook point.',
       example: 'monosem sae train --run runs/demo --architecture topk --k 32 --out runs/topk/sae',
+      ranks: true,
     },
     async (session, command) => {
       const { out } = readPaths(command, [], 'sae')
       const inputs = readSaeInputs(command)
       const config = readFlags(command, saeConfigSchema, await defaultsFor(inputs))
-      const result = await trainSae(session, config, inputs, out)
+      const context = await trainContext(session, command)
+      const result = await trainSae(session, config, inputs, out, context)
       const metrics = await readMetrics(result)
       return { json: { ...result, ...metrics }, text: `${madeOrReused(result)}\n${renderJson(metrics)}` }
     },
   )
-  addFlags(addActivationsPath(addPaths(train, ['corpus', 'model'], 'sae')), saeConfigSchema)
+  addMeshFlags(addFlags(addActivationsPath(addPaths(train, ['corpus', 'model'], 'sae')), saeConfigSchema))
   addSweep(sae)
   addSaeInfo(sae)
   addSaeConvert(sae)
@@ -62,6 +66,7 @@ function addSweep(sae: Command): void {
         'Train several sparse autoencoders on one stream of activations, which is computed once. Each ends in a directory of its own, ' +
         'as if it had been trained alone with the same --stream-seed.',
       example: 'monosem sae sweep --run runs/demo --vary l1Coefficient=2,3,5 --vary seed=0,1',
+      ranks: true,
     },
     runSweep,
   )
@@ -71,7 +76,7 @@ function addSweep(sae: Command): void {
       '--vary <option=values...>',
       'option and its values, as l1Coefficient=2,3,5; given several times, every combination is trained',
     )
-  addFlags(sweep, saeConfigSchema)
+  addMeshFlags(addFlags(sweep, saeConfigSchema))
 }
 
 async function runSweep(session: Session, command: Command): Promise<Outcome> {
@@ -88,8 +93,9 @@ async function runSweep(session: Session, command: Command): Promise<Outcome> {
     ),
   }))
   const kernels = await session.kernels()
-  const source = await openSaeSource(kernels, members[0].config, inputs)
-  const results = await trainSaes(members, { source, inputs }, { ...session.context, kernels })
+  const context = await trainContext(session, command)
+  const source = await openSaeSource(kernels, members[0].config, inputs, context.ranks)
+  const results = await trainSaes(members, { source, inputs }, { ...context, kernels })
   const rows: { name: string; directory: string; reused: boolean; metrics: Record<string, Json> }[] = []
   for (const [i, result] of results.entries())
     rows.push({ name: variations[i].name, ...result, metrics: await readMetrics(result) })
@@ -146,8 +152,9 @@ export async function trainSae(
   config: SaeConfig,
   inputs: SaeInputs,
   out: string,
+  context: TrainContext = session.context,
 ): Promise<StageResult> {
   const kernels = await session.kernels()
-  const source = await openSaeSource(kernels, config, inputs)
-  return runSaeStage(config, { source, out, inputs }, { ...session.context, kernels })
+  const source = await openSaeSource(kernels, config, inputs, context.ranks)
+  return runSaeStage(config, { source, out, inputs }, { ...context, kernels })
 }
