@@ -3,6 +3,7 @@ import type { TokenCorpus } from '../corpus/corpus.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import type { EncodedBatch } from '../eval/encoded-windows.js'
 import type { LogitWeight, TokenStatistics } from '../features/feature-store.js'
+import { placesOf, selectCodes } from '../features/select-codes.js'
 import { type FeatureTokens, featureTokens } from '../features/token-counts.js'
 import type { Transformer } from '../model/transformer.js'
 import { type StageContext, silentProgress } from '../progress/progress.js'
@@ -15,7 +16,7 @@ import { type EvidenceConfig, exampleCounts } from './evidence-config.js'
 import { passOver, type UnitGroup } from './evidence-pass.js'
 import { createNeuronCorrelation, mostCorrelatedNeuron } from './neuron-correlation.js'
 import type { UnitTables } from './text-statistics.js'
-import { placesOf, positiveCodes, selectCodes } from './unit-codes.js'
+import { positiveCodes } from './unit-codes.js'
 
 /** What evidence is wanted for, and where from. */
 export interface EvidenceRequest {
