@@ -82,7 +82,8 @@ export interface Evidence {
 
 /**
  * Collects examples of features, and of neurons, in one pass over training text (to explain) and one over validation text (to score): two texts that
- * share no document, and no two examples of a unit share the tokens around their middle.
+ * share no document, and no two examples of a unit share the tokens around their middle. The ranks of `context` share the passes, and all have the
+ * evidence of all units.
  * @throws MonosemError missing (no such feature, too little text), shape, interrupted
  */
 export async function collectEvidence(

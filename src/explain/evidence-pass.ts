@@ -39,7 +39,7 @@ export interface PassOptions {
 /** Which feature goes with which neuron is asked of every eighth batch: it costs as much as D activations for each active feature. */
 const correlatedBatches = 8
 
-/** One pass over a sample of a split: the candidates of each group. @throws MonosemError missing (too little text), interrupted */
+/** One pass over a sample of a split: the candidates of each group, the same on all ranks. @throws MonosemError missing (too little text), interrupted */
 export async function passOver(options: PassOptions, context: StageContext): Promise<Candidates[]> {
   const { model, sae, split, groups, config, tokenizer, earlier } = options
   const { startOfText } = tokenizer
@@ -63,7 +63,8 @@ export async function passOver(options: PassOptions, context: StageContext): Pro
     windows.length * contextSize,
     'tokens',
   )
-  const source = { model, sae, split, startOfText, windows, batchWindows: config.batchWindows }
+  const { ranks } = context
+  const source = { model, sae, split, startOfText, windows, batchWindows: config.batchWindows, ranks }
   let done = 0
   let batch = 0
   for await (const encoded of encodedWindows({ ...source, withActivations: groups.length > 1 })) {
