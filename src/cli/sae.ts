@@ -36,6 +36,7 @@ export function addSae(program: Command): void {
     {
       description: 'Train a sparse autoencoder on the activations of a transformer at one hook point.',
       example: 'monosem sae train --run runs/demo --architecture topk --k 32 --out runs/topk/sae',
+      ranks: true,
     },
     async (session, command) => {
       const { out } = readPaths(command, [], 'sae')
