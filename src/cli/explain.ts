@@ -109,7 +109,9 @@ export async function explainRun(
   const asks = config.explainer !== 'statistics'
   const compares = config.scorers.some((scorer) => scorer !== 'prediction' && scorer !== 'logit')
   const ends = asks ? await logitEnds(inputs.model, inputs.sae, keptLogits) : null
-  const near = compares ? await nearestFeatures(inputs.sae, ids) : new Map<number, number[]>()
+  const near = compares
+    ? await nearestFeatures(inputs.sae, ids, undefined, ranks)
+    : new Map<number, number[]>()
   const report = await explainFeatures(
     config,
     {

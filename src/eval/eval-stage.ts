@@ -41,7 +41,10 @@ export async function runEvalStage(
 ): Promise<StageResult> {
   const { kernels, ranks = singleRank } = context
   const { model: modelPath, corpus: corpusPath, out } = paths
+  // Rank 0 goes first: what it downloads is there for the others.
+  if (ranks.rank > 0) await ranks.barrier()
   const source = await findSae(paths.sae, saeOptions)
+  if (ranks.rank === 0) await ranks.barrier()
   const request = {
     stage: 'eval',
     out,

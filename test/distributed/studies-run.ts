@@ -4,6 +4,7 @@ import { loadInputs } from '../../src/eval/eval-stage.js'
 import type { ExplainConfig } from '../../src/explain/explain-config.js'
 import { explainFeatures } from '../../src/explain/explain-features.js'
 import { openExplanations } from '../../src/explain/explanations.js'
+import { nearestFeatures } from '../../src/explain/nearest-features.js'
 import type { FeaturesConfig } from '../../src/features/features-config.js'
 import type { Kernels } from '../../src/kernels/kernels.js'
 import type { StageContext } from '../../src/progress/progress.js'
@@ -31,5 +32,8 @@ export async function explainInto(
 ) {
   const { ranks = singleRank } = context
   const kept = ranks.rank === 0 ? await openExplanations(directory, store) : null
-  return explainFeatures(config, await loadInputs(inputs, context.kernels), kept, context)
+  const loaded = await loadInputs(inputs, context.kernels)
+  const ids = Array.from({ length: 100 }, (_, id) => id)
+  const near = await nearestFeatures(loaded.sae, ids, 5, ranks)
+  return explainFeatures(config, { ...loaded, nearest: (id) => near.get(id) ?? [] }, kept, context)
 }
