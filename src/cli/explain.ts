@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { addFlags, readFlags } from '../config/flags.js'
+import { singleRank } from '../distributed/communicator.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import { loadInputs } from '../eval/eval-stage.js'
 import { checkExplainer } from '../explain/create-explainer.js'
@@ -100,14 +101,17 @@ export async function explainRun(
   config: ExplainConfig,
   paths: ExplainPaths,
 ): Promise<Awaited<ReturnType<typeof explainFeatures>>> {
-  checkExplainer(config.explainer, config.scorers, config)
+  const { ranks = singleRank } = session.context
+  if (ranks.rank === 0) checkExplainer(config.explainer, config.scorers, config)
   const inputs = await loadInputs(paths, await session.kernels())
   const ids = readFeatureList(config.features, inputs.sae.features)
-  const store = await openExplanations(paths.explanations, paths.features)
+  const store = ranks.rank === 0 ? await openExplanations(paths.explanations, paths.features) : null
   const asks = config.explainer !== 'statistics'
   const compares = config.scorers.some((scorer) => scorer !== 'prediction' && scorer !== 'logit')
   const ends = asks ? await logitEnds(inputs.model, inputs.sae, keptLogits) : null
-  const near = compares ? await nearestFeatures(inputs.sae, ids) : new Map<number, number[]>()
+  const near = compares
+    ? await nearestFeatures(inputs.sae, ids, undefined, ranks)
+    : new Map<number, number[]>()
   const report = await explainFeatures(
     config,
     {

@@ -26,12 +26,17 @@ export async function* inOrder<T>(
     return result
   }
   let next = rounds > 0 ? start(0) : null
-  for (let round = 0; round < rounds; round++) {
-    const own = await next
-    if (round + 1 < rounds) next = start(round + 1)
-    const all = await share(ranks, own, receivers)
-    const size = Math.min(ranks.size, count - round * ranks.size)
-    for (let i = 0; i < Math.min(size, all.length); i++) yield all[i] as T
+  try {
+    for (let round = 0; round < rounds; round++) {
+      const own = await next
+      if (round + 1 < rounds) next = start(round + 1)
+      const all = await share(ranks, own, receivers)
+      const size = Math.min(ranks.size, count - round * ranks.size)
+      for (let i = 0; i < Math.min(size, all.length); i++) yield all[i] as T
+    }
+  } finally {
+    // An error, or a caller that stops early, leaves an item under way, with buffers that are about to be freed.
+    await next?.catch(() => {})
   }
 }
 

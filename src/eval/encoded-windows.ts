@@ -1,5 +1,7 @@
 import type { TokenSplit } from '../corpus/corpus.js'
 import { fillWindows, type WindowBatch } from '../corpus/windows.js'
+import { type Communicator, singleRank } from '../distributed/communicator.js'
+import { inOrder } from '../distributed/in-order.js'
 import type { Codes, Tensor } from '../kernels/kernels.js'
 import {
   createWorkspace,
@@ -25,6 +27,8 @@ export interface EncodedWindowsOptions {
   batchWindows: number
   /** also read the raw activations back */
   withActivations?: boolean
+  /** share the batches: rank i mod R computes batch i, and all ranks get all of them. Default: this process computes every one */
+  ranks?: Communicator
 }
 
 /** Feature activations of a batch of B windows of T tokens; n of the B*T positions hold text. */
@@ -48,10 +52,10 @@ interface EncodeBuffers {
 
 /**
  * Runs the model up to the hook point and encodes what is there, batch by batch. The next batch is computed
- * while the caller works on the current one.
+ * while the caller works on the current one. With several ranks all iterate, to the end, and see the same.
  */
 export async function* encodedWindows(options: EncodedWindowsOptions): AsyncGenerator<EncodedBatch> {
-  const { model, sae } = options
+  const { model, sae, ranks = singleRank } = options
   const t = model.config.context
   const buffers = perBatchSize<EncodeBuffers>(
     (windows) => ({
@@ -64,20 +68,11 @@ export async function* encodedWindows(options: EncodedWindowsOptions): AsyncGene
     },
   )
   const batches = batchesOf(options.windows, options.batchWindows)
-  const start = (i: number): Promise<EncodedBatch> | null =>
-    i < batches.length ? encodeBatch(options, batches[i], buffers.get(batches[i].length)) : null
-  let pending = start(0)
+  const compute = (i: number): Promise<EncodedBatch> =>
+    encodeBatch(options, batches[i], buffers.get(batches[i].length))
   try {
-    for (let i = 1; pending !== null; i++) {
-      const current: EncodedBatch = await pending
-      pending = start(i)
-      // When it fails while the caller works, the next await reports it.
-      pending?.catch(() => {})
-      yield current
-    }
+    yield* inOrder(ranks, batches.length, compute, 'every')
   } finally {
-    // A caller that stopped early leaves a batch under way.
-    await pending?.catch(() => {})
     buffers.free()
   }
 }

@@ -68,7 +68,7 @@ export function freeRunner(model: Transformer, { workspace, ...tensors }: BatchR
 }
 
 /** A batch under way: what does not depend on its codes is enqueued. */
-interface StartedBatch {
+export interface StartedBatch {
   windows: Int32Array
   batch: WindowBatch
   /** [n] text positions */

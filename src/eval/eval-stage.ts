@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { singleRank } from '../distributed/communicator.js'
 import { writeSafetensors } from '../formats/safetensors.js'
 import type { Kernels } from '../kernels/kernels.js'
 import { openModelAndCorpus } from '../model/model-corpus.js'
@@ -26,7 +27,8 @@ export const reportFile = 'report.html'
 
 /**
  * Runs the `eval` stage: measures an autoencoder on validation text and writes eval.json, report.html and, feature by feature,
- * features.safetensors. It takes well under a minute, so it keeps no checkpoint: when interrupted it starts over.
+ * features.safetensors. It takes well under a minute, so it keeps no checkpoint: when interrupted it starts over. The ranks of `context` share the
+ * passes over the text, each with the whole model and autoencoder; rank 0 writes, what one rank alone would have written.
  * @param paths finished directories; `sae` may also be an autoencoder in any layout that `loadSae` reads, on the disk or on the hub
  * @param saeOptions how one that is no directory of ours is read
  * @throws MonosemError missing, shape (the autoencoder does not fit the model), config, corrupt, diverged (activations are not finite)
@@ -37,16 +39,19 @@ export async function runEvalStage(
   context: StageContext & { kernels: Kernels },
   saeOptions: ReadSaeOptions = {},
 ): Promise<StageResult> {
-  const { kernels } = context
+  const { kernels, ranks = singleRank } = context
   const { model: modelPath, corpus: corpusPath, out } = paths
+  // Rank 0 goes first: what it downloads is there for the others.
+  if (ranks.rank > 0) await ranks.barrier()
   const source = await findSae(paths.sae, saeOptions)
+  if (ranks.rank === 0) await ranks.barrier()
   const request = {
     stage: 'eval',
     out,
     config: { ...config, ...source.config },
     inputs: { model: modelPath, corpus: corpusPath, ...source.inputs },
   }
-  return runStage(request, async (partial) => {
+  const evaluateInto = async (partial: string): Promise<void> => {
     const { model, corpus } = await openModelAndCorpus(kernels, paths)
     using sae = await source.load(kernels)
     const evaluation = await evaluateFeatures(
@@ -54,11 +59,13 @@ export async function runEvalStage(
       { model, sae, split: corpus.validation, startOfText: corpus.tokenizer.startOfText },
       context,
     )
+    if (ranks.rank > 0) return
     const page = await evalPage(evaluation)
     await writeFileAtomic(join(partial, 'eval.json'), `${JSON.stringify(evaluation.report, null, 2)}\n`)
     await writeFileAtomic(join(partial, reportFile), page)
     await writeFeatureFigures(join(partial, 'features.safetensors'), evaluation.features)
-  })
+  }
+  return runStage(request, evaluateInto, ranks)
 }
 
 /** An autoencoder as an input of a stage. */

@@ -1,12 +1,14 @@
 import { requireSaeFits } from '../activations/sae-on-model.js'
 import type { TokenSplit } from '../corpus/corpus.js'
+import { singleRank } from '../distributed/communicator.js'
+import { inOrder } from '../distributed/in-order.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import type { Transformer } from '../model/transformer.js'
 import { type StageContext, silentProgress, throwIfInterrupted } from '../progress/progress.js'
 import type { Sae } from '../sae/sae.js'
 import { type DecoderGeometry, decoderGeometry, decoderReport } from './decoder-geometry.js'
 import type { EvalConfig } from './eval-config.js'
-import { createRunner, finishBatch, freeRunner, startBatch } from './eval-passes.js'
+import { createRunner, finishBatch, freeRunner, type StartedBatch, startBatch } from './eval-passes.js'
 import type { EvalReport } from './eval-report.js'
 import { addBatch, createEvalSums, type EvalSums, type EvaluatedBatch } from './eval-sums.js'
 import { meanActivation } from './mean-activation.js'
@@ -43,6 +45,8 @@ export interface FeatureFigures extends DecoderGeometry {
  *
  * Positions whose token is <|endoftext|> are no text: they are in no number, losses included, and no version of the activation
  * (spliced, zero, mean) replaces them.
+ *
+ * The ranks of `context` share the batches; all of them get the same figures, those of one rank to the bit.
  * @throws MonosemError missing (no text, or the model has no such hook point), shape (another width), diverged (NaN or infinite activations),
  * interrupted
  */
@@ -72,7 +76,7 @@ export async function evaluateFeatures(
   }
 }
 
-/** The pass over the text: all sums. */
+/** The pass over the text: all sums, the same on all ranks. */
 export async function evaluateWindows(
   config: EvalConfig,
   inputs: EvaluateInputs,
@@ -80,6 +84,7 @@ export async function evaluateWindows(
   context: StageContext,
 ): Promise<EvalSums> {
   const { model, sae } = inputs
+  const { ranks = singleRank } = context
   const t = model.config.context
   const forMean = spread(windows.length, Math.max(1, Math.round(config.meanTokens / t)))
   const mean = await meanActivation({
@@ -87,6 +92,7 @@ export async function evaluateWindows(
     hookName: sae.targetHookName,
     windows: Int32Array.from(forMean, (i) => windows[i]),
     batchWindows: config.batchWindows,
+    ranks,
   })
   const sums = createEvalSums(sae.features, sae.dOut)
   const task = context.progress.start('evaluate', windows.length * t, 'tokens')
@@ -94,28 +100,29 @@ export async function evaluateWindows(
     (size) => createRunner(inputs, mean, size),
     (runner) => freeRunner(model, runner),
   )
-  let done = 0
-  // The results of a batch are read and added up while the kernels work on the next one.
-  let pending: Promise<EvaluatedBatch> | null = null
-  const add = async (): Promise<void> => {
-    if (pending === null) return
-    addBatch(sums, await pending)
-    pending = null
+  const batches = batchesOf(windows, config.batchWindows)
+  const start = (i: number): StartedBatch | null =>
+    i < batches.length ? startBatch(inputs, runners.get(batches[i].length), batches[i]) : null
+  // This rank's next batch is enqueued before the results of one are read: the kernels work on it while those are added up.
+  let ahead: StartedBatch | null = null
+  const finish = async (i: number): Promise<EvaluatedBatch | null> => {
+    throwIfInterrupted(context.signal)
+    const runner = runners.get(batches[i].length)
+    const results = ahead && finishBatch(inputs, runner, ahead, await ahead.codes)
+    // When it fails while the next one starts, whoever awaits it sees the error.
+    results?.catch(() => {})
+    ahead = start(i + ranks.size)
+    return results
   }
+  let [done, doneWindows] = [0, 0]
   try {
-    for (const batch of batchesOf(windows, config.batchWindows)) {
-      throwIfInterrupted(context.signal)
-      const started = startBatch(inputs, runners.get(batch.length), batch)
-      await add()
-      if (started) pending = finishBatch(inputs, runners.get(batch.length), started, await started.codes)
-      // When it fails while the next one starts, the next await reports it.
-      pending?.catch(() => {})
-      done += batch.length
-      task.update(done * t)
+    ahead = start(ranks.rank)
+    for await (const batch of inOrder(ranks, batches.length, finish, 'every')) {
+      if (batch) addBatch(sums, batch)
+      doneWindows += batches[done++].length
+      task.update(doneWindows * t)
     }
-    await add()
   } finally {
-    await pending?.catch(() => {})
     runners.free()
   }
   if (sums.variance.count === 0) throw noText(inputs)

@@ -2,17 +2,19 @@ import type { TokenSplit } from '../corpus/corpus.js'
 import type { Tokenizer } from '../corpus/tokenizer.js'
 import type { EncodedBatch } from '../eval/encoded-windows.js'
 import type { ContextShape } from '../features/context.js'
-import type { CodedStretch } from '../features/example-slots.js'
+import type { CodedStretch, ExampleSlots } from '../features/example-slots.js'
 import {
   collectWindow,
   createCollector,
   type FeatureCollector,
   windowsOf,
 } from '../features/feature-collector.js'
+import type { PairBlock } from '../features/pair-table.js'
 import { topExamplesOf } from '../features/top-examples.js'
 import type { Kernels } from '../kernels/kernels.js'
 import { Random } from '../random/random.js'
 import type { ExampleCounts } from './evidence-config.js'
+import { isOwn, type OwnUnits, ownCodes, type UnitArray } from './own-units.js'
 import { createPlaceSamples, offerPlace, type PlaceSamples } from './place-samples.js'
 import { addWindow, createTextStatistics, type TextStatistics, type UnitTables } from './text-statistics.js'
 
@@ -29,6 +31,8 @@ const spare = { top: 8, perBin: 3, places: 2 }
 export interface Candidates {
   split: TokenSplit
   units: number
+  /** those that this rank gathers */
+  own: OwnUnits
   collector: FeatureCollector
   /** null where nobody explains from this text */
   statistics: TextStatistics | null
@@ -54,6 +58,7 @@ export interface CandidatesOptions {
   shape: ContextShape
   /** [U] ids of the units: what is drawn for one does not depend on which others are there */
   ids: Int32Array
+  own: OwnUnits
   counts: ExampleCounts
   seed: number
   /** given to gather the statistics of tokens too */
@@ -63,7 +68,7 @@ export interface CandidatesOptions {
 }
 
 export function createCandidates(options: CandidatesOptions): Candidates {
-  const { split, shape, ids, counts, seed, tokenizer } = options
+  const { split, shape, ids, own, counts, seed, tokenizer } = options
   const units = ids.length
   const random = Random.named(seed, `explain.places.${split.name}`)
   const places = (wanted: number): PlaceSamples =>
@@ -83,8 +88,9 @@ export function createCandidates(options: CandidatesOptions): Candidates {
   return {
     split,
     units,
+    own,
     collector,
-    statistics: tokenizer ? createTextStatistics(options.kernels, units, tokenizer) : null,
+    statistics: tokenizer ? createTextStatistics(options.kernels, units, tokenizer, own) : null,
     tables: null,
     random: drawn,
     outOfContext,
@@ -96,13 +102,14 @@ export function createCandidates(options: CandidatesOptions): Candidates {
   }
 }
 
-/** `count` random text positions of the windows for every unit, by position. */
+/** `count` random text positions of the windows for every own unit, by position. */
 function planPlaces(
-  { split, windows, shape, ids, seed }: CandidatesOptions,
+  { split, windows, shape, ids, own, seed }: CandidatesOptions,
   count: number,
 ): Candidates['planned'] {
   const drawn: { token: number; unit: number }[] = []
   ids.forEach((id, unit) => {
+    if (!isOwn(own, unit)) return
     const random = Random.named(seed, `explain.random.${split.name}.${id}`)
     for (let i = 0; i < count; i++) {
       const token = windows[random.int(windows.length)] * shape.contextSize + random.int(shape.contextSize)
@@ -116,10 +123,10 @@ function planPlaces(
   }
 }
 
-/** The units that each token is a top token of, from the strongest examples so far. */
-export function topTokenWatchers({ collector, split, units }: Candidates): Map<number, number[]> {
+/** The own units that each token is a top token of, from the strongest examples so far. */
+export function topTokenWatchers({ collector, split, own }: Candidates): Map<number, number[]> {
   const watchers = new Map<number, number[]>()
-  for (let unit = 0; unit < units; unit++) {
+  for (let unit = own.first; unit < own.first + own.count; unit++) {
     const tokens = new Set(topExamplesOf(collector.top, unit).map(({ token }) => split.tokens[token]))
     for (const token of [...tokens].slice(0, topTokens))
       watchers.set(token, [...(watchers.get(token) ?? []), unit])
@@ -129,7 +136,7 @@ export function topTokenWatchers({ collector, split, units }: Candidates): Map<n
 
 /**
  * Adds a batch of windows. Batches come in ascending order of their windows.
- * @param encoded with the units' codes
+ * @param encoded with the codes of all units
  * @param all the codes of all features, when `near` names any
  */
 export function addCandidates(
@@ -137,11 +144,14 @@ export function addCandidates(
   encoded: EncodedBatch,
   all: EncodedBatch = encoded,
 ): void {
-  const { collector, statistics, split } = candidates
-  for (const window of windowsOf(encoded, collector.shape.contextSize)) {
-    collectWindow(collector, window)
-    if (statistics) addWindow(statistics, window, split.tokens)
+  const { own, collector, statistics, split } = candidates
+  const codes = ownCodes(own, encoded.codes)
+  for (const window of windowsOf({ ...encoded, codes }, collector.shape.contextSize)) {
     const { stretch } = window
+    collectWindow(collector, window)
+    // Where a chunk of statistics ends depends on the codes of all units.
+    if (statistics)
+      addWindow(statistics, { ...window, stretch: { ...stretch, codes: encoded.codes } }, split.tokens)
     stretch.rowOf.forEach((row, i) => {
       if (row >= 0) offerRow(candidates, stretch, stretch.firstToken + i, row, all)
     })
@@ -155,7 +165,7 @@ function offerRow(
   row: number,
   all: EncodedBatch,
 ): void {
-  const { split, planned, watchers, near } = candidates
+  const { split, own, planned, watchers, near } = candidates
   const { tokens, units } = planned
   for (; candidates.plannedDone < tokens.length; candidates.plannedDone++) {
     const next = tokens[candidates.plannedDone]
@@ -169,5 +179,29 @@ function offerRow(
   const { rowOffsets, featureIds } = all.codes
   for (let e = rowOffsets[row]; e < rowOffsets[row + 1]; e++)
     for (const unit of near.get(featureIds[e]) ?? [])
-      offerPlace(candidates.neighbours, split, unit, token, stretch, true)
+      if (isOwn(own, unit)) offerPlace(candidates.neighbours, split, unit, token, stretch, true)
+}
+
+/** All that is kept of the units, unit by unit. */
+export function unitArrays({ collector, tables, random, outOfContext, neighbours }: Candidates): UnitArray[] {
+  const { fires, sum, squares, max, histograms, top, samples } = collector
+  const ofSlots = ({ token, activation, first, end, context }: ExampleSlots): UnitArray[] => [
+    ...[token, activation, first, end, context],
+  ]
+  const ofPlaces = ({ count, threshold, priority, slots }: PlaceSamples): UnitArray[] => [
+    ...[count, threshold, priority],
+    ...ofSlots(slots),
+  ]
+  const ofTable = ({ ids, size, count, sum, before, missed }: PairBlock): UnitArray[] => [
+    ...[size, count, sum, missed],
+    ...(ids ? [ids] : []),
+    ...(before ? [before] : []),
+  ]
+  return [
+    ...[fires, sum, squares, max, histograms.range, histograms.counts],
+    ...[top.count, top.order, ...ofSlots(top.slots)],
+    ...[samples.count, samples.threshold, samples.order, samples.priority, ...ofSlots(samples.slots)],
+    ...[random, outOfContext, neighbours].flatMap(ofPlaces),
+    ...Object.values(tables ?? {}).flatMap(({ block }) => ofTable(block)),
+  ]
 }

@@ -3,6 +3,7 @@ import type { TokenCorpus } from '../corpus/corpus.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import type { EncodedBatch } from '../eval/encoded-windows.js'
 import type { LogitWeight, TokenStatistics } from '../features/feature-store.js'
+import { placesOf, selectCodes } from '../features/select-codes.js'
 import { type FeatureTokens, featureTokens } from '../features/token-counts.js'
 import type { Transformer } from '../model/transformer.js'
 import { type StageContext, silentProgress } from '../progress/progress.js'
@@ -15,7 +16,7 @@ import { type EvidenceConfig, exampleCounts } from './evidence-config.js'
 import { passOver, type UnitGroup } from './evidence-pass.js'
 import { createNeuronCorrelation, mostCorrelatedNeuron } from './neuron-correlation.js'
 import type { UnitTables } from './text-statistics.js'
-import { placesOf, positiveCodes, selectCodes } from './unit-codes.js'
+import { positiveCodes } from './unit-codes.js'
 
 /** What evidence is wanted for, and where from. */
 export interface EvidenceRequest {
@@ -81,7 +82,8 @@ export interface Evidence {
 
 /**
  * Collects examples of features, and of neurons, in one pass over training text (to explain) and one over validation text (to score): two texts that
- * share no document, and no two examples of a unit share the tokens around their middle.
+ * share no document, and no two examples of a unit share the tokens around their middle. The ranks of `context` share the passes, and all have the
+ * evidence of all units.
  * @throws MonosemError missing (no such feature, too little text), shape, interrupted
  */
 export async function collectEvidence(

@@ -1,13 +1,21 @@
 import type { TokenSplit } from '../corpus/corpus.js'
 import type { Tokenizer } from '../corpus/tokenizer.js'
+import { singleRank } from '../distributed/communicator.js'
 import { type EncodedBatch, encodedWindows } from '../eval/encoded-windows.js'
 import { sampleWindows } from '../eval/sample-windows.js'
 import type { Transformer } from '../model/transformer.js'
 import { type StageContext, throwIfInterrupted } from '../progress/progress.js'
 import type { Sae } from '../sae/sae.js'
-import { addCandidates, type Candidates, createCandidates, topTokenWatchers } from './candidates.js'
+import {
+  addCandidates,
+  type Candidates,
+  createCandidates,
+  topTokenWatchers,
+  unitArrays,
+} from './candidates.js'
 import type { EvidenceConfig, ExampleCounts } from './evidence-config.js'
 import { addCorrelation, type NeuronCorrelation } from './neuron-correlation.js'
+import { ownCodes, ownUnits, shareUnits } from './own-units.js'
 import { finishStatistics } from './text-statistics.js'
 
 /** Units of one kind on their way through a text. */
@@ -39,12 +47,16 @@ export interface PassOptions {
 /** Which feature goes with which neuron is asked of every eighth batch: it costs as much as D activations for each active feature. */
 const correlatedBatches = 8
 
-/** One pass over a sample of a split: the candidates of each group. @throws MonosemError missing (too little text), interrupted */
+/**
+ * One pass over a sample of a split: the candidates of each group. The ranks of `context` share the windows and the units, and all get all.
+ * @throws MonosemError missing (too little text), interrupted
+ */
 export async function passOver(options: PassOptions, context: StageContext): Promise<Candidates[]> {
   const { model, sae, split, groups, config, tokenizer, earlier } = options
   const { startOfText } = tokenizer
   const contextSize = model.config.context
   const windows = sampleWindows(split, contextSize, options.tokens)
+  const { ranks = singleRank } = context
   const shape = { contextSize, before: config.contextBefore, after: config.contextAfter, startOfText }
   const candidates = groups.map(({ ids, near }, i) =>
     createCandidates({
@@ -53,6 +65,7 @@ export async function passOver(options: PassOptions, context: StageContext): Pro
       windows,
       shape,
       ids: Int32Array.from(ids),
+      own: ownUnits(ranks, ids.length),
       counts: options.counts,
       seed: config.seed,
       ...(earlier ? { watchers: topTokenWatchers(earlier[i]), near } : { tokenizer }),
@@ -63,7 +76,7 @@ export async function passOver(options: PassOptions, context: StageContext): Pro
     windows.length * contextSize,
     'tokens',
   )
-  const source = { model, sae, split, startOfText, windows, batchWindows: config.batchWindows }
+  const source = { model, sae, split, startOfText, windows, batchWindows: config.batchWindows, ranks }
   let done = 0
   let batch = 0
   for await (const encoded of encodedWindows({ ...source, withActivations: groups.length > 1 })) {
@@ -75,12 +88,21 @@ export async function passOver(options: PassOptions, context: StageContext): Pro
       addCandidates(candidates[i], group.codes(encoded), encoded)
     })
     if (options.correlation && batch++ % correlatedBatches === 0)
-      addCorrelation(options.correlation, { ...encoded, codes: groups[0].codes(encoded).codes })
+      addCorrelation(options.correlation, {
+        ...encoded,
+        codes: ownCodes(candidates[0].own, groups[0].codes(encoded).codes),
+      })
     done += encoded.windows.length
     task.update(done * contextSize)
   }
-  for (const one of candidates)
+  for (const one of candidates) {
     if (one.statistics) one.tables = await finishStatistics(one.statistics, one.units)
+    await shareUnits(ranks, one.units, unitArrays(one))
+  }
+  if (options.correlation) {
+    const { featureSum, product } = options.correlation
+    await shareUnits(ranks, candidates[0].units, [featureSum, product])
+  }
   task.end()
   return candidates
 }

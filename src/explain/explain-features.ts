@@ -1,22 +1,23 @@
+import { singleRank } from '../distributed/communicator.js'
+import { onFirstRank } from '../distributed/on-first-rank.js'
 import type { StageContext } from '../progress/progress.js'
-import { throwIfInterrupted } from '../progress/progress.js'
 import { sha256 } from '../storage/atomic-file.js'
 import type { Json } from '../storage/stage.js'
 import { collectEvidence, type Evidence, type EvidenceRequest } from './collect-evidence.js'
 import { checkExplainer, createExplainer, type ExplainerSetup } from './create-explainer.js'
 import { evidenceConfigSchema } from './evidence-config.js'
-import { type ChunkOptions, explainChunk } from './explain-chunk.js'
+import type { ChunkOptions } from './explain-chunk.js'
+import { explainAll, explainingRanks } from './explain-chunks.js'
 import type { ExplainConfig } from './explain-config.js'
 import { type ExplainReport, explainReport } from './explain-report.js'
 import type { ExplanationStore } from './explanations.js'
 import { readFeatureList } from './feature-list.js'
 import type { LlmUsage } from './llm/llm-usage.js'
 import { type MeanInterval, meanInterval } from './mean-interval.js'
-import { scorePrediction } from './statistics/predicted-score.js'
+import { scoreNeurons } from './score-neurons.js'
 import { shortenExamples } from './statistics/shorten-examples.js'
 import {
   createStatisticsExplainer,
-  type StatisticsExplainer,
   type StatisticsExplainerOptions,
 } from './statistics/statistics-explainer.js'
 
@@ -49,21 +50,32 @@ export async function readExplainReport(
 /**
  * Explains and scores features, each beside its baselines, and keeps what it makes. Features that the same explainer has done with the same
  * configuration are not done again. When it stops half-way (budget, Ctrl-C), what was made is kept.
+ *
+ * The ranks of `context` share the passes over text, and statistics share the features; rank 0 keeps what all of them make, in the order of one rank.
+ * @param store of rank 0; the others give null, and all return the same
  * @throws MonosemError config (explainer, scorers, features, budget), missing, remote, interrupted, busy
  */
 export async function explainFeatures(
   config: ExplainConfig,
   inputs: ExplainInputs,
-  store: ExplanationStore,
+  store: ExplanationStore | null,
   context: StageContext,
 ): Promise<ExplainReport & { made: number; usage: LlmUsage | null }> {
-  checkExplainer(config.explainer, config.scorers, config)
+  const { ranks = singleRank } = context
+  const explains = ranks.rank < explainingRanks(config, ranks)
+  if (explains) checkExplainer(config.explainer, config.scorers, config)
   const asked = readFeatureList(config.features, inputs.sae.features)
   const configuration = configurationOf(config)
   const everything = { explainer: config.explainer, configuration, limit: 2 ** 31 - 1 }
-  const done = new Map((await store.list(everything)).map(({ feature, text }) => [feature, text]))
   const noteKey = `${config.explainer} ${configuration}`
-  let note = (await store.note(noteKey)) as unknown as RunNote | null
+  const withStore = <T>(use: (store: ExplanationStore) => Promise<T>): Promise<T> =>
+    onFirstRank(ranks, () => use(store as ExplanationStore))
+  const earlier = await withStore(async (store) => ({
+    texts: new Map((await store.list(everything)).map(({ feature, text }) => [feature, text])),
+    note: (await store.note(noteKey)) as unknown as RunNote | null,
+  }))
+  const done = earlier.texts
+  let { note } = earlier
   const dropped = new Set(note?.dropped.map(({ id }) => id))
   const left = asked.filter((id) => !done.has(id) && !dropped.has(id))
   let failed: { feature: number; reason: string }[] = []
@@ -75,9 +87,9 @@ export async function explainFeatures(
       { ...inputs, features: asked, neurons: true },
       context,
     )
-    const work = { ...(await prepare(config, inputs, evidence, configuration, context)), earlier: done }
-    note = {
-      neurons: meanInterval([...work.neuronScores.values()]),
+    const baselines = await prepare(config, inputs, evidence, context)
+    const made: RunNote = {
+      neurons: meanInterval([...baselines.neuronScores.values()]),
       dropped: [
         ...(note?.dropped ?? []),
         ...evidence.features.dropped
@@ -85,22 +97,23 @@ export async function explainFeatures(
           .map(({ id, reason }) => ({ id, reason })),
       ],
     }
-    await store.keepNote(noteKey, note as unknown as Json)
-    failed = await explainAll(config, work, store, context)
-    usage = config.explainer === 'statistics' ? null : work.setup.usage()
+    note = made
+    await withStore((store) => store.keepNote(noteKey, made as unknown as Json))
+    const setup = explains ? createSetup(config, inputs, baselines) : null
+    failed = await explainAll(config, { ...baselines, setup, configuration, earlier: done }, store, context)
+    usage = config.explainer === 'statistics' ? null : (setup?.usage() ?? null)
   }
   const wanted = new Set(asked)
-  const explained = await store.list(everything)
-  return {
-    ...explainReport(
-      config.explainer,
-      explained.filter(({ feature }) => wanted.has(feature)),
-      { dropped: note.dropped.filter(({ id }) => wanted.has(id)), failed },
-      note.neurons,
-    ),
-    made: explained.filter(({ feature }) => wanted.has(feature) && !done.has(feature)).length,
-    usage,
-  }
+  const { dropped: without, neurons } = note
+  return withStore(async (store) => {
+    const explained = (await store.list(everything)).filter(({ feature }) => wanted.has(feature))
+    const missing = { dropped: without.filter(({ id }) => wanted.has(id)), failed }
+    return {
+      ...explainReport(config.explainer, explained, missing, neurons),
+      made: explained.filter(({ feature }) => !done.has(feature)).length,
+      usage,
+    }
+  })
 }
 
 /** Everything that decides what an explanation and its scores are, as one hash. */
@@ -111,26 +124,20 @@ function configurationOf(config: ExplainConfig): string {
   return sha256(JSON.stringify(kept)).slice(0, 16)
 }
 
+/** What explanations are held against, and what goes into them beside the evidence. */
+interface Baselines
+  extends Pick<ChunkOptions, 'evidence' | 'statistics' | 'neuronScores' | 'predictTokens' | 'signal'> {
+  shortened: StatisticsExplainerOptions['shortened']
+}
+
 async function prepare(
-  config: ExplainConfig,
+  { predictTokens }: ExplainConfig,
   inputs: ExplainInputs,
   evidence: Evidence,
-  configuration: string,
   context: StageContext,
-): Promise<Omit<ChunkOptions, 'earlier'> & { setup: ExplainerSetup }> {
-  const { predictTokens, seed, scorers, intervals } = config
+): Promise<Baselines> {
   const { tokenizer } = inputs.corpus
   const shortened = await shortenExamples(evidence, inputs, context)
-  const setup = createExplainer(config.explainer, {
-    tokenizer,
-    evidence: evidence.features,
-    scorers,
-    llm: config,
-    intervals,
-    predictTokens,
-    seed,
-    shortened: shortened.features,
-  })
   const statistics = createStatisticsExplainer({
     tokenizer,
     statistics: evidence.features.statistics,
@@ -138,7 +145,6 @@ async function prepare(
     predictTokens,
   })
   return {
-    setup,
     evidence,
     statistics,
     neuronScores: await scoreNeurons(
@@ -146,71 +152,26 @@ async function prepare(
       { tokenizer, predictTokens, shortened: shortened.neurons },
       context,
     ),
-    configuration,
+    shortened: shortened.features,
     predictTokens,
     signal: context.signal,
   }
 }
 
-/** The Spearman score of every neuron, explained by statistics. */
-async function scoreNeurons(
-  { neurons }: Evidence,
-  options: Omit<StatisticsExplainerOptions, 'statistics'>,
-  context: StageContext,
-): Promise<Map<number, number | null>> {
-  const scores = new Map<number, number | null>()
-  if (neurons === null) return scores
-  const explainer: StatisticsExplainer = createStatisticsExplainer({
-    ...options,
-    statistics: neurons.statistics,
-  })
-  const task = context.progress.start('explain neurons', neurons.ids.length, 'neurons')
-  for (const id of neurons.ids) {
-    throwIfInterrupted(context.signal)
-    const unit = neurons.get(id)
-    const [spearman] = scorePrediction(await explainer.explain(unit), unit, options.predictTokens)
-    scores.set(id, spearman.value)
-    task.update(scores.size)
-    if (scores.size % 16 === 0) await new Promise((resolve) => setImmediate(resolve))
-  }
-  task.end()
-  return scores
-}
-
-/** Features explained together: one append to the store, and each other's control. */
-const chunkSizes = { statistics: 128, asking: 8 }
-
-async function explainAll(
+function createSetup(
   config: ExplainConfig,
-  work: ChunkOptions,
-  store: ExplanationStore,
-  context: StageContext,
-): Promise<{ feature: number; reason: string }[]> {
-  const { ids } = work.evidence.features
-  const size = config.explainer === 'statistics' ? chunkSizes.statistics : chunkSizes.asking
-  const failed: { feature: number; reason: string }[] = []
-  const task = context.progress.start('explain features', ids.length, 'features')
-  for (const chunk of chunksOf(ids, size)) {
-    throwIfInterrupted(context.signal)
-    if (chunk.every((id) => work.earlier.has(id))) continue
-    const result = await explainChunk(chunk, work)
-    if (result.explained.length > 0) await store.append(result.explained)
-    failed.push(...result.failed)
-    if (result.stopped) throw result.stopped
-    task.update(ids.indexOf(chunk[chunk.length - 1]) + 1)
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-  task.end()
-  return failed
-}
-
-/** Chunks of consecutive features; one that would be left alone, without a control, goes with those before it. */
-function chunksOf(ids: readonly number[], size: number): number[][] {
-  const chunks: number[][] = []
-  for (let first = 0; first < ids.length; ) {
-    const end = ids.length - first - size <= 1 ? ids.length : first + size
-    chunks.push(ids.slice(first, end))
-    first = end
-  }
-  return chunks
+  inputs: ExplainInputs,
+  { evidence, shortened }: Baselines,
+): ExplainerSetup {
+  const { predictTokens, seed, scorers, intervals } = config
+  return createExplainer(config.explainer, {
+    tokenizer: inputs.corpus.tokenizer,
+    evidence: evidence.features,
+    scorers,
+    llm: config,
+    intervals,
+    predictTokens,
+    seed,
+    shortened,
+  })
 }

@@ -2,6 +2,7 @@ import type { Tokenizer } from '../corpus/tokenizer.js'
 import {
   addCodeRow,
   type CodeChunks,
+  codesOf,
   createCodeChunks,
   emptyChunk,
   entriesPerChunk,
@@ -10,6 +11,7 @@ import type { EncodedWindow } from '../features/feature-collector.js'
 import { createPairTable, freePairTable, type PairBlock, readPairs } from '../features/pair-table.js'
 import { countTokens, type TokenCounts } from '../features/token-counts.js'
 import type { Kernels } from '../kernels/kernels.js'
+import { type OwnUnits, ownCodes } from './own-units.js'
 import { contextClasses, contextClassesOf } from './statistics/text-classes.js'
 
 /**
@@ -17,6 +19,8 @@ import { contextClasses, contextClassesOf } from './statistics/text-classes.js'
  * tokens of each unit.
  */
 export interface TextStatistics {
+  /** units that are counted */
+  own: OwnUnits
   chunks: CodeChunks
   /** [rows of a chunk] the token before each; `none` at the start of a document or window */
   previous: Int32Array
@@ -44,6 +48,7 @@ export function createTextStatistics(
     startOfText,
     tokenBytes,
   }: Pick<Tokenizer, 'vocabularySize' | 'startOfText' | 'tokenBytes'>,
+  own: OwnUnits,
 ): TextStatistics {
   const chunks = createCodeChunks(entriesPerChunk(units))
   const counts = (columns: number, pairs?: number): TokenCounts => ({
@@ -51,6 +56,7 @@ export function createTextStatistics(
     pairs: createPairTable(kernels, units, columns, 'sum', pairs),
   })
   return {
+    own,
     chunks,
     previous: new Int32Array(chunks.chunk.tokens.length),
     contexts: new Int32Array(chunks.chunk.tokens.length),
@@ -62,7 +68,7 @@ export function createTextStatistics(
   }
 }
 
-/** Adds one window. @param tokens of the split */
+/** Adds one window, with the codes of all units. @param tokens of the split */
 export function addWindow(
   statistics: TextStatistics,
   { stretch }: EncodedWindow,
@@ -92,11 +98,12 @@ function windowClasses({ none, tokenBytes }: TextStatistics, tokens: Uint16Array
   return classes
 }
 
-function countChunk({ chunks, previous, contexts, on, after, within }: TextStatistics): void {
+function countChunk({ own, chunks, previous, contexts, on, after, within }: TextStatistics): void {
   const { chunk } = chunks
-  countTokens(on, chunk)
-  countTokens(after, { ...chunk, tokens: previous })
-  countTokens(within, { ...chunk, tokens: contexts })
+  const codes = ownCodes(own, codesOf(chunk))
+  countTokens(on, chunk, codes)
+  countTokens(after, { ...chunk, tokens: previous }, codes)
+  countTokens(within, { ...chunk, tokens: contexts }, codes)
   emptyChunk(chunks)
 }
 

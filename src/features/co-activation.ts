@@ -1,14 +1,14 @@
-import { type CodeChunk, codesOf } from './code-chunks.js'
+import type { Codes } from '../kernels/kernels.js'
 import type { CoActiveFeature } from './feature-detail.js'
 import { type PairBlock, type PairSums, type PairTable, pairsOf } from './pair-table.js'
 
 /**
  * Adds a chunk of text to the table of pairs of features that fire together: the tokens on which both do, and the sum of f_i f_j over
  * them. The table is exact where F^2 pairs have room in it, else it knows for each feature the others that fire with it most often.
+ * @param codes of the table's features, and `all` features
  */
-export function countCoActivation({ kernels, pairs }: PairTable, chunk: CodeChunk): void {
-  const codes = codesOf(chunk)
-  kernels.saeAddPairs(pairs, codes, codes)
+export function countCoActivation({ kernels, pairs }: PairTable, codes: Codes, all: Codes): void {
+  kernels.saeAddPairs(pairs, codes, all)
 }
 
 /** What is summed over all tokens for each feature. */

@@ -1,6 +1,6 @@
 import { locate } from '../corpus/windows.js'
 import { quantile, quantileProbabilities, shownHistogram } from './activation-histogram.js'
-import { coActiveWith } from './co-activation.js'
+import { coActiveWith, type FeatureSums } from './co-activation.js'
 import type { Example } from './example-slots.js'
 import type { FeatureCollector } from './feature-collector.js'
 import {
@@ -16,14 +16,19 @@ import type { JointStatistics } from './joint-statistics.js'
 import { logitBins, logitStatisticsOf } from './logit-statistics.js'
 import type { LogitEnds } from './logit-weights.js'
 import { alignedNeurons, correlatedNeurons } from './neurons.js'
+import type { OwnFeatures } from './own-features.js'
 import { missedBy, type PairBlock } from './pair-table.js'
 import { type FeatureTokens, featureTokens } from './token-counts.js'
 import { topExamplesOf } from './top-examples.js'
 
-/** All that was gathered about the features. */
+/** All that was gathered about some of the F features: those of one rank. */
 export interface Gathered {
+  own: OwnFeatures
+  /** of these features, by their places */
   collector: FeatureCollector
   joint: JointStatistics
+  /** of all features */
+  totals: FeatureSums
   /** null where the hook point has no logit weights */
   ends: LogitEnds | null
 }
@@ -47,18 +52,20 @@ export function rowsOfFeature(
   config: FeaturesConfig,
   feature: number,
 ): { feature: Row<typeof featureColumns>; tokens: Row<typeof tokenColumns>[] } {
-  const { collector, joint, ends } = gathered
-  const positions = { fires: collector.fires[feature], positions: collector.tokens }
+  const { own, collector, joint, totals, ends } = gathered
+  const place = feature - own.first
+  const positions = { fires: totals.fires[feature], positions: totals.tokens }
   const table = featureTokens(joint.tokenCounts, block.tokens, feature, {
     ...positions,
     limit: config.tokenTable,
   })
   return {
     feature: {
-      ...figures(collector, table, feature),
-      ...logits(ends, feature),
+      feature,
+      ...figures(collector, table, place),
+      ...logits(ends, place),
       ...neurons(gathered, block, config, feature),
-      ...coActivation(collector, block, config, feature),
+      ...coActivation(totals, block, config, feature),
     },
     tokens: table.tokens.map(({ token, active, occurrences, activationSum, lift }, rank) => ({
       ...{ feature, rank, token, active, occurrences },
@@ -67,28 +74,27 @@ export function rowsOfFeature(
   }
 }
 
-function figures(collector: FeatureCollector, table: FeatureTokens, feature: number) {
+function figures(collector: FeatureCollector, table: FeatureTokens, place: number) {
   const { tokens, fires, sum, max, histograms } = collector
-  const of = { fires: fires[feature], max: max[feature] }
+  const of = { fires: fires[place], max: max[place] }
   return {
-    feature,
     ...of,
     density: tokens > 0 ? of.fires / tokens : 0,
-    mean: of.fires > 0 ? sum[feature] / of.fires : null,
+    mean: of.fires > 0 ? sum[place] / of.fires : null,
     single_token: table.singleToken,
     tokens_missed: table.missed,
-    histogram_range: histograms.range[feature],
-    histogram: shownHistogram(histograms, feature),
+    histogram_range: histograms.range[place],
+    histogram: shownHistogram(histograms, place),
     quantiles: quantileProbabilities
-      .map((probability) => quantile(histograms, feature, probability, of))
+      .map((probability) => quantile(histograms, place, probability, of))
       .filter((activation) => activation !== null),
   }
 }
 
-function logits(ends: LogitEnds | null, feature: number) {
+function logits(ends: LogitEnds | null, place: number) {
   const k = ends?.k ?? 0
-  const part = (list?: Int32Array | Float32Array) => list?.subarray(feature * k, (feature + 1) * k) ?? []
-  const statistics = ends && logitStatisticsOf(ends.shapes, feature)
+  const part = (list?: Int32Array | Float32Array) => list?.subarray(place * k, (place + 1) * k) ?? []
+  const statistics = ends && logitStatisticsOf(ends.shapes, place)
   return {
     top_tokens: part(ends?.topTokens),
     top_logits: part(ends?.topWeights),
@@ -98,14 +104,14 @@ function logits(ends: LogitEnds | null, feature: number) {
     logit_deviation: statistics?.standardDeviation ?? null,
     logit_skewness: statistics?.skewness ?? null,
     logit_kurtosis: statistics?.kurtosis ?? null,
-    logit_low: ends?.shapes.low[feature] ?? null,
-    logit_high: ends?.shapes.high[feature] ?? null,
-    logit_histogram: ends?.shapes.counts.subarray(feature * logitBins, (feature + 1) * logitBins) ?? [],
+    logit_low: ends?.shapes.low[place] ?? null,
+    logit_high: ends?.shapes.high[place] ?? null,
+    logit_histogram: ends?.shapes.counts.subarray(place * logitBins, (place + 1) * logitBins) ?? [],
   }
 }
 
 function neurons(
-  { collector, joint }: Gathered,
+  { totals, joint }: Gathered,
   { first, count, decoder, products }: FeatureBlock,
   config: FeaturesConfig,
   feature: number,
@@ -115,7 +121,7 @@ function neurons(
     return matrix.subarray((feature - first) * width, (feature - first + 1) * width)
   }
   const aligned = alignedNeurons(rowOf(decoder), config.neurons)
-  const correlated = correlatedNeurons(joint.neurons, rowOf(products), collector, feature, config.neurons)
+  const correlated = correlatedNeurons(joint.neurons, rowOf(products), totals, feature, config.neurons)
   return {
     aligned_neurons: aligned.map(({ neuron }) => neuron),
     aligned_values: aligned.map(({ value }) => value),
@@ -126,13 +132,8 @@ function neurons(
   }
 }
 
-function coActivation(
-  collector: FeatureCollector,
-  block: FeatureBlock,
-  config: FeaturesConfig,
-  feature: number,
-) {
-  const others = coActiveWith(block.coActive, collector, feature, config.coActive)
+function coActivation(totals: FeatureSums, block: FeatureBlock, config: FeaturesConfig, feature: number) {
+  const others = coActiveWith(block.coActive, totals, feature, config.coActive)
   return {
     co_active: others.map(({ feature }) => feature),
     co_active_counts: others.map(({ count }) => count),
@@ -145,13 +146,14 @@ function coActivation(
 
 /** A feature's rows of the table of examples. */
 export function exampleRows(
-  collector: FeatureCollector,
+  { own, collector }: Gathered,
   config: FeaturesConfig,
   feature: number,
 ): Row<typeof exampleColumns>[] {
-  const top = topExamplesOf(collector.top, feature)
-  const drawn = drawIntervalExamples(collector.samples, collector.split, collector.histograms, feature, {
-    max: collector.max[feature],
+  const place = feature - own.first
+  const top = topExamplesOf(collector.top, place)
+  const drawn = drawIntervalExamples(collector.samples, collector.split, collector.histograms, place, {
+    max: collector.max[place],
     intervals: config.intervals,
     perInterval: config.examplesPerInterval,
     taken: top,

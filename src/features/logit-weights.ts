@@ -1,9 +1,10 @@
+import type { Slice } from '../distributed/mesh.js'
 import type { Kernels, Tensor } from '../kernels/kernels.js'
 import type { Transformer, TransformerConfig } from '../model/transformer.js'
 import type { Sae } from '../sae/sae.js'
 import { createLogitShapes, keepShape, type LogitShapes } from './logit-statistics.js'
 
-/** Output tokens of each feature at both ends of its logit weights, k each, and how the weights are distributed. */
+/** Output tokens of each of F features at both ends of its logit weights, k each, and how the weights are distributed. */
 export interface LogitEnds {
   k: number
   /** [F, k] token ids and weights, largest weight first */
@@ -52,21 +53,27 @@ export function outputProjection(
  * and a soft cap of the logits are left out, so weights compare within a feature and not in nats. Each feature's weights are centred over
  * the vocabulary, since adding one number to all logits changes nothing. Later layers' reactions are not
  * counted. Returns null for hook points that do not write to the residual stream.
+ * @param of only of these features, by their places; default: all
  */
-export async function logitEnds(model: Transformer, sae: Sae, k: number): Promise<LogitEnds | null> {
+export async function logitEnds(
+  model: Transformer,
+  sae: Sae,
+  k: number,
+  of: Slice = { first: 0, count: sae.features },
+): Promise<LogitEnds | null> {
   const { kernels, config, params } = model
   const projection = outputProjection(config, sae.targetHookName)
   if (projection === null) return null
   const vocabulary = config.vocabularySize
   const kept = Math.min(k, vocabulary)
-  const ends = createEnds(sae.features, kept, vocabulary)
+  const ends = createEnds(of.count, kept, vocabulary)
   const unembedding = kernels.tensor(await foldedUnembedding(model, projection.postNorm), [
     config.dModel,
     vocabulary,
   ])
-  for (let first = 0; first < sae.features; first += blockFeatures) {
-    const count = Math.min(blockFeatures, sae.features - first)
-    const directions = kernels.rows(sae.params.wDec, first, count)
+  for (let first = 0; first < of.count; first += blockFeatures) {
+    const count = Math.min(blockFeatures, of.count - first)
+    const directions = kernels.rows(sae.params.wDec, of.first + first, count)
     const weights = await blockWeights(
       kernels,
       directions,

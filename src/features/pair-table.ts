@@ -12,18 +12,22 @@ export const maximumPairs = 2 ** 24
 /** Fewest columns that a feature keeps, however many features there are. */
 const smallestCapacity = 128
 
-/** @param maximum pairs to hold; more where a feature would keep fewer than 128 columns. Default 2^24 */
+/**
+ * @param maximum pairs to hold; more where a feature would keep fewer than 128 columns. Default 2^24
+ * @param rows features that this table is of, where it is a part of the table of all `features`: as wide as that. Default: all
+ */
 export function createPairTable(
   kernels: Kernels,
   features: number,
   columns: number,
   weighBy: SaePairs['weighBy'],
   maximum = maximumPairs,
+  rows = features,
 ): PairTable {
   const capacity = Math.min(columns, Math.max(smallestCapacity, Math.floor(maximum / features)))
   const exact = capacity === columns
-  const shape = [features, capacity]
-  const size = kernels.tensor(new Int32Array(features).fill(exact ? capacity : 0), [features])
+  const shape = [rows, capacity]
+  const size = kernels.tensor(new Int32Array(rows).fill(exact ? capacity : 0), [rows])
   const pairs: SaePairs = {
     weighBy,
     columns,
@@ -32,7 +36,7 @@ export function createPairTable(
     count: kernels.zeros(shape, 'i32'),
     sum: kernels.zeros(shape),
     before: exact ? null : kernels.zeros(shape),
-    missed: kernels.zeros([features]),
+    missed: kernels.zeros([rows]),
   }
   return { kernels, pairs }
 }

@@ -1,3 +1,4 @@
+import type { Codes } from '../kernels/kernels.js'
 import { type CodeChunk, codesOf, tokensAsCodes } from './code-chunks.js'
 import type { TokenStatistics } from './feature-detail.js'
 import { missedBy, type PairBlock, type PairTable, pairsOf } from './pair-table.js'
@@ -10,10 +11,14 @@ export interface TokenCounts {
   pairs: PairTable
 }
 
-/** Adds a chunk of text. */
-export function countTokens({ occurrences, pairs }: TokenCounts, chunk: CodeChunk): void {
+/** Adds a chunk of text. @param codes of the table's features; default: those of the chunk */
+export function countTokens(
+  { occurrences, pairs }: TokenCounts,
+  chunk: CodeChunk,
+  codes: Codes = codesOf(chunk),
+): void {
   for (let row = 0; row < chunk.rows; row++) occurrences[chunk.tokens[row]]++
-  pairs.kernels.saeAddPairs(pairs.pairs, codesOf(chunk), tokensAsCodes(chunk))
+  pairs.kernels.saeAddPairs(pairs.pairs, codes, tokensAsCodes(chunk))
 }
 
 /** A feature is single-token when at least this share of its fires is on one token of the vocabulary. */

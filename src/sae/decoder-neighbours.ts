@@ -1,4 +1,6 @@
-import type { Kernels, SaeTensors, Tensor } from '../kernels/kernels.js'
+import { singleRank } from '../distributed/communicator.js'
+import { inOrder } from '../distributed/in-order.js'
+import type { Codes, Kernels, SaeTensors, Tensor } from '../kernels/kernels.js'
 import { type StageContext, silentProgress, throwIfInterrupted } from '../progress/progress.js'
 
 /** The nearest features of some features, by the cosine of decoder rows. */
@@ -15,7 +17,8 @@ export interface Neighbours {
 const blockRows = 1024
 
 /**
- * The k nearest of every decoder direction, itself left out. A row of zeros has cosine 0 with every other.
+ * The k nearest of every decoder direction, itself left out. A row of zeros has cosine 0 with every other. The ranks of `context` share the work; all
+ * of them get the whole.
  * @param wDec [n, D]
  * @throws MonosemError interrupted
  */
@@ -72,16 +75,19 @@ async function nearest(kernels: Kernels, search: Search, context: StageContext):
   const found: Neighbours = { k, rows: new Int32Array(n * k), cosines: new Float32Array(n * k) }
   const encoder = createEncoder(kernels, search.to, d, itself ? k : k + 1)
   const task = context.progress.start('find nearest features', n, 'features')
+  const { ranks = singleRank } = context
+  const blocks = Math.ceil(n / blockRows)
+  const compute = async (block: number): Promise<Codes> => {
+    throwIfInterrupted(context.signal)
+    return encoder.nearest(from.subarray(block * blockRows * d, (block + 1) * blockRows * d))
+  }
+  let done = 0
   try {
-    for (let first = 0; first < n; first += blockRows) {
-      throwIfInterrupted(context.signal)
-      const count = Math.min(blockRows, n - first)
-      const { rowOffsets, featureIds } = await encoder.nearest(from.subarray(first * d, (first + count) * d))
-      for (let i = 0; i < count; i++) {
-        const candidates = featureIds.subarray(rowOffsets[i], rowOffsets[i + 1])
-        keepNearest(found, search, first + i, candidates)
-      }
-      task.update(first + count)
+    for await (const codes of inOrder(ranks, blocks, compute, 'every')) {
+      const { rowOffsets, featureIds } = codes
+      for (let i = 0; i + 1 < rowOffsets.length; i++)
+        keepNearest(found, search, done++, featureIds.subarray(rowOffsets[i], rowOffsets[i + 1]))
+      task.update(done)
     }
   } finally {
     encoder.free()

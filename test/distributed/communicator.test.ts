@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { singleRank } from '../../src/distributed/communicator.js'
 import { inOrder } from '../../src/distributed/in-order.js'
 import { sliceOf } from '../../src/distributed/mesh.js'
@@ -12,6 +13,17 @@ test('on one rank every collective is the identity', async () => {
   const items: number[] = []
   for await (const item of inOrder(singleRank, 5, async (i) => i * i)) items.push(item)
   assert.deepEqual(items, [0, 1, 4, 9, 16])
+})
+
+test('whoever stops early waits for the item that is under way', async () => {
+  let done = 0
+  const compute = async (i: number): Promise<number> => {
+    await setTimeout(5)
+    done++
+    return i
+  }
+  for await (const item of inOrder(singleRank, 5, compute)) if (item === 1) break
+  assert.equal(done, 3)
 })
 
 test('slices cover everything once, and differ by one at most', () => {

@@ -44,6 +44,9 @@ export function runRanks(
       killSignal: 'SIGKILL',
     })
     let [stdout, stderr] = ['', '']
+    // a character may arrive in two parts
+    child.stdout.setEncoding('utf8')
+    child.stderr.setEncoding('utf8')
     child.stdout.on('data', (data) => {
       stdout += data
     })

@@ -10,6 +10,7 @@ import {
   type JointStatistics,
 } from '../../src/features/joint-statistics.js'
 import { correlatedNeurons } from '../../src/features/neurons.js'
+import { type OwnFeatures, ownFeatures } from '../../src/features/own-features.js'
 import { readPairs } from '../../src/features/pair-table.js'
 import { featureTokens } from '../../src/features/token-counts.js'
 import { pearson } from '../../src/interp/correlation.js'
@@ -226,4 +227,46 @@ test('what is gathered has the same bits whatever the batch size', async () => {
   const joint = gathered(text, 10)
   freeJoint(joint)
   assert.throws(() => kernels.rows(joint.neurons.products, 0, 1), { code: 'shape' })
+})
+
+test('ranks that gather their own features have the rows of one that gathers all, in a table without room for every pair too', async () => {
+  const features = 700
+  const random = Random.named(3, 'own features')
+  const rows = Array.from({ length: 60 }, () =>
+    Array.from({ length: features }, (_, id): [number, number] => [id, random.uniform() + 0.1]).filter(
+      () => random.uniform() < 0.4,
+    ),
+  )
+  const tokens = Int32Array.from(rows, () => random.int(9))
+  const batch: EncodedBatch = {
+    windows: new Int32Array(0),
+    batch: { tokens, targets: tokens, starts: tokens },
+    rows: Int32Array.from(tokens, (_, row) => row),
+    codes: codesFrom(rows),
+    activations: Float32Array.from({ length: 60 * 3 }, () => random.uniform()),
+  }
+  for (const pairs of [features * 130, features * features]) {
+    const rowsOf = async (own: OwnFeatures, first: number, count: number) => {
+      const joint = createJointStatistics(kernels, {
+        features,
+        own,
+        vocabulary: 9,
+        d: 3,
+        pairs,
+        entries: 4000,
+      })
+      addJoint(joint, batch)
+      finishJoint(joint)
+      const blocks = [joint.tokenCounts.pairs, joint.coActivation].map((table) =>
+        readPairs(table, first - own.first, count),
+      )
+      const products = await kernels.readF32(kernels.rows(joint.neurons.products, first - own.first, count))
+      return [(await Promise.all(blocks)).map((block) => ({ ...block, first })), products]
+    }
+    const all = ownFeatures({ rank: 0, size: 1 }, features)
+    for (const rank of [0, 1]) {
+      const own = ownFeatures({ rank, size: 2 }, features)
+      assert.deepEqual(await rowsOf(own, own.first, own.count), await rowsOf(all, own.first, own.count))
+    }
+  }
 })

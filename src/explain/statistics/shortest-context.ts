@@ -44,6 +44,7 @@ export async function shortestContexts(
     windows,
     batchWindows,
     withActivations,
+    ranks: context.ranks,
   })) {
     throwIfInterrupted(context.signal)
     batch.rows.forEach((position, row) => {
