@@ -214,7 +214,7 @@ Napi::Value saeStep(const Napi::CallbackInfo& info) {
   step.ranks = saeRanks(arguments);
   for (size_t i = 0; i < prefixes.size(); i++)
     if (prefixes[i] <= (i ? prefixes[i - 1] : 0)) arguments.fail("ascending prefixes");
-  if (prefixes.empty() || prefixes.back() != shape.f) arguments.fail("prefixes that end with all features");
+  if (prefixes.empty() || prefixes.back() != step.ranks.totalFeatures) arguments.fail("prefixes that end with all features");
   return enqueuePromise(info.Env(), addon, info.Env().Undefined(), [=](Runtime& r, Completion& completion) mutable {
     step.params = params.pointers();
     step.m = m.pointers();
@@ -232,7 +232,7 @@ Napi::Value saeStep(const Napi::CallbackInfo& info) {
   });
 }
 
-// saeReconstruct(runtime, n, d, dOut, f, kind, k, logThreshold, subtractDecoderBias, params x8, packed, xHat, losses, x, y)
+// saeReconstruct(runtime, n, d, dOut, f, kind, k, logThreshold, subtractDecoderBias, params x8, packed, xHat, losses, x, y, ranks x7)
 void saeReconstruct(const Napi::CallbackInfo& info) {
   Arguments arguments(info, "saeReconstruct");
   Addon& addon = arguments.addon();
@@ -242,27 +242,29 @@ void saeReconstruct(const Napi::CallbackInfo& info) {
   View xHat = arguments.view(outputs);
   OptionalView losses = optionalView(arguments, shape.n);
   View x = arguments.view(static_cast<int64_t>(shape.n) * shape.d), y = arguments.view(outputs);
+  SaeRanks ranks = saeRanks(arguments);
   enqueue(addon, [=](Runtime& r) {
     Codes codes;
     std::vector<float> target;  // xHat may overwrite y before the losses are known
     if (losses.present && y.f32() == xHat.f32()) target.assign(y.f32(), y.f32() + outputs);
-    r.table->saeEncode(r.context, params.pointers(), shape, x.f32(), form, packed ? &packed->packed : nullptr, codes);
-    r.table->saeDecode(r.context, xHat.f32(), params.pointers(), shape, codes, x.f32());
+    r.table->saeEncode(r.context, params.pointers(), shape, x.f32(), form, packed ? &packed->packed : nullptr, ranks, codes);
+    r.table->saeDecode(r.context, xHat.f32(), params.pointers(), shape, codes, x.f32(), ranks);
     if (losses.present) r.table->saeSquaredErrors(r.context, losses.f32(), target.empty() ? y.f32() : target.data(), xHat.f32(), shape.n, shape.dOut);
     releaseCodes(codes);
   });
 }
 
-// saeEncode(runtime, n, d, dOut, f, kind, k, logThreshold, subtractDecoderBias, params x8, packed, x) -> { rowOffsets, featureIds, values }
+// saeEncode(runtime, n, d, dOut, f, kind, k, logThreshold, subtractDecoderBias, params x8, packed, x, ranks x7) -> { rowOffsets, featureIds, values }
 Napi::Value saeEncode(const Napi::CallbackInfo& info) {
   Arguments arguments(info, "saeEncode");
   Addon& addon = arguments.addon();
   auto [shape, form, params] = saeForward(arguments);
   PackedHandle packed = packedHandle(arguments, shape);
   View x = arguments.view(static_cast<int64_t>(shape.n) * shape.d);
+  SaeRanks ranks = saeRanks(arguments);
   return enqueuePromise(info.Env(), addon, info.Env().Undefined(), [=](Runtime& r, Completion& completion) {
     std::shared_ptr<Codes> codes = sharedCodes();
-    r.table->saeEncode(r.context, params.pointers(), shape, x.f32(), form, packed ? &packed->packed : nullptr, *codes);
+    r.table->saeEncode(r.context, params.pointers(), shape, x.f32(), form, packed ? &packed->packed : nullptr, ranks, *codes);
     completion.result = [codes](Napi::Env env) -> Napi::Value { return codesObject(env, *codes); };
   });
 }
@@ -299,7 +301,7 @@ CodesCopy codesCopy(Arguments& arguments, int n, int f) {
   return copy;
 }
 
-// saeDecode(runtime, n, d, dOut, f, params x8, xHat, x, rowOffsets, featureIds, values)
+// saeDecode(runtime, n, d, dOut, f, params x8, xHat, x, rowOffsets, featureIds, values, ranks x7)
 void saeDecode(const Napi::CallbackInfo& info) {
   Arguments arguments(info, "saeDecode");
   Addon& addon = arguments.addon();
@@ -308,8 +310,10 @@ void saeDecode(const Napi::CallbackInfo& info) {
   View xHat = arguments.view(static_cast<int64_t>(shape.n) * shape.dOut);
   OptionalView x = optionalView(arguments, static_cast<int64_t>(shape.n) * shape.d);
   if (params.wSkip.present && !x.present) arguments.fail("x, which the skip connection reads");
-  enqueue(addon, [=, copy = codesCopy(arguments, shape.n, shape.f)](Runtime& r) mutable {
-    r.table->saeDecode(r.context, xHat.f32(), params.pointers(), shape, copy.codes(), x.f32());
+  CodesCopy codes = codesCopy(arguments, shape.n, shape.f);
+  SaeRanks ranks = saeRanks(arguments);
+  enqueue(addon, [=, copy = std::move(codes)](Runtime& r) mutable {
+    r.table->saeDecode(r.context, xHat.f32(), params.pointers(), shape, copy.codes(), x.f32(), ranks);
   });
 }
 

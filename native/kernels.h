@@ -49,6 +49,8 @@ enum ScratchSlot {
   kSlotSaeDenseB,
   kSlotSaeGradients,
   kSlotSaeSkip,
+  kSlotSaeKeys,
+  kSlotSaeRankKeys,
   kSlotPerWorker  // slots kSlotPerWorker + worker are private to a worker
 };
 
@@ -137,7 +139,7 @@ struct SaeStepArgs {
   int auxCount;        // 0: no AuxK
   float auxCoefficient;
   int deadAfterTokens;
-  const int32_t* prefixes;  // ends of nested prefixes, ascending, the last is f
+  const int32_t* prefixes;  // ends of nested prefixes, ascending, the last is ranks.totalFeatures
   int prefixCount;
   bool skipBadRows;
   SaeRanks ranks;
@@ -211,9 +213,9 @@ struct KernelTable {
   void (*saePack)(const Context&, SaePacked&, const float* wEnc);
   void (*saeStep)(const Context&, const SaeStepArgs&, SaeStepStats&);
   // packed may be null
-  void (*saeEncode)(const Context&, const SaePointers&, SaeShape, const float* x, const SaeForm&, const SaePacked*, Codes&);
+  void (*saeEncode)(const Context&, const SaePointers&, SaeShape, const float* x, const SaeForm&, const SaePacked*, const SaeRanks&, Codes&);
   // x may be null without wSkip
-  void (*saeDecode)(const Context&, float* xHat, const SaePointers&, SaeShape, const Codes&, const float* x);
+  void (*saeDecode)(const Context&, float* xHat, const SaePointers&, SaeShape, const Codes&, const float* x, const SaeRanks&);
   void (*saeEncodeFeatures)(const Context&, float* out, const SaePointers&, SaeShape, const float* x, const int32_t* ids, int count, const SaeForm&);
   void (*saeSquaredErrors)(const Context&, float* losses, const float* x, const float* xHat, int n, int d);
   void (*saeCompare)(const Context&, float* sums, float* shift, const float* y, const float* xHat, const float* center, int n, int d);

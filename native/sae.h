@@ -1,6 +1,7 @@
 // The parts of an autoencoder's kernels. Data flows: pack -> encode (select) -> decode -> gradient; sae_step.cc puts them together.
 #pragma once
 #include <math.h>
+#include <string.h>
 
 #include "kernels.h"
 #include "simd.h"
@@ -63,12 +64,12 @@ PackedRows packBatch(const Context&, const float* centred, int n, int d, const S
 // centred = x - bDec, or x where bDec is null
 void centreRows(const Context&, float* centred, const float* x, const float* bDec, int n, int d);
 // Fills codes with (feature, pre) of the support of every row, ids ascending. `packed` may be null: W_enc is packed for this call in fp32.
-// runningThreshold: a guess for batchtopk, 0 for none; it does not change the result.
+// runningThreshold: a guess for batchtopk, 0 for none; it does not change the result. The k largest are those of all ranks.
 void encodeSupport(const Context&, const SaePointers&, SaeShape, const float* centred, FeatureList, const SaeForm&, const FeatureConstants&,
-                   const SaePacked* packed, float runningThreshold, Codes& codes);
-// Share of the exact top k of `rows` rows, from `firstRow`, that codes lacks: adds to (checked, missed).
-void checkRecall(const Context&, const SaePointers&, SaeShape, const float* centred, int k, const Codes& codes, int firstRow, int rows, double& checked, double& missed);
-void saeEncode(const Context&, const SaePointers&, SaeShape, const float* x, const SaeForm&, const SaePacked*, Codes&);
+                   const SaePacked* packed, float runningThreshold, const SaeRanks&, Codes& codes);
+// How many of the exact top k of `rows` rows, from `firstRow`, are features of this rank, and how many of them codes lacks: adds to (checked, missed).
+void checkRecall(const Context&, const SaePointers&, SaeShape, const float* centred, int k, const SaeRanks&, const Codes& codes, int firstRow, int rows, double& checked, double& missed);
+void saeEncode(const Context&, const SaePointers&, SaeShape, const float* x, const SaeForm&, const SaePacked*, const SaeRanks&, Codes&);
 void saeEncodeFeatures(const Context&, float* out, const SaePointers&, SaeShape, const float* x, const int32_t* ids, int count, const SaeForm&);
 
 // ---- sae_decode.cc ----
@@ -78,11 +79,11 @@ float* activationsOf(const Context&, const Codes& support, const SaeForm&, const
 void decodeInto(const Context&, float* out, const Codes& codes, const float* values, const float* wDec, int n, int d, int f);
 void saeAddProducts(const Context&, float* out, const Codes&, const float* x, int features, int d);
 void saeAddPairs(const Context&, const SaePairsArgs&, const Codes&, const Codes& columns);
-void saeDecode(const Context&, float* xHat, const SaePointers&, SaeShape, const Codes&, const float* x);
+void saeDecode(const Context&, float* xHat, const SaePointers&, SaeShape, const Codes&, const float* x, const SaeRanks&);
 void saeCompare(const Context&, float* sums, float* shift, const float* y, const float* xHat, const float* center, int n, int d);
 void saeSquaredErrors(const Context&, float* losses, const float* x, const float* xHat, int n, int d);
-// out[row] = bDec (+ x wSkip)
-void decodeBase(const Context&, float* out, const SaePointers&, SaeShape, const float* x);
+// out[row] = bDec (+ x wSkip) on the first of the ranks whose reconstructions are summed, 0 on the others
+void decodeBase(const Context&, float* out, const SaePointers&, SaeShape, const float* x, const SaeRanks&);
 
 // ---- sae_normalize.cc ----
 void saeNormalize(const Context&, float* out, float* offsets, float* scales, const float* x, int n, int d, bool layerNorm);
@@ -90,6 +91,35 @@ void saeDenormalizeInPlace(const Context&, float* y, const float* offsets, const
 
 // ---- sae_dense.cc and sae_step.cc ----
 void saeStep(const Context&, const SaeStepArgs&, SaeStepStats&);
+
+// A positive value and its id as one number: larger values first, lower ids among equals.
+static inline uint64_t keyOf(float value, int32_t id) {
+  uint32_t bits;
+  memcpy(&bits, &value, 4);
+  return static_cast<uint64_t>(bits) << 32 | static_cast<uint32_t>(~id);
+}
+static inline int32_t idOfKey(uint64_t key) { return static_cast<int32_t>(~static_cast<uint32_t>(key)); }
+static inline float valueOfKey(uint64_t key) {
+  uint32_t bits = static_cast<uint32_t>(key >> 32);
+  float value;
+  memcpy(&value, &bits, 4);
+  return value;
+}
+
+// Drops the pairs i for which keep(row, i) is false; it is asked in order, before pair i is overwritten.
+template <class Keep>
+inline void filterCodes(Codes& codes, Keep keep) {
+  int kept = 0;
+  for (int row = 0, i = 0; row < codes.rows; row++) {
+    for (int end = codes.rowOffsets[row + 1]; i < end; i++) {
+      if (!keep(row, i)) continue;
+      codes.featureIds[kept] = codes.featureIds[i];
+      codes.values[kept++] = codes.values[i];
+    }
+    codes.rowOffsets[row + 1] = kept;
+  }
+  codes.count = kept;
+}
 
 // Calls body(row) for all rows; rows are grouped into tasks.
 template <class Body>

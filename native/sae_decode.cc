@@ -3,7 +3,7 @@
 
 #include "gemm.h"
 #include "micro_kernel.h"
-#include "sae.h"
+#include "sae_exchange.h"
 
 namespace monosem {
 namespace MONOSEM_ISA {
@@ -77,20 +77,25 @@ void decodeInto(const Context& context, float* out, const Codes& codes, const fl
   });
 }
 
-void decodeBase(const Context& context, float* out, const SaePointers& params, SaeShape shape, const float* x) {
+void decodeBase(const Context& context, float* out, const SaePointers& params, SaeShape shape, const float* x, const SaeRanks& ranks) {
   int n = shape.n, d = shape.dOut;
+  if (!isFirst(ranks.features)) {
+    memset(out, 0, sizeof(float) * static_cast<size_t>(n) * d);
+    return;
+  }
   if (params.wSkip) return gemm(context, {n, d, shape.d, x, shape.d, 1, params.wSkip, d, 1, out, d, params.bDec, false});
   forRows(context, n, [&](int row) { memcpy(out + static_cast<size_t>(row) * d, params.bDec, sizeof(float) * d); });
 }
 
-void saeDecode(const Context& context, float* xHat, const SaePointers& params, SaeShape shape, const Codes& codes, const float* x) {
+void saeDecode(const Context& context, float* xHat, const SaePointers& params, SaeShape shape, const Codes& codes, const float* x, const SaeRanks& ranks) {
   float* copy = nullptr;
   if (params.wSkip && xHat == x) {  // the skip reads what the result overwrites
     copy = scratchArray<float>(context, kSlotSaeSkip, static_cast<size_t>(shape.n) * shape.d);
     memcpy(copy, x, sizeof(float) * static_cast<size_t>(shape.n) * shape.d);
   }
-  decodeBase(context, xHat, params, shape, copy ? copy : x);
+  decodeBase(context, xHat, params, shape, copy ? copy : x, ranks);
   decodeInto(context, xHat, codes, codes.values, params.wDec, shape.n, shape.dOut, shape.f);
+  sumOver(ranks.features, xHat, static_cast<int64_t>(shape.n) * shape.dOut);
 }
 
 void saeSquaredErrors(const Context& context, float* losses, const float* x, const float* xHat, int n, int d) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "gemm.h"
+#include "sae_exchange.h"
 #include "sae_scan.h"
 
 namespace monosem {
@@ -33,20 +34,6 @@ struct Found {
     items[count++] = {row, id, value};
   }
 };
-
-// A positive value and its id as one number: larger values first, lower ids among equals.
-uint64_t keyOf(float value, int32_t id) {
-  uint32_t bits;
-  memcpy(&bits, &value, 4);
-  return static_cast<uint64_t>(bits) << 32 | static_cast<uint32_t>(~id);
-}
-int32_t idOfKey(uint64_t key) { return static_cast<int32_t>(~static_cast<uint32_t>(key)); }
-float valueOfKey(uint64_t key) {
-  uint32_t bits = static_cast<uint32_t>(key >> 32);
-  float value;
-  memcpy(&value, &bits, 4);
-  return value;
-}
 
 // The `keep` largest of a stream of positive values.
 struct TopK {
@@ -219,6 +206,7 @@ void findAll(const Context& context, const Encoding& e, Codes& codes) {
 
 // Few enough rows for L2, and tasks in whole rounds of the threads.
 int choosePanelsPerTask(int panels, int threads) {
+  if (panels == 0) return 1;  // a rank without rows
   int rounds = ceilDiv(panels, threads * (kMaxPanels * 2 / 3));
   int perTask = ceilDiv(panels, threads * rounds);
   return perTask < 1 ? 1 : perTask;
@@ -240,49 +228,53 @@ float valueAtRank(const Codes& codes, int64_t rank) {
 void keepLargest(Codes& codes, int64_t wanted) {
   if (codes.count <= wanted) return;
   float threshold = valueAtRank(codes, wanted - 1);
-  int64_t ties = wanted, kept = 0;
+  int64_t ties = wanted;
   for (int64_t i = 0; i < codes.count; i++) ties -= codes.values[i] > threshold;
-  for (int row = 0, i = 0; row < codes.rows; row++) {
-    int end = codes.rowOffsets[row + 1];
-    for (; i < end; i++) {
-      float value = codes.values[i];
-      if (!(value > threshold || (value == threshold && ties-- > 0))) continue;
-      codes.featureIds[kept] = codes.featureIds[i];
-      codes.values[kept++] = value;
-    }
-    codes.rowOffsets[row + 1] = static_cast<int32_t>(kept);
-  }
-  codes.count = kept;
+  filterCodes(codes, [&](int, int i) { return codes.values[i] > threshold || (codes.values[i] == threshold && ties-- > 0); });
+}
+
+// A guess of the cut from a few rows, which stand for the batch; every rank gets the same.
+float guessFromSample(const Context& context, const Encoding& e, const SaeRanks& ranks) {
+  Encoding sample = e;
+  sample.panels = e.panels < 8 ? e.panels : 8;
+  sample.job.n = sample.panels * MR < e.job.n ? sample.panels * MR : e.job.n;
+  sample.panelsPerTask = 1;
+  Codes few;
+  findAll(context, sample, few);
+  // over features: everything above any rank's value is k pairs a row already; over rows: the least, and a rank without rows does not ask for less
+  double guess = e.job.n ? valueAtRank(few, static_cast<int64_t>(sample.job.n) * e.form.k) : __builtin_inf();
+  releaseCodes(few);
+  maxOver(ranks.features, &guess, 1);
+  guess = -guess;
+  maxOver(ranks.data, &guess, 1);
+  return static_cast<float>(-guess);
 }
 
 // batchtopk: everything above a guess, lowered until enough is found; then the exact selection, which the guess does not touch.
-void findBatchTopK(const Context& context, Encoding& e, float guess, Codes& codes) {
-  int64_t wanted = static_cast<int64_t>(e.job.n) * e.form.k;
+void findBatchTopK(const Context& context, Encoding& e, float guess, const SaeRanks& ranks, Codes& codes) {
+  int64_t wanted = static_cast<int64_t>(ranks.totalRows) * e.form.k;
   int padded = ceilDiv(e.job.features.count, NR) * NR;
   float* cut = scratchArray<float>(context, kSlotSaeCut, padded);
   e.cut = cut;
   if (!(guess > 0)) {
-    // the rows of one task stand for the batch
     for (int j = 0; j < padded; j++) cut[j] = 0;
-    Encoding sample = e;
-    sample.panels = e.panels < 8 ? e.panels : 8;
-    sample.job.n = sample.panels * MR < e.job.n ? sample.panels * MR : e.job.n;
-    sample.panelsPerTask = 1;
-    Codes few;
-    findAll(context, sample, few);
-    guess = valueAtRank(few, static_cast<int64_t>(sample.job.n) * e.form.k);
-    releaseCodes(few);
+    guess = guessFromSample(context, e, ranks);
   }
   guess *= 0.9f;
+  double found = 0;  // over all ranks
   for (int attempt = 0;; attempt++) {
     if (attempt == 4) guess = 0;
     for (int j = 0; j < padded; j++) cut[j] = guess;
     findAll(context, e, codes);
-    if (codes.count >= wanted || guess == 0) break;
+    found = static_cast<double>(codes.count);
+    sumOverAll(ranks, &found, 1);
+    if (found >= wanted || guess == 0) break;
     releaseCodes(codes);
     guess *= 0.7f;
   }
-  keepLargest(codes, wanted);
+  if (found <= wanted) return;
+  if (ranks.features || ranks.data) keepLargestOfRanks(ranks, wanted, codes);
+  else keepLargest(codes, wanted);
 }
 
 // Packs a list of features (or all of them) in fp32 for this call.
@@ -313,7 +305,7 @@ void centreRows(const Context& context, float* centred, const float* x, const fl
 }
 
 void encodeSupport(const Context& context, const SaePointers& params, SaeShape shape, const float* centred, FeatureList features, const SaeForm& form,
-                   const FeatureConstants& constants, const SaePacked* packed, float runningThreshold, Codes& codes) {
+                   const FeatureConstants& constants, const SaePacked* packed, float runningThreshold, const SaeRanks& ranks, Codes& codes) {
   int n = shape.n, d = shape.d, panels = ceilDiv(n, MR);
   SaePacked inFp32{kFp32, shape.f, d, nullptr, nullptr, nullptr, nullptr};
   PackedRows rows = packBatch(context, centred, n, d, packed ? *packed : inFp32);
@@ -326,52 +318,53 @@ void encodeSupport(const Context& context, const SaePointers& params, SaeShape s
   e.wEnc = params.wEnc;
   e.panels = panels;
   e.panelsPerTask = choosePanelsPerTask(panels, poolThreads(context.pool));
-  if (form.kind == kBatchTopK) findBatchTopK(context, e, runningThreshold, codes);
-  else findAll(context, e, codes);
+  if (form.kind == kBatchTopK) return findBatchTopK(context, e, runningThreshold, ranks, codes);
+  findAll(context, e, codes);
+  if (form.kind == kTopK) keepLargestOfRows(context, ranks, form.k, codes);
 }
 
-void checkRecall(const Context& context, const SaePointers& params, SaeShape shape, const float* centred, int k, const Codes& codes, int firstRow, int rows, double& checked, double& missed) {
-  int f = shape.f, d = shape.d;
+void checkRecall(const Context& context, const SaePointers& params, SaeShape shape, const float* centred, int k, const SaeRanks& ranks, const Codes& codes, int firstRow, int rows, double& checked,
+                 double& missed) {
+  int f = shape.f, d = shape.d, most = k < f ? k : f;
   uint64_t* keys = scratchArray<uint64_t>(context, kSlotSaePackW, static_cast<size_t>(rows) * f);
   parallelFor(context, ceilDiv(f, 64), [&](int task, int) {
     for (int id = task * 64; id < f && id < task * 64 + 64; id++)
       for (int r = 0; r < rows; r++) {
         float value = dot(centred + static_cast<size_t>(firstRow + r) * d, params.wEnc + static_cast<size_t>(id) * d, d) + params.bEnc[id];
-        keys[static_cast<size_t>(r) * f + id] = value > 0 ? keyOf(value, id) : 0;
+        keys[static_cast<size_t>(r) * f + id] = value > 0 ? keyOf(value, ranks.firstFeature + id) : 0;
       }
   });
+  uint64_t* largest = scratchArray<uint64_t>(context, kSlotSaeKeys, static_cast<size_t>(rows) * (k + 1));
+  uint64_t* kth = largest + static_cast<size_t>(rows) * k;
   for (int r = 0; r < rows; r++) {
-    TopK exact{keys + static_cast<size_t>(r) * f, f, f, k, 0};
-    exact.largestFirst(k);
+    TopK exact{keys + static_cast<size_t>(r) * f, f, f, most, 0};
+    exact.largestFirst(most);
+    for (int i = 0; i < k; i++) largest[static_cast<size_t>(r) * k + i] = i < most ? exact.keys[i] : 0;
+  }
+  kthKeys(context, ranks.features, largest, rows, k, kth);
+  for (int r = 0; r < rows; r++) {
     const int32_t *ids = codes.featureIds + codes.rowOffsets[firstRow + r], *end = codes.featureIds + codes.rowOffsets[firstRow + r + 1];
-    for (int i = 0; i < k; i++) {
-      if (exact.keys[i] == 0) continue;
+    for (int i = 0; i < most; i++) {
+      uint64_t key = largest[static_cast<size_t>(r) * k + i];
+      if (key == 0 || key < kth[r]) continue;
       const int32_t* id = ids;
-      while (id < end && *id != idOfKey(exact.keys[i])) id++;
+      while (id < end && *id != idOfKey(key) - ranks.firstFeature) id++;
       checked++;
       missed += id == end;
     }
   }
 }
 
-void saeEncode(const Context& context, const SaePointers& params, SaeShape shape, const float* x, const SaeForm& form, const SaePacked* packed, Codes& codes) {
+void saeEncode(const Context& context, const SaePointers& params, SaeShape shape, const float* x, const SaeForm& form, const SaePacked* packed, const SaeRanks& ranks, Codes& codes) {
   float* centred = scratchArray<float>(context, kSlotSaeCentered, static_cast<size_t>(shape.n) * shape.d);
   centreRows(context, centred, x, form.subtractDecoderBias ? params.bDec : nullptr, shape.n, shape.d);
   FeatureConstants constants = featureConstants(context, params, shape, form, kNoPenalty, 0);
-  encodeSupport(context, params, shape, centred, {nullptr, shape.f}, form, constants, packed, 0, codes);
+  encodeSupport(context, params, shape, centred, {nullptr, shape.f}, form, constants, packed, 0, ranks, codes);
   // what is in the support without being active (a closed magnitude path of gated) goes
   float* values = activationsOf(context, codes, form, params, constants);
-  int64_t kept = 0;
-  for (int row = 0, i = 0; row < codes.rows; row++) {
-    for (int end = codes.rowOffsets[row + 1]; i < end; i++)
-      if (values[i] > 0) {
-        codes.featureIds[kept] = codes.featureIds[i];
-        codes.values[kept++] = values[i];
-      }
-    codes.rowOffsets[row + 1] = static_cast<int32_t>(kept);
-  }
-  codes.count = kept;
-  if (values != codes.values) free(values);
+  if (values != codes.values) free(codes.values);
+  codes.values = values;
+  filterCodes(codes, [&](int, int i) { return values[i] > 0; });
 }
 
 void saeEncodeFeatures(const Context& context, float* out, const SaePointers& params, SaeShape shape, const float* x, const int32_t* ids, int count, const SaeForm& form) {

@@ -17,15 +17,16 @@ struct FeatureValues {
   float theta, gain, norm, bEnc, bMag;
 };
 
-// Sums over the pairs of one feature, in the order of the rows.
+// Sums over the pairs of one feature, in the order of the rows. Doubles only: replicas sum them as an array.
 struct FeatureSums {
   double pre = 0;  // gradients by W_enc (x - b_dec): what reaches b_dec through the encoder
   double bEnc = 0, threshold = 0, rMag = 0, bMag = 0;
   double norm = 0;  // gradient by the decoder row's norm
   double penalty = 0;
   double gap = 0;  // theta - pre of active pairs
-  int active = 0;
+  double active = 0;
 };
+constexpr int kFeatureSums = sizeof(FeatureSums) / sizeof(double);
 
 // From pre and the errors' products with the decoder row (dError; dGate for the gate's own reconstruction): the activation,
 // which weighs the error in the decoder's gradient, and what it returns, which weighs the input in the encoder's.

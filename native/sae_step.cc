@@ -6,6 +6,7 @@
 
 #include "elementwise.h"
 #include "micro_kernel.h"
+#include "sae_exchange.h"
 #include "sae_update.h"
 
 namespace monosem {
@@ -39,7 +40,18 @@ struct CleanBatch {
   ~CleanBatch() { free(memory); }
 };
 
-// Reports bad rows, and replaces the batch by the good ones where they are to be skipped. False: nothing is left to do.
+// Bad rows as all ranks see them: each has its own part of the batch. a.ranks.totalRows is left with how many rows are good.
+void agreeOnRows(SaeStepArgs& a, int kept, SaeStepStats& stats) {
+  int total = a.ranks.totalRows;
+  double good = kept, first = stats.badRow < 0 ? -__builtin_inf() : -(stats.badRow + a.ranks.firstRow);
+  sumOver(a.ranks.data, &good, 1);
+  maxOver(a.ranks.data, &first, 1);
+  stats.badRow = first == -__builtin_inf() ? -1 : static_cast<int>(-first);
+  a.ranks.totalRows = static_cast<int>(good);
+  stats.skippedRows = a.skipBadRows ? total - a.ranks.totalRows : 0;
+}
+
+// Reports bad rows, and replaces the batch by the good ones where they are to be skipped. False: nothing is left to do, on no rank.
 bool takeGoodRows(const Context& context, SaeStepArgs& a, SaeStepStats& stats, CleanBatch& clean) {
   int n = a.shape.n, d = a.shape.d, dOut = a.shape.dOut;
   uint8_t* good = scratchArray<uint8_t>(context, kSlotSaeRows, n);
@@ -49,10 +61,11 @@ bool takeGoodRows(const Context& context, SaeStepArgs& a, SaeStepStats& stats, C
     if (!good[row] && stats.badRow < 0) stats.badRow = row;
     kept += good[row];
   }
+  agreeOnRows(a, kept, stats);
+  if (stats.badRow < 0) return true;
+  if (!a.skipBadRows || a.ranks.totalRows == 0) return false;
   if (kept == n) return true;
-  stats.skippedRows = a.skipBadRows ? n - kept : 0;
-  if (!a.skipBadRows || kept == 0) return false;
-  clean.memory = static_cast<float*>(malloc(sizeof(float) * static_cast<size_t>(kept) * (d + dOut)));
+  clean.memory = static_cast<float*>(malloc(sizeof(float) * (static_cast<size_t>(kept) * (d + dOut) + 1)));
   if (!clean.memory) abort();
   float *x = clean.memory, *y = x + static_cast<size_t>(kept) * d;
   for (int row = 0, to = 0; row < n; row++) {
@@ -66,10 +79,12 @@ bool takeGoodRows(const Context& context, SaeStepArgs& a, SaeStepStats& stats, C
   return true;
 }
 
-// error = 2/N (xHat - y) in place of xHat; returns the sum over rows of ||xHat - y||^2, rows in order.
-double toErrors(const Context& context, float* xHat, const float* y, int n, int d) {
+// error = 2/N (xHat - y) in place of xHat; returns the mean of ||xHat - y||^2 as far as this rank's rows make it up, rows in order.
+double toErrors(const Context& context, float* xHat, const SaeStepArgs& a) {
+  int n = a.shape.n, d = a.shape.dOut;
+  const float* y = a.y;
   double* squared = scratchArray<double>(context, kSlotSaeRows, n);
-  float scale = 2.0f / n;
+  float scale = 2.0f / a.ranks.totalRows;
   forRows(context, n, [&](int row) {
     float* error = xHat + static_cast<size_t>(row) * d;
     axpy(error, -1.0f, y + static_cast<size_t>(row) * d, d);
@@ -78,7 +93,7 @@ double toErrors(const Context& context, float* xHat, const float* y, int n, int 
   });
   double total = 0;
   for (int row = 0; row < n; row++) total += squared[row];
-  return total;
+  return total / a.ranks.totalRows;
 }
 
 // The part of codes whose ids lie in [from, to), with other values, as codes of their own.
@@ -99,49 +114,49 @@ Codes between(const Codes& codes, const float* values, int from, int to) {
   return part;
 }
 
-// Matryoshka: reconstructions of growing prefixes; each buffer is left with the sum of its prefix's error and those of larger ones.
-void nestedErrors(const Step& step, const Codes& codes, const float* values) {
+// Matryoshka: reconstructions of growing prefixes, as far as this rank's features make them up.
+void decodeNested(const Step& step, const Codes& codes, const float* values) {
   const SaeStepArgs& a = step.a;
   int n = a.shape.n, d = a.shape.dOut, prefixes = a.prefixCount;
   size_t size = static_cast<size_t>(n) * d;
   for (int p = 0, from = 0; p < prefixes; from = a.prefixes[p++]) {
     float* xHat = step.errors + p * size;
     if (p > 0) memcpy(xHat, xHat - size, sizeof(float) * size);
-    Codes part = between(codes, values, from, a.prefixes[p]);
+    Codes part = between(codes, values, from - a.ranks.firstFeature, a.prefixes[p] - a.ranks.firstFeature);
     decodeInto(step.context, xHat, part, part.values, a.params.wDec, n, d, a.shape.f);
     releaseCodes(part);
   }
-  for (int p = 0; p < prefixes; p++) {
-    double total = toErrors(step.context, step.errors + p * size, a.y, n, d) / n;
-    step.stats.prefixError += total;
-    step.stats.squaredError = total;
-  }
-  for (int p = prefixes - 2; p >= 0; p--) addInPlace(step.context, step.errors + p * size, step.errors + (p + 1) * size, static_cast<int64_t>(size));
 }
 
 // Reconstructs and leaves the errors; `support` is null on the dense way.
 void reconstruct(Step& step, const Codes* support) {
   const SaeStepArgs& a = step.a;
   int n = a.shape.n, d = a.shape.dOut, f = a.shape.f;
-  decodeBase(step.context, step.errors, a.params, a.shape, a.x);
-  if (step.gateErrors) memcpy(step.gateErrors, step.errors, sizeof(float) * static_cast<size_t>(n) * d);
+  int64_t size = static_cast<int64_t>(n) * d;
+  decodeBase(step.context, step.errors, a.params, a.shape, a.x, a.ranks);
+  if (step.gateErrors) memcpy(step.gateErrors, step.errors, sizeof(float) * size);
   if (!support) denseForward(step);
   else {
     float* values = activationsOf(step.context, *support, a.form, a.params, step.constants);
-    if (a.prefixCount > 1) nestedErrors(step, *support, values);
+    if (a.prefixCount > 1) decodeNested(step, *support, values);
     else decodeInto(step.context, step.errors, *support, values, a.params.wDec, n, d, f);
     if (step.gateErrors) decodeInto(step.context, step.gateErrors, *support, support->values, a.params.wDec, n, d, f);
     if (values != support->values) free(values);
   }
-  if (a.prefixCount == 1) step.stats.squaredError = step.stats.prefixError = toErrors(step.context, step.errors, a.y, n, d) / n;
-  if (step.gateErrors) step.stats.auxLoss = toErrors(step.context, step.gateErrors, a.y, n, d) / n;
+  sumOver(a.ranks.features, step.errors, size * (a.prefixCount + (step.gateErrors != nullptr)));
+  for (int p = 0; p < a.prefixCount; p++) step.stats.prefixError += step.stats.squaredError = toErrors(step.context, step.errors + p * size, a);
+  if (step.gateErrors) step.stats.auxLoss = toErrors(step.context, step.gateErrors, a);
+  // Matryoshka: each buffer is left with the sum of its prefix's error and those of larger ones
+  for (int p = a.prefixCount - 2; p >= 0; p--) addInPlace(step.context, step.errors + p * size, step.errors + (p + 1) * size, size);
 }
 
-// sum over rows of ||r - mean r||^2 for r = -error n / 2
-double residualVariance(const Context& context, const float* error, int n, int d) {
+// sum over all rows of ||r - mean r||^2 for r = -error N / 2
+double residualVariance(const Context& context, const float* error, SaeShape shape, const SaeRanks& ranks) {
+  int n = shape.n, d = shape.dOut, all = ranks.totalRows;
   float* mean = scratchArray<float>(context, kSlotReduce, d);
   columnSums(context, mean, error, n, d, false);
-  for (int i = 0; i < d; i++) mean[i] /= n;
+  sumOver(ranks.data, mean, d);
+  for (int i = 0; i < d; i++) mean[i] /= all;
   double* rows = scratchArray<double>(context, kSlotSaeRows, n);
   forRows(context, n, [&](int row) {
     const float* e = error + static_cast<size_t>(row) * d;
@@ -151,7 +166,8 @@ double residualVariance(const Context& context, const float* error, int n, int d
   });
   double total = 0;
   for (int row = 0; row < n; row++) total += rows[row];
-  return total * n * n / 4;
+  sumOver(ranks.data, &total, 1);
+  return total * all * all / 4;
 }
 
 // Gao et al. 2024: the top dead features reconstruct the residual r = y - xHat; loss ||r - rHat||^2 / var(r).
@@ -163,18 +179,21 @@ void explainResidual(Step& step, Codes& codes) {
   int count = 0;
   for (int j = 0; j < a.shape.f; j++)
     if (a.tokensSinceFired[j] >= a.deadAfterTokens) dead[count++] = j;
-  step.stats.dead = count;
+  double allDead = count;
+  sumOver(a.ranks.features, &allDead, 1);
+  step.stats.dead = static_cast<int>(allDead);
   // the errors of the whole dictionary: with prefixes, those of the last one alone
   const float* error = step.errors + static_cast<size_t>(a.prefixCount - 1) * n * d;
-  double variance = count ? residualVariance(step.context, error, n, d) : 0;
-  if (count && variance > 0) {
-    SaeForm largest{kTopK, a.auxCount < count ? a.auxCount : count, false, a.form.subtractDecoderBias};
-    encodeSupport(step.context, a.params, a.shape, step.centred, {dead, count}, largest, step.constants, nullptr, 0, codes);
+  double variance = allDead > 0 ? residualVariance(step.context, error, a.shape, a.ranks) : 0;
+  if (variance > 0) {
+    SaeForm largest{kTopK, a.auxCount < step.stats.dead ? a.auxCount : step.stats.dead, false, a.form.subtractDecoderBias};
+    encodeSupport(step.context, a.params, a.shape, step.centred, {dead, count}, largest, step.constants, nullptr, 0, a.ranks, codes);
     float* aux = scratchArray<float>(step.context, kSlotSaeAuxError, static_cast<size_t>(n) * d);
     memset(aux, 0, sizeof(float) * static_cast<size_t>(n) * d);
     decodeInto(step.context, aux, codes, codes.values, a.params.wDec, n, d, a.shape.f);
+    sumOver(a.ranks.features, aux, static_cast<int64_t>(n) * d);
     double* rows = scratchArray<double>(step.context, kSlotSaeRows, n);
-    float toResidual = -0.5f * n, scale = static_cast<float>(2.0 * a.auxCoefficient / variance);
+    float toResidual = -0.5f * a.ranks.totalRows, scale = static_cast<float>(2.0 * a.auxCoefficient / variance);
     forRows(step.context, n, [&](int row) {
       float* missed = aux + static_cast<size_t>(row) * d;
       axpy(missed, -toResidual, error + static_cast<size_t>(row) * d, d);
@@ -205,20 +224,38 @@ void watchRecall(const Context& context, const SaeStepArgs& a, const float* cent
   int step = static_cast<int>(a.adam.step), n = a.shape.n;
   if (a.packed->precision != kInt8Panels || a.form.kind != kTopK || step % kRecallEvery) return;
   int rows = n < kRecallRows ? n : kRecallRows, first = static_cast<int>(static_cast<int64_t>(step) * kRecallRows % (n - rows + 1));
-  double checked = a.running[kRecallChecked] * kRecallDecay, missed = a.running[kRecallMissed] * kRecallDecay;
-  checkRecall(context, a.params, a.shape, centred, a.form.k, codes, first, rows, checked, missed);
+  bool counted = isFirst(a.ranks.features) && isFirst(a.ranks.data);  // one rank adds what was counted before
+  double recall[2] = {counted ? a.running[kRecallChecked] * kRecallDecay : 0, counted ? a.running[kRecallMissed] * kRecallDecay : 0};
+  checkRecall(context, a.params, a.shape, centred, a.form.k, a.ranks, codes, first, rows, recall[0], recall[1]);
+  sumOverAll(a.ranks, recall, 2);
+  double checked = recall[0], missed = recall[1];
   a.running[kRecallChecked] = static_cast<float>(checked);
   a.running[kRecallMissed] = static_cast<float>(missed);
   if (checked >= kRecallEnough && missed > kRecallMisses * checked) a.running[kRecallFailed] = 1;
 }
 
 // The threshold that makes inference independent of the batch: the moving average of the smallest activation kept.
-void followThreshold(float* running, const Codes& codes) {
-  if (codes.count == 0) return;
-  float smallest = codes.values[0];
-  for (int64_t i = 1; i < codes.count; i++) smallest = codes.values[i] < smallest ? codes.values[i] : smallest;
-  float& average = running[kThreshold];
+void followThreshold(float* running, const SaeRanks& ranks, const Codes& codes) {
+  double least = -__builtin_inf();  // with its sign changed
+  for (int64_t i = 0; i < codes.count; i++) least = -codes.values[i] > least ? -codes.values[i] : least;
+  maxOverAll(ranks, &least, 1);
+  if (least == -__builtin_inf()) return;
+  float smallest = static_cast<float>(-least), &average = running[kThreshold];
   average = average > 0 ? 0.99f * average + 0.01f * smallest : smallest;
+}
+
+// Each rank knows the penalties of its features (on all rows) and the errors of its rows.
+void joinStatistics(const SaeRanks& ranks, SaeStepStats& stats) {
+  double ofFeatures[] = {stats.sparsity, stats.preActLoss, stats.l0}, ofRows[] = {stats.squaredError, stats.prefixError, stats.auxLoss};
+  sumOver(ranks.features, ofFeatures, 3);
+  sumOver(ranks.data, ofRows, 3);
+  maxOver(ranks.features, &stats.maxDensity, 1);
+  stats.sparsity = ofFeatures[0];
+  stats.preActLoss = ofFeatures[1];
+  stats.l0 = ofFeatures[2];
+  stats.squaredError = ofRows[0];
+  stats.prefixError = ofRows[1];
+  stats.auxLoss = ofRows[2];
 }
 
 void releaseSorted(ByFeature& sorted) {
@@ -233,7 +270,7 @@ bool isDense(const SaeStepArgs& a) {
 }
 
 PairRule ruleOf(const SaeStepArgs& a) {
-  float n = static_cast<float>(a.shape.n);
+  float n = static_cast<float>(a.ranks.totalRows);
   return {a.form.kind, a.penalty, a.coefficient / n, a.bandwidth, a.tanhScale, a.preAct / n};
 }
 
@@ -259,14 +296,15 @@ void saeStep(const Context& context, const SaeStepArgs& args, SaeStepStats& stat
   if (a.preAct > 0) {
     float* sums = centred + static_cast<size_t>(n) * d;
     columnSums(context, sums, centred, n, d, false);
+    sumOver(a.ranks.data, sums, d);
     step.columnSum = sums;
   }
   Codes support, auxiliary;
   if (!dense) {
     bool exact = a.running[kDensity] > kExactAbove && a.form.kind != kTopK;
-    encodeSupport(context, a.params, a.shape, centred, {nullptr, a.shape.f}, a.form, step.constants, exact ? nullptr : a.packed, a.running[kThreshold], support);
+    encodeSupport(context, a.params, a.shape, centred, {nullptr, a.shape.f}, a.form, step.constants, exact ? nullptr : a.packed, a.running[kThreshold], a.ranks, support);
     watchRecall(context, a, centred, support);
-    if (a.form.kind == kBatchTopK) followThreshold(a.running, support);
+    if (a.form.kind == kBatchTopK) followThreshold(a.running, a.ranks, support);
   }
   double encoded = milliseconds();
   reconstruct(step, dense ? nullptr : &support);
@@ -275,7 +313,8 @@ void saeStep(const Context& context, const SaeStepArgs& args, SaeStepStats& stat
   if (!dense) step.main = sortByFeature(context, support, a.shape.f);
   releaseCodes(support);
   updateAll(step, dense);
-  a.running[kDensity] = static_cast<float>(stats.l0 / a.shape.f);
+  joinStatistics(a.ranks, stats);
+  a.running[kDensity] = static_cast<float>(stats.l0 / a.ranks.totalFeatures);
   releaseCodes(auxiliary);
   releaseSorted(step.main);
   releaseSorted(step.auxiliary);

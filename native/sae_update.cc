@@ -1,4 +1,5 @@
 // Gradients by feature, Adam, renormalisation, repacking. All sums have an order fixed by the data, so the thread count does not change a bit.
+// A feature's gradients are formed from pairs and finished at once; between the two, replicas sum theirs (sae_replicas.cc).
 #include "sae_update.h"
 
 #include <stdlib.h>
@@ -6,6 +7,7 @@
 #include "elementwise.h"
 #include "gemm.h"
 #include "micro_kernel.h"
+#include "sae_exchange.h"
 
 namespace monosem {
 namespace MONOSEM_ISA {
@@ -13,13 +15,6 @@ namespace MONOSEM_ISA {
 namespace {
 
 constexpr int kBlockRows = 128;  // rows of errors and inputs that stay in L2 while the features of a panel pass
-
-// What a pass over the features leaves behind, one of each per panel.
-struct PassTotals {
-  float* bias;  // [panels][dOut] gradient of b_dec through the encoder
-  double *squares, *penalty, *gap, *active;
-  int* largest;
-};
 
 PassTotals passTotals(const Context& context, int panels, int d) {
   size_t words = static_cast<size_t>(panels) * d;
@@ -32,18 +27,10 @@ PassTotals passTotals(const Context& context, int panels, int d) {
   return totals;
 }
 
-// One pass over the features: whether it updates them, and by what gradients are multiplied.
-struct Pass {
-  bool update;
-  float scale;
-  AdamFactors adam;
-  PassTotals totals;
-};
-
 // Adds the pairs entries[i .. end-1] of one feature. The result does not depend on how pairs are grouped.
 template <bool gated>
 void addPairs(const PairRule& rule, const FeatureValues& v, const Entry* entries, int i, int end, const float* errors, const float* gateErrors,
-              const float* centred, const float* wDec, int d, int dOut, float* gDec, float* gEnc, FeatureSums& sums) {
+              const float* centred, const float* wDec, int d, int dOut, const FeatureGradients& to) {
   auto four = [&](const float* base, int width, const float** rows, int count) {
     for (int r = 0; r < count; r++) rows[r] = base + static_cast<size_t>(entries[i + r].row) * width;
   };
@@ -57,9 +44,9 @@ void addPairs(const PairRule& rule, const FeatureValues& v, const Entry* entries
       four(gateErrors, dOut, g, 4);
       dotRows<4>(dGate, wDec, g, dOut);
     }
-    for (int r = 0; r < 4; r++) dpre[r] = pairGradient(rule, v, entries[i + r].pre, dError[r], dGate[r], sums, f[r]);
-    axpy4(gDec, f, e[0], e[1], e[2], e[3], dOut);
-    axpy4(gEnc, dpre, x[0], x[1], x[2], x[3], d);
+    for (int r = 0; r < 4; r++) dpre[r] = pairGradient(rule, v, entries[i + r].pre, dError[r], dGate[r], *to.sums, f[r]);
+    axpy4(to.dec, f, e[0], e[1], e[2], e[3], dOut);
+    axpy4(to.enc, dpre, x[0], x[1], x[2], x[3], d);
   }
   for (; i < end; i++) {
     four(errors, dOut, e, 1);
@@ -69,36 +56,24 @@ void addPairs(const PairRule& rule, const FeatureValues& v, const Entry* entries
       four(gateErrors, dOut, g, 1);
       dotRows<1>(dGate, wDec, g, dOut);
     }
-    dpre[0] = pairGradient(rule, v, entries[i].pre, dError[0], dGate[0], sums, f[0]);
-    axpy(gDec, f[0], e[0], dOut);
-    axpy(gEnc, dpre[0], x[0], d);
+    dpre[0] = pairGradient(rule, v, entries[i].pre, dError[0], dGate[0], *to.sums, f[0]);
+    axpy(to.dec, f[0], e[0], dOut);
+    axpy(to.enc, dpre[0], x[0], d);
   }
 }
 
-void addMainPairs(const Step& step, int j, int begin, int end, float* gDec, float* gEnc, FeatureSums& sums) {
+void addMainPairs(const Step& step, int j, int begin, int end, const FeatureGradients& to) {
   const SaeStepArgs& a = step.a;
   const float* errors = step.errors + static_cast<size_t>(prefixOf(a, j)) * a.shape.n * a.shape.dOut;
   const float* row = a.params.wDec + static_cast<size_t>(j) * a.shape.dOut;
   auto add = step.gateErrors ? addPairs<true> : addPairs<false>;
-  add(step.rule, featureValues(step, j), step.main.entries, begin, end, errors, step.gateErrors, step.centred, row, a.shape.d, a.shape.dOut, gDec, gEnc, sums);
-}
-
-// AuxK's pairs reach the same parameters, but make no feature active.
-void addAuxiliaryPairs(const Step& step, int j, float* gDec, float* gEnc, FeatureSums& sums) {
-  if (!step.auxiliary.offsets) return;
-  const SaeStepArgs& a = step.a;
-  FeatureSums own;
-  PairRule plain{kRelu, kNoPenalty, 0, 0, 0, 0};
-  addPairs<false>(plain, featureValues(step, j), step.auxiliary.entries, step.auxiliary.offsets[j], step.auxiliary.offsets[j + 1], step.auxErrors, nullptr,
-                  step.centred, a.params.wDec + static_cast<size_t>(j) * a.shape.dOut, a.shape.d, a.shape.dOut, gDec, gEnc, own);
-  sums.pre += own.pre;
-  sums.bEnc += own.bEnc;
+  add(step.rule, featureValues(step, j), step.main.entries, begin, end, errors, step.gateErrors, step.centred, row, a.shape.d, a.shape.dOut, to);
 }
 
 // The pre-activation penalty on all pairs below the threshold: on every pair, less what active pairs were let go of.
 void addPreActivationPenalty(const Step& step, int j, const FeatureValues& v, float* gEnc, FeatureSums& sums) {
   const SaeStepArgs& a = step.a;
-  double n = a.shape.n, pull = step.rule.preAct * v.norm;
+  double n = a.ranks.totalRows, pull = step.rule.preAct * v.norm;
   double below = n * (v.theta - v.bEnc) - dot(a.params.wEnc + static_cast<size_t>(j) * a.shape.d, step.columnSum, a.shape.d) - sums.gap;
   axpy(gEnc, static_cast<float>(-pull), step.columnSum, a.shape.d);
   sums.pre -= pull * n;
@@ -111,18 +86,19 @@ void addPreActivationPenalty(const Step& step, int j, const FeatureValues& v, fl
 double square(double x) { return x * x; }
 
 // Adam on everything that belongs to feature j, with Bricken et al.'s projection and renormalisation of the decoder row.
-void updateFeature(const Step& step, const Pass& pass, int j, const float* gDec, const float* gEnc, const FeatureSums& sums) {
+void updateFeature(const Step& step, const Pass& pass, int j, const FeatureGradients& g) {
   const SaeStepArgs& a = step.a;
-  auto rows = [&](float* p, float* m, float* v, const float* g, int width) {
+  const FeatureSums& sums = *g.sums;
+  auto rows = [&](float* p, float* m, float* v, const float* gradient, int width) {
     size_t at = static_cast<size_t>(j) * width;
-    adamRun(p + at, g, m + at, v + at, width, pass.scale, pass.adam);
+    adamRun(p + at, gradient, m + at, v + at, width, pass.scale, pass.adam);
   };
   auto scalar = [&](float* p, float* m, float* v, double gradient) {
-    float g = static_cast<float>(gradient);
-    if (p) adamRun(p + j, &g, m + j, v + j, 1, pass.scale, pass.adam);
+    float single = static_cast<float>(gradient);
+    if (p) adamRun(p + j, &single, m + j, v + j, 1, pass.scale, pass.adam);
   };
-  if (!a.freezeDecoder) rows(a.params.wDec, a.m.wDec, a.v.wDec, gDec, a.shape.dOut);
-  rows(a.params.wEnc, a.m.wEnc, a.v.wEnc, gEnc, a.shape.d);
+  if (!a.freezeDecoder) rows(a.params.wDec, a.m.wDec, a.v.wDec, g.dec, a.shape.dOut);
+  rows(a.params.wEnc, a.m.wEnc, a.v.wEnc, g.enc, a.shape.d);
   scalar(a.params.bEnc, a.m.bEnc, a.v.bEnc, sums.bEnc);
   scalar(a.params.threshold, a.m.threshold, a.v.threshold, sums.threshold);
   scalar(a.params.rMag, a.m.rMag, a.v.rMag, sums.rMag);
@@ -135,71 +111,61 @@ void updateFeature(const Step& step, const Pass& pass, int j, const float* gDec,
     for (int i = 0; i < a.shape.dOut; i++) row[i] *= 1.0f / norm;
 }
 
-// From the sums over a feature's pairs to its update (or, in the first pass of clipping, to its part of the norm).
-void finishFeature(const Step& step, const Pass& pass, int panel, int j, float* gDec, float* gEnc, FeatureSums& sums) {
-  const SaeStepArgs& a = step.a;
-  FeatureValues v = featureValues(step, j);
-  const float* row = a.params.wDec + static_cast<size_t>(j) * a.shape.dOut;
-  if (step.columnSum) addPreActivationPenalty(step, j, v, gEnc, sums);
-  if (v.norm > 0) axpy(gDec, static_cast<float>(sums.norm / v.norm), row, a.shape.dOut);
-  if (a.form.logThreshold) sums.threshold *= v.theta;
-  if (a.unitNormDecoder) axpy(gDec, -dot(gDec, row, a.shape.dOut), row, a.shape.dOut);
-  if (a.form.subtractDecoderBias)
-    axpy(pass.totals.bias + static_cast<size_t>(panel) * a.shape.dOut, static_cast<float>(-sums.pre), a.params.wEnc + static_cast<size_t>(j) * a.shape.d, a.shape.d);
-  if (!pass.update) {
-    double decoder = a.freezeDecoder ? 0 : dot(gDec, gDec, a.shape.dOut);
-    pass.totals.squares[panel] += decoder + dot(gEnc, gEnc, a.shape.d) + square(sums.bEnc) + square(sums.threshold) + square(sums.rMag) + square(sums.bMag);
-    return;
-  }
-  updateFeature(step, pass, j, gDec, gEnc, sums);
-  pass.totals.penalty[panel] += sums.penalty;
-  pass.totals.gap[panel] += step.columnSum ? sums.gap : 0;
-  pass.totals.active[panel] += sums.active;
-  if (sums.active > pass.totals.largest[panel]) pass.totals.largest[panel] = sums.active;
-  int32_t& since = a.tokensSinceFired[j];
-  since = sums.active ? 0 : (since > (1 << 30) - a.shape.n ? 1 << 30 : since + a.shape.n);
-}
-
 // The features of one panel from their pairs; by blocks of rows where a row is met often enough to be worth keeping near.
-void sparsePanel(const Step& step, const Pass& pass, int panel, int count, bool blocked, float* gradients) {
+// Those without a place are left out. Calls done(j) when the gradients of feature first + j are complete.
+template <class Done>
+void formPanel(const Step& step, int first, int count, const FeatureGradients* places, Done done) {
   const SaeShape& s = step.a.shape;
-  int first = panel * NR, width = s.d + s.dOut;
   const int32_t* offsets = step.main.offsets + first;
-  FeatureSums sums[NR];
-  int next[NR];
-  auto gDec = [&](int j) { return gradients + static_cast<size_t>(j) * width; };
-  auto finish = [&](int j) {
-    addAuxiliaryPairs(step, first + j, gDec(j), gDec(j) + s.dOut, sums[j]);
-    finishFeature(step, pass, panel, first + j, gDec(j), gDec(j) + s.dOut, sums[j]);
+  auto clear = [&](const FeatureGradients& to) {
+    memset(to.dec, 0, sizeof(float) * s.dOut);
+    memset(to.enc, 0, sizeof(float) * s.d);
+    *to.sums = {};
   };
+  auto complete = [&](int j) {
+    addAuxiliaryPairs(step, first + j, places[j]);
+    done(j);
+  };
+  bool blocked = step.main.offsets[s.f] > static_cast<int64_t>(s.n) * s.f / 16;
   if (!blocked) {
     for (int j = 0; j < count; j++) {
-      memset(gDec(j), 0, sizeof(float) * width);
-      addMainPairs(step, first + j, offsets[j], offsets[j + 1], gDec(j), gDec(j) + s.dOut, sums[j]);
-      finish(j);
+      if (!places[j].sums) continue;
+      clear(places[j]);
+      addMainPairs(step, first + j, offsets[j], offsets[j + 1], places[j]);
+      complete(j);
     }
     return;
   }
-  memset(gradients, 0, sizeof(float) * static_cast<size_t>(count) * width);
-  for (int j = 0; j < count; j++) next[j] = offsets[j];
+  int next[NR];
+  for (int j = 0; j < count; j++) {
+    if (places[j].sums) clear(places[j]);
+    next[j] = offsets[j];
+  }
   for (int limit = kBlockRows; limit - kBlockRows < s.n; limit += kBlockRows)
     for (int j = 0; j < count; j++) {
       int end = next[j];
       while (end < offsets[j + 1] && step.main.entries[end].row < limit) end++;
-      addMainPairs(step, first + j, next[j], end, gDec(j), gDec(j) + s.dOut, sums[j]);
+      if (end > next[j]) addMainPairs(step, first + j, next[j], end, places[j]);
       next[j] = end;
     }
-  for (int j = 0; j < count; j++) finish(j);
+  for (int j = 0; j < count; j++)
+    if (places[j].sums) complete(j);
 }
 
 void sparsePass(const Step& step, const Pass& pass) {
   const SaeStepArgs& a = step.a;
-  int f = a.shape.f;
-  size_t gradientBytes = sizeof(float) * static_cast<size_t>(NR) * (a.shape.d + a.shape.dOut);
-  bool blocked = step.main.offsets[f] > static_cast<int64_t>(a.shape.n) * f / 16;
+  int f = a.shape.f, d = a.shape.d, dOut = a.shape.dOut;
+  size_t gradientBytes = sizeof(float) * static_cast<size_t>(NR) * (d + dOut);
   parallelFor(step.context, ceilDiv(f, NR), [&](int panel, int worker) {
-    char* scratch = static_cast<char*>(scratchBytes(step.context.scratch, kSlotPerWorker + worker, gradientBytes + panelScratchBytes(a.shape.d)));
-    sparsePanel(step, pass, panel, f - panel * NR < NR ? f - panel * NR : NR, blocked, reinterpret_cast<float*>(scratch));
+    int first = panel * NR, count = f - first < NR ? f - first : NR;
+    char* scratch = static_cast<char*>(scratchBytes(step.context.scratch, kSlotPerWorker + worker, gradientBytes + panelScratchBytes(d)));
+    FeatureSums sums[NR];
+    FeatureGradients places[NR];
+    for (int j = 0; j < count; j++) {
+      float* dec = reinterpret_cast<float*>(scratch) + static_cast<size_t>(j) * (d + dOut);
+      places[j] = {dec, dec + dOut, &sums[j]};
+    }
+    formPanel(step, first, count, places, [&](int j) { finishFeature(step, pass, panel, first + j, places[j]); });
     if (pass.update) packFeaturePanel(*a.packed, a.params.wEnc, panel, scratch + gradientBytes);
   });
 }
@@ -216,9 +182,9 @@ void densePass(Step& step, const Pass& pass) {
     denseGradients(step, first, count, gDec, gEnc, sums);
     parallelFor(step.context, ceilDiv(count, NR), [&](int task, int worker) {
       for (int j = task * NR; j < count && j < task * NR + NR; j++) {
-        float *dec = gDec + static_cast<size_t>(j) * dOut, *enc = gEnc + static_cast<size_t>(j) * d;
-        addAuxiliaryPairs(step, first + j, dec, enc, sums[j]);
-        finishFeature(step, pass, first / NR + task, first + j, dec, enc, sums[j]);
+        FeatureGradients own{gDec + static_cast<size_t>(j) * dOut, gEnc + static_cast<size_t>(j) * d, &sums[j]};
+        addAuxiliaryPairs(step, first + j, own);
+        finishFeature(step, pass, first / NR + task, first + j, own);
       }
       if (pass.update)
         packFeaturePanel(*a.packed, a.params.wEnc, first / NR + task, scratchBytes(step.context.scratch, kSlotPerWorker + worker, panelScratchBytes(d)));
@@ -227,12 +193,17 @@ void densePass(Step& step, const Pass& pass) {
   free(sums);
 }
 
-// d bDec = sum over rows of the error of the first prefix (which has all), less what went through the encoder's input.
+// d bDec = sum over rows of the error of the first prefix (which has all), less what went through the encoder's input. The errors are those
+// of this rank's rows, the other part is already that of all rows: one replica adds it.
 float* decoderBiasGradient(const Step& step, const PassTotals& totals, int panels) {
   const SaeShape& s = step.a.shape;
+  const SaeRanks& ranks = step.a.ranks;
   float* gradient = totals.bias + static_cast<size_t>(panels) * s.dOut;
   columnSums(step.context, gradient, totals.bias, panels, s.dOut, false);
+  sumOver(ranks.features, gradient, s.dOut);
+  if (!isFirst(ranks.data)) memset(gradient, 0, sizeof(float) * s.dOut);
   columnSums(step.context, gradient, step.errors, s.n, s.dOut, true);
+  sumOver(ranks.data, gradient, s.dOut);
   return gradient;
 }
 
@@ -242,10 +213,36 @@ float* skipGradient(const Step& step) {
   if (!step.a.params.wSkip) return nullptr;
   float* gradient = scratchArray<float>(step.context, kSlotSaeSkip, static_cast<size_t>(s.d) * s.dOut);
   gemm(step.context, {s.d, s.dOut, s.n, step.a.x, 1, s.d, step.errors, s.dOut, 1, gradient, s.dOut, nullptr, false});
+  sumGradients(step.a.ranks, gradient, static_cast<int64_t>(s.d) * s.dOut);
   return gradient;
 }
 
+// The L2 norm of the whole gradient. What all ranks have is counted by the first of those with other features.
+double gradientNorm(const Step& step, const PassTotals& totals, int panels) {
+  const SaeStepArgs& a = step.a;
+  float *bias = decoderBiasGradient(step, totals, panels), *skip = skipGradient(step);
+  double squares = 0;
+  if (isFirst(a.ranks.features)) {
+    squares = dot(bias, bias, a.shape.dOut);
+    if (skip) squares += dot(skip, skip, a.shape.d * a.shape.dOut);
+  }
+  for (int p = 0; p < panels; p++) squares += totals.squares[p];
+  sumOver(a.ranks.features, &squares, 1);
+  return sqrt(squares);
+}
+
 }  // namespace
+
+void addAuxiliaryPairs(const Step& step, int j, const FeatureGradients& to) {
+  if (!step.auxiliary.offsets) return;
+  const SaeStepArgs& a = step.a;
+  FeatureSums own;
+  PairRule plain{kRelu, kNoPenalty, 0, 0, 0, 0};
+  addPairs<false>(plain, featureValues(step, j), step.auxiliary.entries, step.auxiliary.offsets[j], step.auxiliary.offsets[j + 1], step.auxErrors, nullptr,
+                  step.centred, a.params.wDec + static_cast<size_t>(j) * a.shape.dOut, a.shape.d, a.shape.dOut, {to.dec, to.enc, &own});
+  to.sums->pre += own.pre;
+  to.sums->bEnc += own.bEnc;
+}
 
 ByFeature sortByFeature(const Context& context, const Codes& codes, int f) {
   constexpr int kChunks = 8;  // does not depend on the threads
@@ -281,27 +278,56 @@ ByFeature sortByFeature(const Context& context, const Codes& codes, int f) {
   return sorted;
 }
 
+// From the sums over a feature's pairs to its update (or, in the first pass of clipping, to its part of the norm).
+void finishFeature(const Step& step, const Pass& pass, int panel, int j, const FeatureGradients& g) {
+  const SaeStepArgs& a = step.a;
+  FeatureSums& sums = *g.sums;
+  FeatureValues v = featureValues(step, j);
+  const float* row = a.params.wDec + static_cast<size_t>(j) * a.shape.dOut;
+  if (step.columnSum) addPreActivationPenalty(step, j, v, g.enc, sums);
+  if (v.norm > 0) axpy(g.dec, static_cast<float>(sums.norm / v.norm), row, a.shape.dOut);
+  if (a.form.logThreshold) sums.threshold *= v.theta;
+  if (a.unitNormDecoder) axpy(g.dec, -dot(g.dec, row, a.shape.dOut), row, a.shape.dOut);
+  if (a.form.subtractDecoderBias)
+    axpy(pass.totals.bias + static_cast<size_t>(panel) * a.shape.dOut, static_cast<float>(-sums.pre), a.params.wEnc + static_cast<size_t>(j) * a.shape.d, a.shape.d);
+  if (!pass.update) {
+    double decoder = a.freezeDecoder ? 0 : dot(g.dec, g.dec, a.shape.dOut);
+    pass.totals.squares[panel] += decoder + dot(g.enc, g.enc, a.shape.d) + square(sums.bEnc) + square(sums.threshold) + square(sums.rMag) + square(sums.bMag);
+    return;
+  }
+  updateFeature(step, pass, j, g);
+  pass.totals.penalty[panel] += sums.penalty;
+  pass.totals.gap[panel] += step.columnSum ? sums.gap : 0;
+  pass.totals.active[panel] += sums.active;
+  if (sums.active > pass.totals.largest[panel]) pass.totals.largest[panel] = static_cast<int>(sums.active);
+  int32_t& since = a.tokensSinceFired[j];
+  int rows = a.ranks.totalRows;
+  since = sums.active > 0 ? 0 : (since > (1 << 30) - rows ? 1 << 30 : since + rows);
+}
+
+void formGradients(const Step& step, int first, int count, const FeatureGradients* places) {
+  formPanel(step, first, count, places, [](int) {});
+}
+
 void updateAll(Step& step, bool dense) {
   const SaeStepArgs& a = step.a;
   int panels = ceilDiv(a.shape.f, NR);
   Pass pass{true, 1.0f, adamFactors(a.adam), passTotals(step.context, panels, a.shape.dOut)};
-  auto run = [&] { dense ? densePass(step, pass) : sparsePass(step, pass); };
+  int32_t* exchanged = a.ranks.data ? featuresToExchange(step, dense) : nullptr;
+  auto run = [&] { exchanged ? replicasPass(step, pass, exchanged, dense) : dense ? densePass(step, pass) : sparsePass(step, pass); };
   if (a.gradientClip > 0) {
     pass.update = false;
     run();
-    float *bias = decoderBiasGradient(step, pass.totals, panels), *skip = skipGradient(step);
-    double squares = dot(bias, bias, a.shape.dOut);
-    if (skip) squares += dot(skip, skip, a.shape.d * a.shape.dOut);
-    for (int p = 0; p < panels; p++) squares += pass.totals.squares[p];
-    step.stats.gradientNorm = sqrt(squares);
+    step.stats.gradientNorm = gradientNorm(step, pass.totals, panels);
     if (step.stats.gradientNorm > a.gradientClip) pass.scale = static_cast<float>(a.gradientClip / step.stats.gradientNorm);
     pass.update = true;
     pass.totals = passTotals(step.context, panels, a.shape.dOut);
   }
   run();
+  free(exchanged);
   if (float* skip = skipGradient(step)) adamRun(a.params.wSkip, skip, a.m.wSkip, a.v.wSkip, a.shape.d * a.shape.dOut, pass.scale, pass.adam);
   adamRun(a.params.bDec, decoderBiasGradient(step, pass.totals, panels), a.m.bDec, a.v.bDec, a.shape.dOut, pass.scale, pass.adam);
-  double n = a.shape.n;
+  double n = a.ranks.totalRows;
   for (int p = 0; p < panels; p++) {
     step.stats.sparsity += pass.totals.penalty[p] / n;
     step.stats.preActLoss += pass.totals.gap[p] / n;

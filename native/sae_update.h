@@ -34,15 +34,52 @@ struct Step {
   const float* auxErrors;    // [n, dOut]
 };
 
-// Which prefix a feature belongs to first.
+// Which prefix a feature of this rank belongs to first.
 static inline int prefixOf(const SaeStepArgs& a, int feature) {
   int p = 0;
-  while (feature >= a.prefixes[p]) p++;
+  while (a.ranks.firstFeature + feature >= a.prefixes[p]) p++;
   return p;
 }
 
+// Where the gradients of one feature are formed; sums is null where the feature has no place.
+struct FeatureGradients {
+  float *dec, *enc;  // [dOut], [d]
+  FeatureSums* sums;
+};
+
+// What a pass over the features leaves behind, one of each per panel.
+struct PassTotals {
+  float* bias;  // [panels][dOut] gradient of b_dec through the encoder
+  double *squares, *penalty, *gap, *active;
+  int* largest;
+};
+
+// One pass over the features: whether it updates them, and by what gradients are multiplied.
+struct Pass {
+  bool update;
+  float scale;
+  AdamFactors adam;
+  PassTotals totals;
+};
+
+// ---- sae_update.cc ----
 // Gradients and updates of all parameters. dense: the pairs are found by multiplying matrices instead of from step.main.
+// The statistics that it leaves (sparsity, preActLoss, l0, maxDensity) are those of this rank's features on the rows of all replicas.
 void updateAll(Step& step, bool dense);
+// The features of one panel from this rank's pairs, those of AuxK included
+void formGradients(const Step& step, int first, int count, const FeatureGradients* places);
+// AuxK's pairs reach the same parameters, but make no feature active.
+void addAuxiliaryPairs(const Step& step, int j, const FeatureGradients&);
+// What is done with the sums over the pairs of all rows; changes them.
+void finishFeature(const Step& step, const Pass& pass, int panel, int j, const FeatureGradients&);
+
+// ---- sae_replicas.cc ----
+// before[j] [f + 1]: how many of the features before j have pairs on any replica; to be freed
+int32_t* featuresToExchange(const Step& step, bool dense);
+// One pass over the features where other ranks have the same ones
+void replicasPass(Step& step, const Pass& pass, const int32_t* before, bool dense);
+// Gradients summed over the replicas, in the number format that they cross in
+void sumGradients(const SaeRanks& ranks, float* gradients, int64_t count);
 
 // ---- sae_dense.cc ----
 constexpr int kDenseFeatures = 512;  // features per block, a multiple of every NR

@@ -14,7 +14,7 @@ const allowed: Record<string, readonly string[]> = {
   progress: ['errors', 'distributed'],
   config: ['errors'],
   storage: ['errors', 'distributed'],
-  formats: ['errors', 'storage'],
+  formats: ['errors', 'distributed', 'storage'],
   hub: ['errors', 'progress', 'storage'],
   kernels: ['errors', 'distributed'],
   corpus: base,

@@ -21,6 +21,7 @@ export function addActivations(program: Command): void {
         'Interrupted, the same command goes on after the last whole shard.',
       example:
         'monosem activations harvest --run runs/demo --hook blocks.0.hook_resid_mid blocks.0.hook_mlp_out --dtype bf16',
+      ranks: true,
     },
     async (session, command) => {
       const paths = readPaths(command, ['corpus', 'model'], 'activations')

@@ -20,6 +20,7 @@ export function addCorpus(program: Command): void {
       description:
         'Train a tokenizer on text, or take that of a model, and store the text as tokens, split by document for training and validation.',
       example: "monosem corpus build --text 'notes/**/*.md' --vocabulary-size 2048 --out runs/notes/corpus",
+      ranks: true,
     },
     async (session, command) => {
       const { out } = readPaths(command, [], 'corpus')

@@ -21,6 +21,7 @@ export function addEval(program: Command): void {
         'Measure an autoencoder on validation text: sparsity, reconstruction, and how much of the loss it recovers, with intervals. ' +
         '--sae may also be an autoencoder of another program, on the disk or on the Hugging Face hub.',
       example: 'monosem eval --run runs/demo --tokens 1_000_000 --out runs/demo/eval-long',
+      ranks: true,
     },
     async (session, command) => {
       const paths = readPaths(command, ['corpus', 'model', 'sae'], 'eval')

@@ -33,6 +33,7 @@ export function addExplain(program: Command): void {
         'Explain features in short English and score the explanations on held-out text, beside neurons and shuffled explanations. ' +
         'What is done already with the same options is not done again.',
       example: 'monosem explain runs/demo --features 0-499 --explainer statistics',
+      ranks: true,
     },
     async (session, command) => {
       const paths = explainPaths(command)

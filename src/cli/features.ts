@@ -38,6 +38,7 @@ function addBuild(features: Command): void {
     {
       description: 'Collect density, activation histogram, examples and logit weights of every feature.',
       example: 'monosem features build --run runs/demo --tokens 2_000_000 --out runs/demo/features-long',
+      ranks: true,
     },
     async (session, command) => {
       const paths = readPaths(command, ['corpus', 'model', 'sae'], 'features')

@@ -8,7 +8,7 @@ export const globalSchema = z.object({
     .max(256)
     .default(0)
     .describe(
-      'threads of the compute kernels; 0: as many as the machine has cores. Results do not depend on it',
+      'threads of the compute kernels; 0: as many as the machine has cores, shared by the ranks that run on it. Results do not depend on it',
     ),
   kernels: z
     .enum(['auto', 'native', 'reference'])

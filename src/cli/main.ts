@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { CommanderError } from 'commander'
+import { readLaunch } from '../distributed/launch.js'
+import { reportFailure } from './command.js'
+import { commandLine } from './command-line.js'
 import { createProgram } from './program.js'
 import { exitCodeOf } from './report-error.js'
 
@@ -14,10 +17,18 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error
 })
 
+const launch = readLaunch()
+const json = process.argv.includes('--json')
 try {
-  await createProgram(version, process.argv.includes('--json')).parseAsync()
+  await createProgram(version, json, launch.rank).parseAsync()
 } catch (error) {
-  // Commander has already printed what is wrong; help and version end here too, with 0.
   if (!(error instanceof CommanderError)) throw error
   process.exitCode = exitCodeOf(error)
+  // On rank 0 Commander has already printed what is wrong; help and version end here too, with 0.
+  if (launch.rank > 0 && process.exitCode !== 0)
+    await reportFailure(
+      error,
+      { json, debug: false, commandLine: commandLine(process.argv.slice(2)) },
+      launch,
+    )
 }

@@ -21,8 +21,12 @@ import { addServe } from './serve.js'
 import { addInfluence, addSteer } from './steer.js'
 import { addSynth } from './synth.js'
 
-/** The whole command line: every command with its flags and help, ready to parse. @param asJson mistakes in the options are reported as JSON */
-export function createProgram(version: string, asJson = false): Command {
+/**
+ * The whole command line: every command with its flags and help, ready to parse.
+ * @param asJson mistakes in the options are reported as JSON
+ * @param rank only rank 0 reports them here
+ */
+export function createProgram(version: string, asJson = false, rank = 0): Command {
   const program = new Command('monosem')
     .description('Takes a language model apart into features with sparse autoencoders.')
     .version(version, '--version', 'print the version')
@@ -30,7 +34,7 @@ export function createProgram(version: string, asJson = false): Command {
     .configureHelp({ showGlobalOptions: true, helpWidth: process.stdout.columns ?? 100 })
     .showSuggestionAfterError()
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(asJson ? errorJson(text) : text) })
+    .configureOutput({ outputError: (text, write) => rank === 0 && write(asJson ? errorJson(text) : text) })
     .addHelpText('after', '\nExample:\n  $ monosem demo --quick --out runs/quick')
   addFlags(program, globalSchema)
   const stages = [

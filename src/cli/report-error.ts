@@ -6,6 +6,8 @@ export interface ReportOptions {
   debug: boolean
   /** the command to type again, named when the user stopped a job that can go on */
   commandLine: string
+  /** which one of several ranks this is */
+  rank?: number
 }
 
 /** 2: the options make no sense; 1: everything else that goes wrong. */
@@ -21,10 +23,12 @@ export function describeError(error: unknown, options: ReportOptions): string {
   const hint = hintOf(error, options)
   if (options.json) {
     const code = known ? error.code : error instanceof CommanderError ? 'config' : 'internal'
-    return `${JSON.stringify({ error: { code, message, ...(hint && { hint }) } })}\n`
+    const rank = options.rank !== undefined && { rank: options.rank }
+    return `${JSON.stringify({ error: { ...rank, code, message, ...(hint && { hint }) } })}\n`
   }
   const interrupted = known && error.code === 'interrupted'
-  const lines = [interrupted ? message : `error: ${message.replace(/^error: /, '')}`]
+  const where = options.rank === undefined ? '' : `rank ${options.rank}: `
+  const lines = [`${where}${interrupted ? message : `error: ${message.replace(/^error: /, '')}`}`]
   if (hint) lines.push(interrupted ? `  ${hint}` : `  hint: ${hint}`)
   if (options.debug && error instanceof Error) lines.push(stackOf(error))
   return `${lines.join('\n')}\n`

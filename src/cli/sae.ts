@@ -6,10 +6,12 @@ import { readVariations } from '../config/variations.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import { type SaeConfig, saeConfigSchema } from '../sae/sae-config.js'
 import { runSaeStage, type SaeMetrics, trainSaes } from '../sae/sae-stage.js'
+import type { TrainContext } from '../sae/train-together.js'
 import type { Json, StageResult } from '../storage/stage.js'
 import { decimals, percent } from '../terminal/figures.js'
 import { renderTable } from '../terminal/table.js'
 import { addCommand } from './command.js'
+import { addMeshFlags, trainContext } from './mesh-flags.js'
 import { madeOrReused, renderJson } from './outcome.js'
 import { addPaths, readPaths } from './run-paths.js'
 import { addSaeConvert } from './sae-convert.js'
@@ -36,17 +38,20 @@ export function addSae(program: Command): void {
     {
       description: 'Train a sparse autoencoder on the activations of a transformer at one hook point.',
       example: 'monosem sae train --run runs/demo --architecture topk --k 32 --out runs/topk/sae',
+      ranks: true,
     },
     async (session, command) => {
       const { out } = readPaths(command, [], 'sae')
       const inputs = readSaeInputs(command)
       const config = readFlags(command, saeConfigSchema, await defaultsFor(inputs))
-      const result = await trainSae(session, config, inputs, out)
+      const context = await trainContext(session, command)
+      const result = await trainSae(session, config, inputs, out, context)
       const metrics = await readMetrics(result)
       return { json: { ...result, ...metrics }, text: `${madeOrReused(result)}\n${renderJson(metrics)}` }
     },
   )
   addFlags(addActivationsPath(addPaths(train, ['corpus', 'model'], 'sae')), saeConfigSchema)
+  addMeshFlags(train)
   addSweep(sae)
   addSaeInfo(sae)
   addSaeConvert(sae)
@@ -146,8 +151,9 @@ export async function trainSae(
   config: SaeConfig,
   inputs: SaeInputs,
   out: string,
+  context: TrainContext = session.context,
 ): Promise<StageResult> {
   const kernels = await session.kernels()
   const source = await openSaeSource(kernels, config, inputs)
-  return runSaeStage(config, { source, out, inputs }, { ...session.context, kernels })
+  return runSaeStage(config, { source, out, inputs }, { ...context, kernels })
 }

@@ -1,5 +1,5 @@
 import { access } from 'node:fs/promises'
-import { isAbsolute, join, normalize, sep } from 'node:path'
+import { dirname, isAbsolute, join, normalize, sep } from 'node:path'
 import { MonosemError } from '../errors/monosem-error.js'
 import { shown } from '../errors/shown.js'
 import { readJson } from './json-file.js'
@@ -17,7 +17,7 @@ export async function openCheckpoint(directory: string): Promise<TensorReader> {
   const single = join(directory, 'model.safetensors')
   if (await exists(single)) return openSafetensors(single)
   const index = join(directory, 'model.safetensors.index.json')
-  if (await exists(index)) return openShards(directory, index)
+  if (await exists(index)) return openShards(index)
   const torch = (await exists(join(directory, 'pytorch_model.bin'))) ? ', only pytorch_model.bin' : ''
   throw new MonosemError(
     'missing',
@@ -26,7 +26,22 @@ export async function openCheckpoint(directory: string): Promise<TensorReader> {
   )
 }
 
-async function openShards(directory: string, index: string): Promise<TensorReader> {
+/** Ending of the file that says in which shard each tensor is. */
+export const indexEnding = '.safetensors.index.json'
+
+/** The tensors of a file in shards, and the shards that hold them. */
+export interface ShardsReader extends TensorReader {
+  /** the files beside the index, in its order */
+  shards: readonly string[]
+}
+
+/**
+ * Opens the shards that an index names. `entries` are the tensors of all of them, as the index lists them.
+ * @param index path of a file like `model.safetensors.index.json`
+ * @throws MonosemError missing (a shard, or a tensor of the index, is not there), format, corrupt, io
+ */
+export async function openShards(index: string): Promise<ShardsReader> {
+  const directory = dirname(index)
   const weightMap = await readIndex(index)
   const shards = new Map<string, TensorReader>()
   const close = async () => {
@@ -52,6 +67,7 @@ async function openShards(directory: string, index: string): Promise<TensorReade
   }
   return {
     path: index,
+    shards: [...shards.values()].map(({ path }) => path),
     entries,
     metadata: Object.assign({}, ...[...shards.values()].map(({ metadata }) => metadata)),
     read: async (name, options) => holder(name).read(name, options),

@@ -16,6 +16,7 @@ import type {
   SaeInputNorm,
   SaePairs,
   SaePrecision,
+  SaeRanks,
   SaeSparsity,
   SaeStepOptions,
   SaeTensors,
@@ -68,7 +69,36 @@ function expectParams(op: string, params: SaeTensors, d: number | string): SaeSi
   return { features, d: width, dOut }
 }
 
-/** The activation makes sense, and has the parameters that it needs and no others. */
+/** A part of `count` things, from `first`, lies in `total`; whoever shares them with no one has all of them. */
+function expectPart(
+  op: string,
+  what: string,
+  first: number,
+  count: number,
+  total: number,
+  shared: boolean,
+): void {
+  expectInteger(op, `ranks.first${what}`, first, 0)
+  expectInteger(op, `ranks.total${what}s`, total, 1)
+  const fits = shared ? first + count <= total : first === 0 && count === total
+  if (fits) return
+  throw misfit(
+    op,
+    shared
+      ? `ranks whose ${what.toLowerCase()}s lie in 0 .. ${total - 1}`
+      : `all ${total} ${what.toLowerCase()}s`,
+    `${first} .. ${first + count - 1}`,
+  )
+}
+
+/** How many features there are on all ranks. */
+function expectFeatureRanks(op: string, ranks: SaeRanks | undefined, features: number): number {
+  if (ranks === undefined) return features
+  expectPart(op, 'Feature', ranks.firstFeature, features, ranks.totalFeatures, ranks.features !== null)
+  return ranks.totalFeatures
+}
+
+/** The activation makes sense, and has the parameters that it needs and no others. `features` are those of all ranks. */
 function expectForm(op: string, params: SaeTensors, form: SaeForm, { features, d, dOut }: SaeSizes): void {
   const { activation, subtractDecoderBias } = form
   const needed = Object.hasOwn(NEEDED, activation.kind) ? NEEDED[activation.kind] : undefined
@@ -160,12 +190,15 @@ export function checkSaeStep(training: SaeTraining, x: Tensor, y: Tensor, option
   const [n, d] = expectBatch('saeStep', 'x', x)
   const sizes = expectParams('saeStep', params, d)
   expectTensor('saeStep', 'y', y, [n, sizes.dOut])
-  expectForm('saeStep', params, options.form, sizes)
+  const { ranks } = options
+  const features = expectFeatureRanks('saeStep', ranks, sizes.features)
+  if (ranks) expectPart('saeStep', 'Row', ranks.firstRow, n, ranks.totalRows, ranks.data !== null)
+  expectForm('saeStep', params, options.form, { ...sizes, features })
   expectMoments('saeStep', 'm', m, params)
   expectMoments('saeStep', 'v', v, params)
   expectInts('saeStep', 'tokensSinceFired', tokensSinceFired, [sizes.features])
   expectTensor('saeStep', 'running', running, [SAE_RUNNING])
-  checkSaeStepOptions(options, sizes.features)
+  checkSaeStepOptions(options, features)
 }
 
 export function checkSaeReconstruct(
@@ -175,18 +208,22 @@ export function checkSaeReconstruct(
   x: Tensor,
   y: Tensor,
   form: SaeForm,
+  ranks?: SaeRanks,
 ): void {
   const [n, d] = expectBatch('saeReconstruct', 'x', x)
   const sizes = expectParams('saeReconstruct', params, d)
   expectTensor('saeReconstruct', 'xHat', xHat, [n, sizes.dOut])
   expectTensor('saeReconstruct', 'y', y, [n, sizes.dOut])
   if (losses !== null) expectTensor('saeReconstruct', 'losses', losses, [n])
-  expectForm('saeReconstruct', params, form, sizes)
+  const features = expectFeatureRanks('saeReconstruct', ranks, sizes.features)
+  expectForm('saeReconstruct', params, form, { ...sizes, features })
 }
 
-export function checkSaeEncode(params: SaeTensors, x: Tensor, form: SaeForm): void {
+export function checkSaeEncode(params: SaeTensors, x: Tensor, form: SaeForm, ranks?: SaeRanks): void {
   const [, d] = expectBatch('saeEncode', 'x', x)
-  expectForm('saeEncode', params, form, expectParams('saeEncode', params, d))
+  const sizes = expectParams('saeEncode', params, d)
+  const features = expectFeatureRanks('saeEncode', ranks, sizes.features)
+  expectForm('saeEncode', params, form, { ...sizes, features })
 }
 
 /** The ids are a plain array, so they are looked through. */
@@ -212,12 +249,19 @@ function expectIds(op: string, name: string, ids: Int32Array, features: number):
 }
 
 /** Also looks through the codes, which are plain arrays: offsets ascend from 0 to nnz, ids are below F. */
-export function checkSaeDecode(xHat: Tensor, params: SaeTensors, codes: Codes, x: Tensor | null): void {
+export function checkSaeDecode(
+  xHat: Tensor,
+  params: SaeTensors,
+  codes: Codes,
+  x: Tensor | null,
+  ranks?: SaeRanks,
+): void {
   const [n, width] = expectBatch('saeDecode', 'xHat', xHat)
   const { features, d, dOut } = expectParams('saeDecode', params, 'D')
   if (width !== dOut) throw misfit('saeDecode', `xHat [N, ${dOut}]`, shapeText(xHat.shape))
   if (x !== null) expectTensor('saeDecode', 'x', x, [n, d])
   else if (params.wSkip !== undefined) throw misfit('saeDecode', 'x, which params.wSkip needs', 'null')
+  expectFeatureRanks('saeDecode', ranks, features)
   expectCodes('saeDecode', codes, n, features)
 }
 

@@ -79,6 +79,10 @@ function ranksOf(ranks: SaeRanks | undefined, features: number, rows: number): u
   return [ranks.features, ranks.data, firstFeature, totalFeatures, firstRow, totalRows, gradients === 'bf16']
 }
 
+/** For operations on tokens that ranks with other features have too. */
+const featureRanksOf = (ranks: SaeRanks | undefined, params: SaeTensors, rows: number): unknown[] =>
+  ranksOf(ranks && { ...ranks, data: null, firstRow: 0, totalRows: rows }, params.wEnc.shape[0], rows)
+
 function stepNumbers(options: SaeStepOptions, features: number, rows: number): unknown[] {
   const { auxK } = options
   return [
@@ -86,7 +90,7 @@ function stepNumbers(options: SaeStepOptions, features: number, rows: number): u
     ...adamNumbers(options.adam),
     ...[options.unitNormDecoder, options.freezeDecoder ?? false, options.gradientClip ?? 0],
     ...(auxK ? [auxK.k, auxK.coefficient, Math.min(auxK.deadAfterTokens, 2 ** 30)] : [0, 0, 0]),
-    Int32Array.from(options.prefixes ?? [features]),
+    Int32Array.from(options.prefixes ?? [options.ranks?.totalFeatures ?? features]),
     options.badRows === 'skip',
     ...ranksOf(options.ranks, features, rows),
   ]
@@ -135,28 +139,31 @@ export function sae(b: Boundary): SaeKernels {
       )
       return stats.then((found) => ({ ...found, precision: PRECISIONS[found.precision] }))
     },
-    saeEncode(params, x, form, packed) {
-      checkSae.checkSaeEncode(params, x, form)
+    saeEncode(params, x, form, packed, ranks) {
+      checkSae.checkSaeEncode(params, x, form, ranks)
       return b.promise<Codes>(
         'saeEncode',
         ...forwardOf(params, x, form),
         ...[packedHandle('saeEncode', packed, params.wEnc), x],
+        ...featureRanksOf(ranks, params, x.shape[0]),
       )
     },
-    saeDecode(xHat, params, codes, x) {
-      checkSae.checkSaeDecode(xHat, params, codes, x)
+    saeDecode(xHat, params, codes, x, ranks) {
+      checkSae.checkSaeDecode(xHat, params, codes, x, ranks)
       b.call(
         'saeDecode',
         ...[...sizes(params, xHat.shape[0]), ...tensorsOf(params), xHat, x],
         ...arraysOf(codes),
+        ...featureRanksOf(ranks, params, xHat.shape[0]),
       )
     },
-    saeReconstruct(xHat, losses, params, x, y, form, packed) {
-      checkSae.checkSaeReconstruct(xHat, losses, params, x, y, form)
+    saeReconstruct(xHat, losses, params, x, y, form, packed, ranks) {
+      checkSae.checkSaeReconstruct(xHat, losses, params, x, y, form, ranks)
       b.call(
         'saeReconstruct',
         ...forwardOf(params, x, form),
         ...[packedHandle('saeReconstruct', packed, params.wEnc), xHat, losses, x, y],
+        ...featureRanksOf(ranks, params, x.shape[0]),
       )
     },
     saeEncodeFeatures(out, params, x, ids, form) {

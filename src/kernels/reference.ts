@@ -6,12 +6,11 @@ import * as checkLayer from './check-transformer.js'
 import type {
   DType,
   Kernels,
-  SaeForm,
   SaeKernels,
   SaePacked,
   SaePrecision,
+  SaeRanks,
   SaeStepOptions,
-  SaeTensors,
   SaeTraining,
   SampleRange,
   SyntheticGenerator,
@@ -227,7 +226,7 @@ function saeOperations(queue: Queue): SaeKernels {
     },
     saeStep: awaited(queue, checkStep, saeStep),
     saeEncode: awaited(queue, checkEncode, sae.saeEncode),
-    saeDecode: enqueued(queue, checkSae.checkSaeDecode, sae.saeDecode),
+    saeDecode: enqueued(queue, checkDecode, sae.saeDecode),
     saeReconstruct: enqueued(queue, checkReconstruct, sae.saeReconstruct),
     saeEncodeFeatures: enqueued(queue, checkSae.checkSaeEncodeFeatures, sae.saeEncodeFeatures),
     saeNormalize: enqueued(queue, checkSae.checkSaeNormalize, normalize.saeNormalize),
@@ -251,20 +250,40 @@ function expectPacked(operation: string, packed: SaePacked | null, wEnc: Tensor)
   if (packed !== null) checkSae.expectPackedShape(operation, livePacked(packed).shape, wEnc)
 }
 
+/** What is left out of the reference: it is the oracle, and has all features and rows. */
+function expectAlone(operation: string, ranks: SaeRanks | undefined): void {
+  if (!ranks?.features && !ranks?.data) return
+  throw new MonosemError(
+    'native',
+    `${operation}: an autoencoder on several ranks needs the compiled kernels`,
+    {
+      hint: 'compile them: npm run build:native',
+    },
+  )
+}
+
 function checkStep(training: SaeTraining, x: Tensor, y: Tensor, options: SaeStepOptions): void {
   checkSae.checkSaeStep(training, x, y, options)
+  expectAlone('saeStep', options.ranks)
   expectPacked('saeStep', training.packed, training.params.wEnc)
 }
 
-function checkEncode(params: SaeTensors, x: Tensor, form: SaeForm, packed: SaePacked | null): void {
-  checkSae.checkSaeEncode(params, x, form)
+function checkEncode(...[params, x, form, packed, ranks]: Parameters<SaeKernels['saeEncode']>): void {
+  checkSae.checkSaeEncode(params, x, form, ranks)
+  expectAlone('saeEncode', ranks)
   expectPacked('saeEncode', packed, params.wEnc)
 }
 
+function checkDecode(...[xHat, params, codes, x, ranks]: Parameters<SaeKernels['saeDecode']>): void {
+  checkSae.checkSaeDecode(xHat, params, codes, x, ranks)
+  expectAlone('saeDecode', ranks)
+}
+
 function checkReconstruct(
-  ...[xHat, losses, params, x, y, form, packed]: Parameters<SaeKernels['saeReconstruct']>
+  ...[xHat, losses, params, x, y, form, packed, ranks]: Parameters<SaeKernels['saeReconstruct']>
 ): void {
-  checkSae.checkSaeReconstruct(xHat, losses, params, x, y, form)
+  checkSae.checkSaeReconstruct(xHat, losses, params, x, y, form, ranks)
+  expectAlone('saeReconstruct', ranks)
   expectPacked('saeReconstruct', packed, params.wEnc)
 }
 

@@ -245,15 +245,27 @@ export interface SaeKernels {
   saeRepack(packed: SaePacked, wEnc: Tensor): void
   /** Gives the memory back. */
   saeFreePacked(packed: SaePacked): void
-  /** One training step. x [N, D] f32; y [N, Dout] f32 is what is reconstructed (x itself but for transcoders). */
+  /**
+   * One training step. x [N, D] f32; y [N, Dout] f32 is what is reconstructed (x itself but for transcoders). With `ranks` x and y are this rank's rows; k,
+   * prefixes and auxK count in the whole autoencoder, and what is returned is of all ranks' features and rows: the same bits everywhere.
+   */
   saeStep(training: SaeTraining, x: Tensor, y: Tensor, options: SaeStepOptions): Promise<SaeStepStats>
   /**
    * f = activation(pre), only what is active.
+   *
+   * Here and below, `ranks` shares the features with other ranks, which all call it with the same tokens; how it shares tokens is not looked at.
+   * The k largest are those of all ranks; codes have this rank's features, with ids from its first one; xHat is the whole on every rank.
    * @param packed of the same W_enc, or null to pack for this call
    */
-  saeEncode(params: SaeTensors, x: Tensor, form: SaeForm, packed: SaePacked | null): Promise<Codes>
+  saeEncode(
+    params: SaeTensors,
+    x: Tensor,
+    form: SaeForm,
+    packed: SaePacked | null,
+    ranks?: SaeRanks,
+  ): Promise<Codes>
   /** xHat = W_dec f + b_dec (+ W_skip x). xHat [N, Dout]; x [N, D] where params has wSkip, else it may be null. */
-  saeDecode(xHat: Tensor, params: SaeTensors, codes: Codes, x: Tensor | null): void
+  saeDecode(xHat: Tensor, params: SaeTensors, codes: Codes, x: Tensor | null, ranks?: SaeRanks): void
   /** xHat = decode(encode(x)), and losses[n] = ||y - xHat||^2 when given. xHat may be x itself. */
   saeReconstruct(
     xHat: Tensor,
@@ -263,6 +275,7 @@ export interface SaeKernels {
     y: Tensor,
     form: SaeForm,
     packed: SaePacked | null,
+    ranks?: SaeRanks,
   ): void
   /**
    * A few features of every token, without the rest: out [N, n] = activation(pre) of the features `ids`. `topk` and `batchtopk` are computed as relu:

@@ -8,6 +8,9 @@ export interface AppendLog {
   append(data: string | Uint8Array): Promise<void>
 }
 
+/** A file that another rank writes. */
+export const noAppendLog = async (): Promise<AppendLog> => ({ bytes: 0, append: async () => {} })
+
 /**
  * Opens a file of a directory and drops what is beyond its first `bytes` bytes.
  * @throws MonosemError io

@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import { MonosemError } from '../errors/monosem-error.js'
 import type { Kernels, SaePrecision } from '../kernels/kernels.js'
-import type { StageContext } from '../progress/progress.js'
 import { writeFileAtomic } from '../storage/atomic-file.js'
 import { type Json, runStage, type StageResult } from '../storage/stage.js'
 import type { ActivationSource } from './activation-source.js'
@@ -15,7 +14,7 @@ import {
 } from './formats/saelens-config.js'
 import { resolveSaeConfig } from './resolve-config.js'
 import { isTranscoder, type ResolvedSaeConfig, type SaeConfig } from './sae-config.js'
-import { type TrainedAndMeasured, trainTogether } from './train-together.js'
+import { type TrainContext, type TrainedAndMeasured, trainTogether } from './train-together.js'
 
 /** What metrics.json of the sae stage holds. */
 export interface SaeMetrics {
@@ -58,12 +57,14 @@ export interface SaeRequest {
 /**
  * Trains an autoencoder and saves it as a SAELens v6 directory: cfg.json, sae_weights.safetensors, sparsity.safetensors, and beside
  * them metrics.json, metrics.jsonl and timings.jsonl. Features are in units of raw activations; decoder rows have unit norm.
+ *
+ * Several ranks (`context.mesh`) write the same directory together; it does not say how many they were, and any number of them may go on with it.
  * @throws MonosemError config (see `resolveSaeConfig`), and those of `runStage` and `trainTogether`
  */
 export async function runSaeStage(
   config: SaeConfig,
   { source, out, inputs }: SaeStagePaths,
-  context: StageContext & { kernels: Kernels },
+  context: TrainContext & { kernels: Kernels },
 ): Promise<StageResult> {
   const [result] = await trainSaes([{ config, out }], { source, inputs }, context)
   return result
@@ -78,7 +79,7 @@ export async function runSaeStage(
 export async function trainSaes(
   requests: readonly SaeRequest[],
   { source, inputs }: Omit<SaeStagePaths, 'out'>,
-  context: StageContext & { kernels: Kernels },
+  context: TrainContext & { kernels: Kernels },
 ): Promise<StageResult[]> {
   const members = requests.map(({ config, out }) => ({ config: resolveSaeConfig(config, source.d), out }))
   requireOneStream(members, source)
@@ -97,14 +98,15 @@ export async function trainSaes(
     const { config, out } = members[i]
     const request = { stage: 'sae', out, config: config as Record<string, Json>, inputs, seed: config.seed }
     let opened = false
-    const stage = runStage(request, async (partial) => {
+    const body = async (partial: string): Promise<void> => {
       opened = true
       partials.set(i, partial)
       await open(i + 1)
       const result = trained.get(i)
       if (result instanceof MonosemError) throw result
       await saveTrained(partial, source, result as TrainedAndMeasured)
-    })
+    }
+    const stage = runStage(request, body, context.mesh?.world ?? context.ranks)
     results[i] = await stage.catch((error) => {
       // an autoencoder that diverged leaves the others to be saved
       if (trained.get(i) !== error) throw error
@@ -164,10 +166,13 @@ async function saveTrained(
   source: ActivationSource,
   trained: TrainedAndMeasured,
 ): Promise<void> {
-  const { config, counters, measured } = trained
+  const { config, counters, measured, share } = trained
+  const { mesh } = share
   const { scales, step } = counters
   const arrays = foldActivationScale(trained.arrays, scales.input, scales.target)
-  await writeSaelens(directory, { config: saelensConfig(trained, source), arrays }, measured.frequencies)
+  if (mesh.data.rank === 0)
+    await writeSaelens(directory, { config: saelensConfig(trained, source), arrays }, measured.frequencies)
+  if (mesh.world.rank > 0) return
   const metrics: SaeMetrics = {
     l0: measured.l0,
     explainedVariance: measured.explainedVariance,

@@ -1,11 +1,13 @@
+import type { Traffic } from '../distributed/communicator.js'
+import type { Mesh } from '../distributed/mesh.js'
 import { eventFileName, eventFileStart, scalarEvent } from '../formats/tensorboard.js'
 import type { SaeStepOptions, SaeStepStats } from '../kernels/kernels.js'
 import { saeRunning } from '../kernels/sae-kernels.js'
 import type { Json } from '../storage/stage.js'
-import { type AppendLog, openAppendLog } from './append-log.js'
+import { type AppendLog, noAppendLog, openAppendLog } from './append-log.js'
 import { fractionOfPeak } from './fraction-of-peak.js'
 import type { ResolvedSaeConfig } from './sae-config.js'
-import { countDead, emptyWindow, type TrainCounters, type TrainWindow } from './train-state.js'
+import { emptyWindow, type TrainCounters, type TrainWindow } from './train-state.js'
 
 /**
  * The files that training appends lines to: metrics.jsonl holds what the training computes, the same to the byte whenever and however
@@ -16,48 +18,71 @@ export interface TrainLog {
   timings: AppendLog
   events: AppendLog | null
   /** since the last line */
-  clock: { since: number; steps: number; encodeMs: number; decodeMs: number; updateMs: number }
+  clock: {
+    since: number
+    steps: number
+    encodeMs: number
+    decodeMs: number
+    updateMs: number
+    /** of this rank when the clock was started */
+    traffic: Traffic
+  }
 }
 
-/** What a line of metrics needs besides the statistics of steps. */
-export interface StateAtLine {
-  /** [F] */
-  tokensSinceFired: ArrayLike<number>
+/** What a line needs besides the sums over steps. */
+export interface AtLine {
+  /** of the last step */
+  options: SaeStepOptions
+  stats: SaeStepStats
+  /** features of all ranks that have not fired for `deadAfterTokens` tokens */
+  dead: number
   /** [SAE_RUNNING] */
   running: ArrayLike<number>
+  limits: Limits
+  mesh: Mesh
 }
 
 /** What the speed of a step is compared with. */
 export interface Limits {
-  /** D */
-  d: number
+  /** this rank's tokens of a batch, D, and this rank's features */
+  shape: { n: number; d: number; f: number }
   /** fp32 operations per second, 0 when not known */
   peak: number
 }
 
-/** @throws MonosemError io */
+/** All ranks have the same statistics; rank 0 alone writes them down. @throws MonosemError io */
 export async function openTrainLog(
   directory: string,
   config: ResolvedSaeConfig,
   { logBytes }: TrainCounters,
+  mesh: Mesh,
 ): Promise<TrainLog> {
+  const open = (name: string, bytes: number) =>
+    mesh.world.rank === 0 ? openAppendLog(directory, name, bytes) : noAppendLog()
   const log: TrainLog = {
-    metrics: await openAppendLog(directory, 'metrics.jsonl', logBytes.metrics),
-    timings: await openAppendLog(directory, 'timings.jsonl', logBytes.timings),
-    events: config.tensorboard ? await openAppendLog(directory, eventFileName, logBytes.events) : null,
-    clock: newClock(),
+    metrics: await open('metrics.jsonl', logBytes.metrics),
+    timings: await open('timings.jsonl', logBytes.timings),
+    events: config.tensorboard ? await open(eventFileName, logBytes.events) : null,
+    clock: newClock(mesh),
   }
   if (log.events?.bytes === 0) await log.events.append(eventFileStart(Date.now() / 1000))
   return log
 }
 
-const newClock = (): TrainLog['clock'] => ({
+const newClock = (mesh: Mesh): TrainLog['clock'] => ({
   since: performance.now(),
   steps: 0,
   encodeMs: 0,
   decodeMs: 0,
   updateMs: 0,
+  traffic: trafficOf(mesh),
 })
+
+/** What this rank's kernels sent to other ranks so far, and how long they waited. */
+function trafficOf({ features, data }: Mesh): Traffic {
+  const [first, second] = [features.traffic(), data.traffic()]
+  return { bytes: first.bytes + second.bytes, seconds: first.seconds + second.seconds }
+}
 
 /** Lengths of the files, for a checkpoint. */
 export const bytesOf = ({ metrics, timings, events }: TrainLog): TrainCounters['logBytes'] => ({
@@ -91,40 +116,46 @@ export async function writeLine(
   log: TrainLog,
   config: ResolvedSaeConfig,
   counters: TrainCounters,
-  {
-    options,
-    stats,
-    state,
-    limits,
-  }: { options: SaeStepOptions; stats: SaeStepStats; state: StateAtLine; limits: Limits },
+  at: AtLine,
 ): Promise<void> {
-  const { step } = options.adam
+  const { stats, limits, mesh } = at
+  const { step } = at.options.adam
   const position = { step, tokens: step * config.batchSize }
-  const line = { ...position, ...metricsOf(config, counters, options, state), precision: stats.precision }
+  const line = { ...position, ...metricsOf(config, counters, at), precision: stats.precision }
   await log.metrics.append(`${JSON.stringify(line)}\n`)
-  const { since, steps, ...phases } = log.clock
+  const { since, steps, traffic, ...phases } = log.clock
   const seconds = (performance.now() - since) / 1000
   const perStep = Object.entries(phases).map(([name, sum]) => [name, sum / steps])
   const timing = {
     ...position,
     samplesPerSecond: (steps * config.batchSize) / seconds,
     ...Object.fromEntries(perStep),
-    fractionOfPeak: shareOfPeak(config, stats, limits),
+    fractionOfPeak: shareOfPeak(stats, limits),
+    ...(mesh.world.size > 1 && exchangePerStep(mesh, traffic, steps)),
   }
   await log.timings.append(`${JSON.stringify(timing)}\n`)
   await log.events?.append(scalarEvent(Date.now() / 1000, step, numbersOf(line)))
-  log.clock = newClock()
+  log.clock = newClock(mesh)
   counters.window = emptyWindow()
+}
+
+/** Who exchanged, and per step: time that the kernels of rank 0 spent in exchanges, and bytes that they sent. */
+function exchangePerStep(mesh: Mesh, before: Traffic, steps: number): Record<string, number> {
+  const { bytes, seconds } = trafficOf(mesh)
+  return {
+    featureRanks: mesh.features.size,
+    dataRanks: mesh.data.size,
+    exchangeMs: ((seconds - before.seconds) * 1000) / steps,
+    exchangeBytes: (bytes - before.bytes) / steps,
+  }
 }
 
 /** `fractionOfPeak` of one step, its work on the processor only; null where the peak is not known. */
 export function shareOfPeak(
-  { batchSize, features }: ResolvedSaeConfig,
   { precision, encodeMs, decodeMs, updateMs }: SaeStepStats,
-  { d, peak }: Limits,
+  { shape, peak }: Limits,
 ): number | null {
   if (peak === 0) return null
-  const shape = { n: batchSize, d, f: features }
   return fractionOfPeak(shape, { ms: encodeMs + decodeMs + updateMs, precision, peak })
 }
 
@@ -132,8 +163,7 @@ export function shareOfPeak(
 function metricsOf(
   config: ResolvedSaeConfig,
   { window, variance }: TrainCounters,
-  { adam, sparsity, auxK, form, ...options }: SaeStepOptions,
-  { tokensSinceFired, running }: StateAtLine,
+  { options: { adam, sparsity, auxK, form, ...options }, dead, running }: AtLine,
 ): Record<string, Json> {
   const mean = (name: (typeof summed)[number]): number => window[name] / window.steps
   const squaredError = mean('squaredError')
@@ -154,7 +184,7 @@ function metricsOf(
     l0: mean('l0'),
     meanDensity: mean('l0') / config.features,
     maxDensity: window.maxDensity,
-    dead: countDead(tokensSinceFired, config.deadAfterTokens),
+    dead,
     ...(options.gradientClip !== undefined && { gradientNorm: mean('gradientNorm') }),
     ...(form.activation.kind === 'batchtopk' && { threshold: running[saeRunning.threshold] }),
     ...(running[saeRunning.recallChecked] > 0 && {

@@ -1,6 +1,8 @@
 import { z } from 'zod'
+import { singleMesh } from '../distributed/mesh.js'
+import { allGatherValues } from '../distributed/values.js'
 import { MonosemError } from '../errors/monosem-error.js'
-import { loadCheckpoint, saveCheckpoint } from '../formats/checkpoint.js'
+import { type CheckpointReader, openCheckpointShare, saveCheckpoint } from '../formats/checkpoint.js'
 import type { SafeTensor } from '../formats/safetensors.js'
 import type { Kernels, SaeTensors, SaeTraining, Tensor } from '../kernels/kernels.js'
 import { SAE_RUNNING } from '../kernels/sae-kernels.js'
@@ -19,6 +21,7 @@ import {
   saeTensors,
   zerosLike,
 } from './sae-params.js'
+import { type SaeShare, shareOf } from './sae-ranks.js'
 
 const count = () => z.number().int().nonnegative()
 
@@ -57,7 +60,10 @@ const countersSchema = z.strictObject({
 export type TrainCounters = z.infer<typeof countersSchema>
 export type TrainWindow = TrainCounters['window']
 
-/** Everything that decides how training goes on. */
+/**
+ * Everything that decides how training goes on. Where ranks share the features, all that has a row for each feature holds the rows of this rank's, and the
+ * rest is the same on all ranks, to the bit.
+ */
 export interface TrainState extends SaeTraining {
   /** moving average of the parameters, where one is kept */
   average: SaeTensors | null
@@ -66,7 +72,10 @@ export interface TrainState extends SaeTraining {
   counters: TrainCounters
 }
 
-/** A state before the first step. */
+/**
+ * A state before the first step.
+ * @param arrays of this rank's features
+ */
 export function newTrainState(
   kernels: Kernels,
   config: ResolvedSaeConfig,
@@ -88,7 +97,7 @@ export function newTrainState(
     v: zerosLike(kernels, params),
     average: config.emaDecay > 0 ? copyOf(kernels, params) : null,
     packed: packEncoder(kernels, params.wEnc, config.precision, smoothingTensor),
-    tokensSinceFired: kernels.zeros([config.features], 'i32'),
+    tokensSinceFired: kernels.zeros([arrays.bEnc.length], 'i32'),
     running: kernels.zeros([SAE_RUNNING]),
     smoothing: smoothingTensor,
     counters: {
@@ -117,29 +126,58 @@ export const emptyWindow = (): TrainWindow => ({
 
 const groups = ['params', 'm', 'v', 'average'] as const
 
+/** Tensors that all ranks have whole. */
+const replicated: readonly string[] = ['bDec', 'wSkip', 'running', 'smoothing']
+
 /**
- * Writes a checkpoint into the directory.
- * @throws MonosemError diverged (a parameter is not finite: nothing is written, the checkpoint before stays), io
+ * Writes a checkpoint into the directory; all ranks of the mesh call it.
+ * @throws MonosemError diverged (a parameter of any rank is not finite: nothing is written, the checkpoint before stays), io
  */
-export async function saveTrainState(kernels: Kernels, state: TrainState, directory: string): Promise<void> {
+export async function saveTrainState(
+  kernels: Kernels,
+  state: TrainState,
+  directory: string,
+  { mesh, slice }: SaeShare = shareOf(singleMesh, state.tokensSinceFired.shape[0]),
+): Promise<void> {
+  // ranks with the same features and other tokens hold the same numbers: the first of them writes
+  const writes = mesh.data.rank === 0
+  const parameters = writes ? await readParameters(kernels, state) : {}
+  const broken = await allGatherValues(mesh.world, notFinite(parameters))
+  for (const name of broken) if (name !== null) throw diverged(name)
+  if (!writes) return
+  const tensors = { ...parameters, ...(await readCounts(kernels, state)) }
+  await saveCheckpoint(directory, state.counters, tensors, { ranks: mesh.features, rows: slice })
+}
+
+/** Parameters, moments and average. */
+async function readParameters(kernels: Kernels, state: TrainState): Promise<Record<string, SafeTensor>> {
   const tensors: Record<string, SafeTensor> = {}
   for (const group of groups) {
     const parameters = state[group]
     if (!parameters) continue
     const arrays = await readSae(kernels, parameters)
-    for (const name of paramNames(arrays)) {
-      const data = arrays[name]!
-      if (!data.every(Number.isFinite)) throw diverged(`${group}.${name}`)
-      tensors[`${group}.${name}`] = { shape: [...parameters[name]!.shape], data }
-    }
+    for (const name of paramNames(arrays))
+      tensors[`${group}.${name}`] = { shape: [...parameters[name]!.shape], data: arrays[name]! }
   }
+  return tensors
+}
+
+/** The other tensors of a state. */
+async function readCounts(kernels: Kernels, state: TrainState): Promise<Record<string, SafeTensor>> {
+  const tensors: Record<string, SafeTensor> = {}
   for (const name of ['tokensSinceFired', 'running', 'smoothing'] as const)
     tensors[name] = { shape: [...state[name].shape], data: await kernels.read(state[name]) }
-  await saveCheckpoint(directory, state.counters, tensors)
+  return tensors
+}
+
+/** Name of a tensor that holds NaN or infinity, or null. */
+function notFinite(tensors: Record<string, SafeTensor>): string | null {
+  for (const [name, { data }] of Object.entries(tensors)) if (!data.every(Number.isFinite)) return name
+  return null
 }
 
 /**
- * Loads the checkpoint of a directory, or returns null when there is none. W_enc is packed again.
+ * Loads the checkpoint of a directory, or returns null when there is none; all ranks of the mesh call it, as many or as few as wrote it. W_enc is packed again.
  * @param optional the parameters beside the four that every autoencoder has
  * @throws MonosemError config (of another architecture), corrupt
  */
@@ -149,39 +187,58 @@ export async function loadTrainState(
   config: ResolvedSaeConfig,
   { d, dOut }: Pick<SaeShape, 'd' | 'dOut'>,
   optional: readonly SaeParamName[],
+  { mesh, slice }: SaeShare = shareOf(singleMesh, config.features),
 ): Promise<TrainState | null> {
-  const checkpoint = await loadCheckpoint(directory)
+  const checkpoint = await openCheckpointShare(directory, { ranks: mesh.world, rows: slice })
   if (!checkpoint) return null
-  const counters = countersSchema.safeParse(checkpoint.state)
-  if (!counters.success) throw corrupt(directory, 'its state is not that of this stage', counters.error)
-  requireArchitecture(directory, counters.data.architecture, config.architecture)
-  const { features } = config
-  const data = <T extends Float32Array | Int32Array>(name: string, shape: number[], type: new () => T): T => {
-    const tensor = checkpoint.tensors[name]
-    if (!(tensor?.data instanceof type) || String(tensor.shape) !== String(shape))
-      throw corrupt(directory, `expected ${name} [${shape}], got ${tensor ? `[${tensor.shape}]` : 'nothing'}`)
-    return tensor.data
+  try {
+    const counters = countersSchema.safeParse(checkpoint.state)
+    if (!counters.success) throw corrupt(directory, 'its state is not that of this stage', counters.error)
+    requireArchitecture(directory, counters.data.architecture, config.architecture)
+    const shape = { d, dOut, features: slice.count }
+    const tensors = await readTensors(kernels, checkpoint, directory, config, shape, optional)
+    const packed = packEncoder(kernels, tensors.params.wEnc, config.precision, tensors.smoothing)
+    return { ...tensors, packed, counters: counters.data }
+  } finally {
+    await checkpoint.close()
   }
-  const shapes = saeShapes({ d, dOut, features })
+}
+
+/** @param shape with the number of features of this rank */
+async function readTensors(
+  kernels: Kernels,
+  checkpoint: CheckpointReader,
+  directory: string,
+  config: ResolvedSaeConfig,
+  shape: SaeShape,
+  optional: readonly SaeParamName[],
+): Promise<Omit<TrainState, 'packed' | 'counters'>> {
+  const load = async (
+    name: string,
+    wanted: number[],
+    type: typeof Float32Array | typeof Int32Array,
+  ): Promise<Tensor> => {
+    const whole = replicated.includes(name.slice(name.indexOf('.') + 1))
+    const { data, shape: found } = await (whole ? checkpoint.read(name) : checkpoint.readRows(name))
+    if (!(data instanceof type) || String(found) !== String(wanted))
+      throw corrupt(directory, `expected ${name} [${wanted}], got [${found}]`)
+    return kernels.tensor(data, wanted)
+  }
+  const shapes = saeShapes(shape)
   const names = paramNames(Object.fromEntries(optional.map((name) => [name, true])))
-  const load = (group: string): SaeTensors => {
-    const arrays = names.map((name) => [name, data(`${group}.${name}`, shapes[name], Float32Array)])
-    return saeTensors(kernels, Object.fromEntries(arrays) as SaeArrays)
+  const loadGroup = async (group: string): Promise<SaeTensors> => {
+    const tensors: [string, Tensor][] = []
+    for (const name of names) tensors.push([name, await load(`${group}.${name}`, shapes[name], Float32Array)])
+    return Object.fromEntries(tensors) as unknown as SaeTensors
   }
-  const vector = (name: string, length: number, type: new () => Float32Array | Int32Array): Tensor =>
-    kernels.tensor(data(name, [length], type), [length])
-  const params = load('params')
-  const smoothing = vector('smoothing', d, Float32Array)
   return {
-    params,
-    m: load('m'),
-    v: load('v'),
-    average: config.emaDecay > 0 ? load('average') : null,
-    packed: packEncoder(kernels, params.wEnc, config.precision, smoothing),
-    tokensSinceFired: vector('tokensSinceFired', features, Int32Array),
-    running: vector('running', SAE_RUNNING, Float32Array),
-    smoothing,
-    counters: counters.data,
+    params: await loadGroup('params'),
+    m: await loadGroup('m'),
+    v: await loadGroup('v'),
+    average: config.emaDecay > 0 ? await loadGroup('average') : null,
+    tokensSinceFired: await load('tokensSinceFired', [shape.features], Int32Array),
+    running: await load('running', [SAE_RUNNING], Float32Array),
+    smoothing: await load('smoothing', [shape.d], Float32Array),
   }
 }
 

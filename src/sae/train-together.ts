@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
+import { createMesh, type Mesh, singleMesh } from '../distributed/mesh.js'
 import { MonosemError } from '../errors/monosem-error.js'
-import type { Kernels } from '../kernels/kernels.js'
+import type { Kernels, SaeRanks } from '../kernels/kernels.js'
 import {
   type Progress,
   type ProgressTask,
@@ -24,9 +25,18 @@ import {
   startTrainee,
   type Trained,
   type Trainee,
+  type TraineeContext,
   type TraineeRequest,
   takeStep,
 } from './trainee.js'
+
+/** What training gets besides configurations, and who takes part in it. */
+export interface TrainContext extends StageContext {
+  /** how ranks share the work; default: all of `ranks` share the features */
+  mesh?: Mesh
+  /** what gradients cross in between ranks with the same features. Default 'f32' */
+  gradients?: SaeRanks['gradients']
+}
 
 /** A trained autoencoder, and what it was measured to be. */
 export interface TrainedAndMeasured extends Trained {
@@ -44,6 +54,7 @@ type Phase =
 interface Run {
   kernels: Kernels
   context: StageContext
+  mesh: Mesh
   stream: BatchStream
   phases: Phase[]
   task: ProgressTask
@@ -55,6 +66,9 @@ interface Run {
  * alone, to the bit: what one does never changes what another one sees. Each keeps checkpoints, metrics.jsonl and timings.jsonl in
  * its directory and goes on from there; the stream begins where the one that is furthest behind is.
  *
+ * Ranks of a mesh train each of them together: all take the same steps, save and stop at the same ones, and rank 0 writes down how it goes. On any number of
+ * ranks an autoencoder is the same but for rounding.
+ *
  * The configurations agree on everything that decides which activations come (`streamFields`).
  * @returns in the order of the requests; an autoencoder that diverged is the error, and does not stop the others
  * @throws MonosemError diverged (NaN or infinity in the activations: the last checkpoints are kept), interrupted (after saving), corrupt
@@ -63,15 +77,17 @@ export async function trainTogether(
   kernels: Kernels,
   source: ActivationSource,
   requests: readonly TraineeRequest[],
-  context: StageContext,
+  context: TrainContext,
 ): Promise<(TrainedAndMeasured | MonosemError)[]> {
-  const { stream, trainees } = await openAll(kernels, source, requests, context)
+  const mesh = await meshOf(context)
+  const { stream, trainees } = await openAll(kernels, source, requests, { ...context, mesh })
   const [{ config }] = requests
   const steps = Math.max(...trainees.map(({ totalSteps }) => totalSteps))
   const label = trainees.length === 1 ? 'train the autoencoder' : `train ${trainees.length} autoencoders`
   const run: Run = {
     kernels,
     context,
+    mesh,
     stream,
     phases: trainees.map((trainee) => ({ name: 'training', trainee })),
     task: context.progress.start(label, steps * config.batchSize, 'tokens'),
@@ -90,6 +106,13 @@ export async function trainTogether(
   }
 }
 
+/** Its `world` is a group of our own: the source may be talking to the other ranks over theirs at any moment. */
+async function meshOf({ mesh, ranks }: TrainContext): Promise<Mesh> {
+  if (!mesh && !ranks) return singleMesh
+  const { world, ...groups } = mesh ?? (await createMesh(ranks ?? singleMesh.world, {}))
+  return { ...groups, world: await world.split(0) }
+}
+
 const initBatches = ({ config }: TraineeRequest): number => Math.ceil(config.initTokens / config.batchSize)
 
 function release(phase: Phase): void {
@@ -102,15 +125,20 @@ async function openAll(
   kernels: Kernels,
   source: ActivationSource,
   requests: readonly TraineeRequest[],
-  context: StageContext,
+  { mesh, gradients, progress }: TrainContext & { mesh: Mesh },
 ): Promise<{ stream: BatchStream; trainees: Trainee[] }> {
   const trainees = new Map<TraineeRequest, Trainee>()
-  const progressOf = ({ directory }: TraineeRequest): Progress =>
-    requests.length === 1 ? context.progress : labelled(context.progress, basename(directory, '.partial'))
+  const contextOf = ({ directory }: TraineeRequest): TraineeContext => ({
+    kernels,
+    source,
+    mesh,
+    progress: requests.length === 1 ? progress : labelled(progress, basename(directory, '.partial')),
+    ...(gradients && { gradients }),
+  })
   let stream: BatchStream | undefined
   try {
     for (const request of requests) {
-      const trainee = await resumeTrainee(kernels, source, request, progressOf(request))
+      const trainee = await resumeTrainee(contextOf(request), request)
       if (trainee) trainees.set(request, trainee)
     }
     const fresh = requests.filter((request) => !trainees.has(request))
@@ -119,7 +147,7 @@ async function openAll(
       const statistics = await describe(kernels, source, stream, requests[0])
       const start = { statistics, batchesTaken: stream.position }
       for (const request of fresh)
-        trainees.set(request, await startTrainee(kernels, source, request, progressOf(request), start))
+        trainees.set(request, await startTrainee(contextOf(request), request, start))
     }
     return { stream, trainees: requests.map((request) => trainees.get(request) as Trainee) }
   } catch (error) {
@@ -179,12 +207,23 @@ async function trainLoop(run: Run, { batchSize, checkpointEverySeconds }: LoopOp
     for (const { state } of traineesOf(run)) state.counters.seconds += (now - since) / 1000
     since = now
     report(run, batch, batchSize)
-    if (now < saveAt && !run.context.signal?.aborted) continue
+    const { save, stop } = await agree(run, now >= saveAt)
+    if (!save && !stop) continue
     await eachTrainee(run, saveTrainee)
-    if (traineesOf(run).some(isTraining)) throwIfInterrupted(run.context.signal)
+    if (stop && traineesOf(run).some(isTraining)) throwIfInterrupted(AbortSignal.abort())
     since = performance.now()
     saveAt = since + checkpointEverySeconds * 1000
   }
+}
+
+/** What all ranks do after a step: rank 0's clock says when to save, and any rank may be told to stop. The kernels compute on meanwhile. */
+async function agree(
+  { mesh: { world }, context }: Run,
+  due: boolean,
+): Promise<{ save: boolean; stop: boolean }> {
+  const asked = [due && world.rank === 0, context.signal?.aborted === true]
+  const [save, stop] = await world.max(asked.map(Number))
+  return { save: save > 0, stop: stop > 0 }
 }
 
 type LoopOptions = Pick<ResolvedSaeConfig, 'batchSize' | 'checkpointEverySeconds'>

@@ -1,5 +1,14 @@
+import { type Mesh, sliceOf } from '../distributed/mesh.js'
 import { MonosemError } from '../errors/monosem-error.js'
-import type { Kernels, SaeForm, SaePrecision, SaeStepOptions, SaeStepStats } from '../kernels/kernels.js'
+import type {
+  Kernels,
+  SaeForm,
+  SaePrecision,
+  SaeRanks,
+  SaeStepOptions,
+  SaeStepStats,
+  Tensor,
+} from '../kernels/kernels.js'
 import { saeRunning } from '../kernels/sae-kernels.js'
 import type { Progress } from '../progress/progress.js'
 import { Random } from '../random/random.js'
@@ -15,6 +24,7 @@ import { precisionNote } from './precision.js'
 import { resampleDeadFeatures } from './resample.js'
 import type { ResolvedSaeConfig } from './sae-config.js'
 import { readSae, type SaeArrays, type SaeParamName } from './sae-params.js'
+import { requireWorkForAll, type SaeShare, saeRanksOf, shareOf, unevenNote } from './sae-ranks.js'
 import {
   addToWindow,
   bytesOf,
@@ -42,13 +52,24 @@ interface PendingStep {
   reads: Promise<ArrayLike<number>[]> | null
 }
 
-/** One autoencoder that is being trained, in one directory. */
-export interface Trainee {
+/** What an autoencoder is trained with. */
+export interface TraineeContext {
   kernels: Kernels
   source: ActivationSource
+  progress: Progress
+  /** the ranks that train it; they take the same steps, and all functions below are called by all of them */
+  mesh: Mesh
+  /** what gradients cross in between ranks with the same features */
+  gradients?: SaeRanks['gradients']
+}
+
+/** One autoencoder that is being trained, in one directory. */
+export interface Trainee extends TraineeContext {
   config: ResolvedSaeConfig
   directory: string
-  progress: Progress
+  share: SaeShare
+  /** for the kernels: `share`, and this rank's tokens */
+  ranks: SaeRanks | undefined
   state: TrainState
   log: TrainLog
   /** what its speed is compared with */
@@ -68,67 +89,74 @@ export interface TraineeRequest {
 
 /** Goes on from the checkpoint in a directory; null when there is none. @throws MonosemError config, corrupt, io */
 export async function resumeTrainee(
-  kernels: Kernels,
-  source: ActivationSource,
-  { config, directory }: TraineeRequest,
-  progress: Progress,
+  context: TraineeContext,
+  request: TraineeRequest,
 ): Promise<Trainee | null> {
+  const { kernels, source, mesh } = context
+  const { config, directory } = request
+  requireWorkForAll(mesh, config)
   const optional = Object.keys(architectures[config.architecture].featureStart(config)) as SaeParamName[]
   if (config.skip) optional.push('wSkip')
   const shape = { d: source.d, dOut: source.dOut ?? source.d }
-  const state = await loadTrainState(kernels, directory, config, shape, optional)
-  return state && openTrainee(kernels, source, { config, directory }, progress, state)
+  const share = shareOf(mesh, config.features)
+  const state = await loadTrainState(kernels, directory, config, shape, optional, share)
+  return state && openTrainee(context, request, state)
 }
 
 /** Begins with the start values of the architecture. */
 export async function startTrainee(
-  kernels: Kernels,
-  source: ActivationSource,
+  context: TraineeContext,
   request: TraineeRequest,
-  progress: Progress,
   { statistics, batchesTaken }: { statistics: InitialStatistics; batchesTaken: number },
 ): Promise<Trainee> {
   const { scales, variance, skippedRows, smoothing } = statistics
-  const arrays = startArrays(request.config, statistics)
+  const arrays = startArrays(request.config, context.mesh, statistics)
   const start = { batchesTaken, scales, variance, skippedRows, smoothing }
-  const state = newTrainState(kernels, request.config, arrays, start)
-  return openTrainee(kernels, source, request, progress, state)
+  const state = newTrainState(context.kernels, request.config, arrays, start)
+  return openTrainee(context, request, state)
 }
 
-function startArrays(config: ResolvedSaeConfig, statistics: InitialStatistics): SaeArrays {
+/** Those of this rank's features. */
+function startArrays(config: ResolvedSaeConfig, mesh: Mesh, statistics: InitialStatistics): SaeArrays {
+  const { slice } = shareOf(mesh, config.features)
   const architecture = architectures[config.architecture]
   const random = Random.named(config.seed, 'sae parameters')
   const perFeature = Object.entries(architecture.featureStart(config)).map(([name, value]) => [
     name,
-    new Float32Array(config.features).fill(value),
+    new Float32Array(slice.count).fill(value),
   ])
   return {
-    ...architecture.initialise(config, statistics, random),
+    ...architecture.initialise(config, statistics, random, slice),
     ...Object.fromEntries(perFeature),
     ...(config.skip && { wSkip: new Float32Array(statistics.d * statistics.dOut) }),
   }
 }
 
 async function openTrainee(
-  kernels: Kernels,
-  source: ActivationSource,
+  context: TraineeContext,
   { config, directory }: TraineeRequest,
-  progress: Progress,
   state: TrainState,
 ): Promise<Trainee> {
+  const { kernels, source, progress, mesh, gradients } = context
   const totalSteps = Math.ceil(config.trainTokens / config.batchSize)
   const resampleAt = config.deadFeatures === 'resample' ? config.resampleAt : []
   const note = precisionNote(kernels, config.precision, state.packed)
-  if (note) progress.note(note)
+  const uneven = unevenNote(mesh, config.features)
+  for (const text of [note, uneven]) if (text) progress.note(text)
+  const share = shareOf(mesh, config.features)
+  const rows = sliceOf(config.batchSize, mesh.data)
   return {
-    kernels,
-    source,
+    ...context,
     config,
     directory,
-    progress,
+    share,
+    ranks: saeRanksOf(mesh, config.features, config.batchSize, gradients),
     state,
-    log: await openTrainLog(directory, config, state.counters),
-    limits: { d: source.d, peak: await kernels.measurePeak() },
+    log: await openTrainLog(directory, config, state.counters, mesh),
+    limits: {
+      shape: { n: rows.count, d: source.d, f: share.slice.count },
+      peak: await kernels.measurePeak(),
+    },
     totalSteps,
     resampleSteps: new Set(resampleAt.map((fraction) => Math.round(fraction * totalSteps))),
     pending: null,
@@ -142,9 +170,13 @@ const positionOf = ({ state, totalSteps }: Trainee) => ({ step: state.counters.s
 export const isTraining = ({ state, totalSteps }: Trainee): boolean => state.counters.step < totalSteps
 
 /** Enqueues one step, then looks at the statistics of the one before. @throws MonosemError diverged, io */
-export async function takeStep(trainee: Trainee, { x, y, index }: Batch): Promise<void> {
-  const { kernels, config, state, totalSteps } = trainee
-  const options = architectures[config.architecture].stepOptions(config, positionOf(trainee))
+export async function takeStep(trainee: Trainee, batch: Batch): Promise<void> {
+  const { kernels, config, state, totalSteps, ranks } = trainee
+  const options = {
+    ...architectures[config.architecture].stepOptions(config, positionOf(trainee)),
+    ...(ranks && { ranks }),
+  }
+  const { x, y } = ownRows(trainee, batch)
   const stats = kernels.saeStep(state, x, y, options)
   if (state.average) updateAverage(kernels, state.average, state.params, config.emaDecay, state.counters.step)
   const { step } = options.adam
@@ -156,10 +188,18 @@ export async function takeStep(trainee: Trainee, { x, y, index }: Batch): Promis
   stats.catch(() => {})
   reads?.catch(() => {})
   const before = trainee.pending
-  trainee.pending = { batch: index, options, stats, reads }
+  trainee.pending = { batch: batch.index, options, stats, reads }
   state.counters.step++
-  state.counters.batchesTaken = index + 1
+  state.counters.batchesTaken = batch.index + 1
   if (before) await record(trainee, before)
+}
+
+/** This rank's tokens of a batch. */
+function ownRows({ kernels, mesh }: Trainee, { x, y }: Batch): { x: Tensor; y: Tensor } {
+  if (mesh.data.size === 1) return { x, y }
+  const { first, count } = sliceOf(x.shape[0], mesh.data)
+  const own = kernels.rows(x, first, count)
+  return { x: own, y: y === x ? own : kernels.rows(y, first, count) }
 }
 
 /** Waits for everything enqueued. @throws MonosemError diverged, io */
@@ -171,7 +211,7 @@ export async function settle(trainee: Trainee): Promise<void> {
 
 /** Checks a step's statistics, adds them up, and writes a line of metrics when it is due. */
 async function record(trainee: Trainee, { batch, options, stats, reads }: PendingStep): Promise<void> {
-  const { config, log, source, limits } = trainee
+  const { config, log, source, limits, mesh } = trainee
   const { counters } = trainee.state
   const { batchSize } = config
   const found = await stats
@@ -182,13 +222,22 @@ async function record(trainee: Trainee, { batch, options, stats, reads }: Pendin
     requireHealthy(found, source.dOut ?? source.d, options.adam.step)
     addToWindow(log, counters.window, found)
     const explainedVariance = 1 - found.squaredError / counters.variance
-    const ofPeak = shareOfPeak(config, found, limits)
+    const ofPeak = shareOfPeak(found, limits)
     trainee.figures = { l0: found.l0, explainedVariance, precision: found.precision, ofPeak }
   } else counters.window.skippedRows += found.skippedRows
   if (!reads) return
   const [tokensSinceFired, running] = await reads
-  const state = { tokensSinceFired, running }
-  await writeLine(log, config, counters, { options, stats: found, state, limits })
+  const dead = await deadOnAllRanks(mesh, tokensSinceFired, config)
+  await writeLine(log, config, counters, { options, stats: found, dead, running, limits, mesh })
+}
+
+async function deadOnAllRanks(
+  { features }: Mesh,
+  tokensSinceFired: ArrayLike<number>,
+  { deadAfterTokens }: ResolvedSaeConfig,
+): Promise<number> {
+  const [dead] = await features.sum([countDead(tokensSinceFired, deadAfterTokens)])
+  return dead
 }
 
 /** How many times the squared norm of the targets an error may be: the start values stay far below, a run that diverges does not. */
@@ -239,7 +288,7 @@ function perToken(form: SaeForm): SaeForm {
 export async function saveTrainee(trainee: Trainee): Promise<void> {
   await settle(trainee)
   trainee.state.counters.logBytes = bytesOf(trainee.log)
-  await saveTrainState(trainee.kernels, trainee.state, trainee.directory)
+  await saveTrainState(trainee.kernels, trainee.state, trainee.directory, trainee.share)
 }
 
 /** Gives the memory back. */
@@ -247,9 +296,10 @@ export function freeTrainee({ kernels, state }: Trainee): void {
   freeTrainState(kernels, state)
 }
 
-/** What is left of an autoencoder when its training is over. Activations are still scaled. */
+/** What is left of an autoencoder when its training is over: of this rank's features. Activations are still scaled. */
 export interface Trained extends Inference {
   config: ResolvedSaeConfig
+  share: SaeShare
   counters: TrainState['counters']
   /** share of the features that did not fire in the last `deadAfterTokens` tokens */
   deadFraction: number
@@ -259,17 +309,18 @@ export interface Trained extends Inference {
 
 /** Reads what was trained (the moving average where one is kept) in the form for inference. */
 export async function readTrained(trainee: Trainee): Promise<Trained> {
-  const { kernels, config, state } = trainee
+  const { kernels, config, state, share } = trainee
   await settle(trainee)
   const architecture = architectures[config.architecture]
   const arrays = await readSae(kernels, state.average ?? state.params)
   if (state.average && architecture.stepOptions(config, positionOf(trainee)).unitNormDecoder)
     normaliseDecoderRows(arrays)
   const running = await kernels.read(state.running)
-  const dead = countDead(await kernels.read(state.tokensSinceFired), config.deadAfterTokens)
+  const dead = await deadOnAllRanks(share.mesh, await kernels.read(state.tokensSinceFired), config)
   return {
     ...architecture.toInference(config, arrays, running[saeRunning.threshold]),
     config,
+    share,
     counters: state.counters,
     deadFraction: dead / config.features,
     precision: trainee.figures?.precision ?? state.packed.precision,

@@ -1,6 +1,9 @@
 import { existsSync } from 'node:fs'
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
+import { type Communicator, singleRank } from '../distributed/communicator.js'
+import { onFirstRank } from '../distributed/on-first-rank.js'
+import { requireSameOnAllRanks } from '../distributed/same-on-all-ranks.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import { sha256, sha256File, storageError, syncDirectory, writeFileAtomic } from './atomic-file.js'
 import { lockDirectory } from './lock.js'
@@ -56,27 +59,77 @@ interface StoredConfig {
  * Runs a stage into `<out>.partial`, then hashes, syncs and renames it to `out`.
  * A finished `out` with the same config and inputs is reused; a partial one is handed to `body` again, which resumes from
  * whatever checkpoint it left there (files and folders whose name starts with "checkpoint" are removed at the end).
- * @param body may enter files that it hashed while it wrote them into `hashed`; all others are read once more at the end
- * @throws MonosemError config (the directory has another config: names the first key that differs), busy, io
+ *
+ * With several ranks `body` runs on all of them, in one directory on a file system that they share; everything else is done by rank 0, and all ranks
+ * return or throw the same. An error of `body` on one rank is thrown there only: it has to end the job.
+ * @param body may enter files that it hashed while it wrote them into `hashed` (on rank 0); all others are read once more at the end
+ * @throws MonosemError config (the directory has another config: names the first key that differs; ranks differ in config or inputs), busy, io,
+ *   missing (a rank does not see the directory of rank 0)
  */
 export async function runStage(
   request: StageRequest,
   body: (partial: string, hashed: Map<string, FileEntry>) => Promise<void>,
+  ranks: Communicator = singleRank,
 ): Promise<StageResult> {
   const out = resolve(request.out)
   const partial = `${out}.partial`
   const wanted = await storedConfig(request)
+  await requireSameStage(ranks, wanted)
+  let unlock = async (): Promise<void> => {}
+  const state = await onFirstRank(ranks, async () => {
+    const claimed = await claim(request, wanted)
+    unlock = claimed.unlock
+    return claimed.state
+  })
+  if (state === 'finished') return { directory: out, reused: true }
+  try {
+    requireShared(partial, ranks)
+    if (state === 'open') {
+      const hashed = new Map<string, FileEntry>()
+      await body(partial, hashed)
+      await ranks.barrier()
+      await onFirstRank(ranks, () => seal(partial, request, hashed))
+    }
+    await onFirstRank(ranks, () => removeScratch(partial))
+  } catch (error) {
+    if (ranks.rank === 0) await removeUnlessWork(partial)
+    throw error
+  } finally {
+    await unlock()
+  }
+  await onFirstRank(ranks, () => publish(partial, out))
+  return { directory: out, reused: false }
+}
+
+function requireSameStage(ranks: Communicator, { stage, config, inputs }: StoredConfig): Promise<void> {
+  const hashes = Object.entries(inputs).map(([role, hash]) => [`${role} (hash of its manifest)`, hash])
+  return requireSameOnAllRanks(ranks, {
+    stage,
+    [`configuration of ${stage}`]: sha256(JSON.stringify(config)),
+    ...Object.fromEntries(hashes),
+  })
+}
+
+function requireShared(partial: string, { rank }: Communicator): void {
+  if (rank > 0 && !existsSync(join(partial, 'config.json')))
+    throw new MonosemError('missing', `rank ${rank} does not see ${partial}, which rank 0 has made`, {
+      hint: 'all nodes need the same file system at the same path: write to one that they share',
+    })
+}
+
+/** What a stage finds at its start: nothing to do, nothing to compute (a kill came between sealing and renaming), or work. */
+type StageState = 'finished' | 'sealed' | 'open'
+
+/** Decides what is to be done, and locks the partial directory for it. */
+async function claim(
+  request: StageRequest,
+  wanted: StoredConfig,
+): Promise<{ state: StageState; unlock: () => Promise<void> }> {
+  const out = resolve(request.out)
+  const partial = `${out}.partial`
   if (existsSync(out)) {
-    if (!existsSync(join(out, 'manifest.json')))
-      throw new MonosemError(
-        'config',
-        `${request.out} exists and is not a finished ${request.stage} directory`,
-        {
-          hint: 'choose another output directory',
-        },
-      )
-    requireSameConfig(request.out, await readStoredConfig(out), wanted)
-    return { directory: out, reused: true }
+    await requireFinished(request, wanted)
+    return { state: 'finished', unlock: async () => {} }
   }
   try {
     await mkdir(partial, { recursive: true })
@@ -85,31 +138,26 @@ export async function runStage(
   }
   const unlock = await lockDirectory(partial)
   try {
-    await claim(partial, wanted)
-    // A manifest is there when a kill came between sealing and the rename below: then nothing is left to compute.
-    if (!existsSync(join(partial, 'manifest.json'))) {
-      const hashed = new Map<string, FileEntry>()
-      await body(partial, hashed)
-      await seal(partial, request, hashed)
-    }
-    await removeScratch(partial)
+    await claimPartial(partial, wanted)
   } catch (error) {
-    if (!(await holdsWork(partial))) await rm(partial, { recursive: true, force: true })
-    throw error
-  } finally {
+    await removeUnlessWork(partial)
     await unlock()
+    throw error
   }
-  try {
-    await rename(partial, out)
-    await syncDirectory(dirname(out))
-  } catch (cause) {
-    throw storageError('rename', partial, cause)
-  }
-  return { directory: out, reused: false }
+  return { state: existsSync(join(partial, 'manifest.json')) ? 'sealed' : 'open', unlock }
+}
+
+async function requireFinished({ out, stage }: StageRequest, wanted: StoredConfig): Promise<void> {
+  const directory = resolve(out)
+  if (!existsSync(join(directory, 'manifest.json')))
+    throw new MonosemError('config', `${out} exists and is not a finished ${stage} directory`, {
+      hint: 'choose another output directory',
+    })
+  requireSameConfig(out, await readStoredConfig(directory), wanted)
 }
 
 /** Writes the configuration into a partial directory, or checks that the work in it was done with the same one. */
-async function claim(partial: string, wanted: StoredConfig): Promise<void> {
+async function claimPartial(partial: string, wanted: StoredConfig): Promise<void> {
   if (await holdsWork(partial)) requireSameConfig(partial, await readStoredConfig(partial), wanted)
   else await writeFileAtomic(join(partial, 'config.json'), `${JSON.stringify(wanted, null, 2)}\n`)
 }
@@ -119,6 +167,10 @@ async function holdsWork(partial: string): Promise<boolean> {
   return (await readdir(partial)).some(
     (name) => !['config.json', 'lock'].includes(name) && !name.endsWith('.tmp'),
   )
+}
+
+async function removeUnlessWork(partial: string): Promise<void> {
+  if (!(await holdsWork(partial))) await rm(partial, { recursive: true, force: true })
 }
 
 const isScratch = (name: string): boolean => name.startsWith('checkpoint') || name.endsWith('.tmp')
@@ -146,6 +198,16 @@ async function seal(partial: string, request: StageRequest, hashed: Map<string, 
     }
   const manifest: Manifest = { stage: request.stage, version: 1, seed: request.seed ?? null, files, inputs }
   await writeFileAtomic(join(partial, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`)
+}
+
+/** Gives a sealed directory its name. */
+async function publish(partial: string, out: string): Promise<void> {
+  try {
+    await rename(partial, out)
+    await syncDirectory(dirname(out))
+  } catch (cause) {
+    throw storageError('rename', partial, cause)
+  }
 }
 
 async function syncFile(path: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { cp, writeFile } from 'node:fs/promises'
+import { cp, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
 import fc from 'fast-check'
@@ -8,6 +8,7 @@ import { openCheckpoint } from '../../src/formats/safetensors-index.js'
 import { loadKernels } from '../../src/kernels/load.js'
 import { loadHuggingFaceModel } from '../../src/model/huggingface/load.js'
 import { readSae } from '../../src/sae/formats/read-sae.js'
+import { readSaelens, writeSaelens } from '../../src/sae/formats/saelens.js'
 import { fileLifetime, temporaryDirectory } from '../temporary-directory.js'
 import { mutatedBytes } from './mutated-bytes.js'
 import { mutatedJson } from './mutated-json.js'
@@ -76,6 +77,18 @@ test('the index of a checkpoint in shards', () => {
     await checkpoint.close()
   }
   return readsOrRefuses(changedJson(golden(name, file)), withFile(name, file, read))
+})
+
+test('the index of an autoencoder in shards', async () => {
+  const { config, arrays } = await readSaelens(golden('sae-formats', 'saelens', 'gated'))
+  const name = join(directory, 'shards')
+  await mkdir(name)
+  await writeSaelens(name, { config, arrays, shardBytes: 1000 })
+  const file = join(name, 'sae_weights.safetensors.index.json')
+  await readsOrRefuses(changedJson(file), async (content) => {
+    await writeFile(file, content)
+    await readSae(name)
+  })
 })
 
 async function useTokenizer(json: string): Promise<void> {

@@ -1,3 +1,4 @@
+import type { Slice } from '../../distributed/mesh.js'
 import type { SaeForm, SaeStepOptions } from '../../kernels/kernels.js'
 import type { Random } from '../../random/random.js'
 import type { InitialStatistics } from '../initial-statistics.js'
@@ -46,12 +47,20 @@ export interface SaeArchitecture {
   form(config: ResolvedSaeConfig): SaeForm
   /** Start of the parameters that only some architectures have. */
   featureStart(config: ResolvedSaeConfig): FeatureStart
-  /** The parameters before the first step, without those of `featureStart` and without a transcoder's skip connection. */
-  initialise(config: ResolvedSaeConfig, statistics: InitialStatistics, random: Random): SaeArrays
+  /**
+   * The parameters before the first step, without those of `featureStart` and without a transcoder's skip connection.
+   * @param slice which features to make, with the values that they have among all. Default: all F
+   */
+  initialise(
+    config: ResolvedSaeConfig,
+    statistics: InitialStatistics,
+    random: Random,
+    slice?: Slice,
+  ): SaeArrays
   /** The loss and the update of one step. */
   stepOptions(config: ResolvedSaeConfig, position: StepPosition): SaeStepOptions
   /**
-   * The trained parameters in a form that every tool knows; the arrays may be changed in place.
+   * The trained parameters in a form that every tool knows, of all features or of some; the arrays may be changed in place.
    * @param threshold the running threshold of batchtopk
    */
   toInference(config: ResolvedSaeConfig, arrays: SaeArrays, threshold: number): Inference

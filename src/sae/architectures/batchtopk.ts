@@ -31,7 +31,7 @@ export const batchTopK: SaeArchitecture = {
   },
 
   toInference: (config, arrays, threshold) => ({
-    arrays: { ...arrays, threshold: new Float32Array(config.features).fill(threshold) },
+    arrays: { ...arrays, threshold: new Float32Array(arrays.bEnc.length).fill(threshold) },
     form: { activation: { kind: 'jumprelu' }, subtractDecoderBias: subtractsDecoderBias(config) },
   }),
 }

@@ -1,3 +1,4 @@
+import type { Slice } from '../../distributed/mesh.js'
 import type { SaeStepOptions } from '../../kernels/kernels.js'
 import type { Random } from '../../random/random.js'
 import { adamOptions } from '../adam-options.js'
@@ -52,19 +53,43 @@ export function subtractsDecoderBias(config: ResolvedSaeConfig): boolean {
 /**
  * Decoder rows of norm 1 in random directions, and encoder rows in the same directions at norm `encoderNorm`. A transcoder's encoder
  * lives in another space and gets random directions of its own.
+ * @returns the rows of the features in `slice`
  */
 export function randomDirections(
   config: ResolvedSaeConfig,
   { d, dOut }: Pick<InitialStatistics, 'd' | 'dOut'>,
   random: Random,
   encoderNorm: number,
+  slice: Slice = allFeatures(config),
 ): { wEnc: Float32Array; wDec: Float32Array } {
-  const wDec = new Float32Array(config.features * dOut)
-  fillUnitRows(wDec, dOut, () => random.normal())
-  if (!isTranscoder(config)) return { wEnc: wDec.map((w) => w * encoderNorm), wDec }
-  const wEnc = new Float32Array(config.features * d)
-  fillUnitRows(wEnc, d, () => random.normal())
-  return { wEnc: wEnc.map((w) => w * encoderNorm), wDec }
+  const unitRow = (row: Float32Array) => fillUnitRows(row, row.length, () => random.normal())
+  const wDec = sliceOfRows(config.features, dOut, slice, unitRow)
+  const source = isTranscoder(config) ? sliceOfRows(config.features, d, slice, unitRow) : wDec
+  return { wEnc: source.map((w) => w * encoderNorm), wDec }
+}
+
+export const allFeatures = ({ features }: Pick<ResolvedSaeConfig, 'features'>): Slice => ({
+  first: 0,
+  count: features,
+})
+
+/**
+ * Some rows of a matrix [rows, width] whose rows are drawn one after the other: all are drawn and the others dropped, so that each row is what it is
+ * in the whole matrix, and that is never held.
+ */
+export function sliceOfRows(
+  rows: number,
+  width: number,
+  { first, count }: Slice,
+  fill: (row: Float32Array) => void,
+): Float32Array {
+  const kept = new Float32Array(count * width)
+  const dropped = new Float32Array(width)
+  for (let j = 0; j < rows; j++) {
+    const at = (j - first) * width
+    fill(j >= first && j < first + count ? kept.subarray(at, at + width) : dropped)
+  }
+  return kept
 }
 
 /**

@@ -3,7 +3,14 @@ import type { InitialStatistics } from '../initial-statistics.js'
 import { isTranscoder } from '../sae-config.js'
 import { rowNorm } from '../sae-params.js'
 import type { SaeArchitecture } from './architecture.js'
-import { centredBias, commonStepOptions, sparsityShare, upperQuantile } from './common.js'
+import {
+  allFeatures,
+  centredBias,
+  commonStepOptions,
+  sliceOfRows,
+  sparsityShare,
+  upperQuantile,
+} from './common.js'
 
 /**
  * The JumpReLU autoencoder of Conerly et al. 2025, "Dictionary Learning Optimization Techniques" (Circuits Updates, January 2025,
@@ -36,12 +43,14 @@ export const jumpReluTanh: SaeArchitecture = {
 
   featureStart: (config) => ({ threshold: Math.log(config.initialThreshold) }),
 
-  initialise(config, statistics, random) {
+  initialise(config, statistics, random, slice = allFeatures(config)) {
     const { features } = config
     const { d, dOut } = statistics
-    const uniform = (width: number) => () => (2 * random.uniform() - 1) / width
-    const wDec = Float32Array.from({ length: features * dOut }, uniform(dOut))
-    const source = isTranscoder(config) ? Float32Array.from({ length: features * d }, uniform(d)) : wDec
+    const uniformRow = (row: Float32Array) => {
+      for (let i = 0; i < row.length; i++) row[i] = (2 * random.uniform() - 1) / row.length
+    }
+    const wDec = sliceOfRows(features, dOut, slice, uniformRow)
+    const source = isTranscoder(config) ? sliceOfRows(features, d, slice, uniformRow) : wDec
     const wEnc = source.map((w) => (w * d) / features)
     const density = Math.min(1 / 16, 10_000 / features)
     const bEnc = firingBias(wEnc, statistics, config.initialThreshold, density)

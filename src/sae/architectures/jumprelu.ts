@@ -41,9 +41,9 @@ export const jumpRelu: SaeArchitecture = {
 
   featureStart: (config) => ({ threshold: config.initialThreshold }),
 
-  initialise(config, statistics, random) {
+  initialise(config, statistics, random, slice) {
     const encoderNorm = startNorm(config, statistics.d)
-    const { wEnc, wDec } = randomDirections(config, statistics, random, encoderNorm)
+    const { wEnc, wDec } = randomDirections(config, statistics, random, encoderNorm, slice)
     return { wEnc, bEnc: centredBias(wEnc, statistics.mean), wDec, bDec: statistics.median }
   },
 

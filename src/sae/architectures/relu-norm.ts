@@ -1,6 +1,6 @@
 import { foldDecoderNorms } from '../fold.js'
 import type { SaeArchitecture } from './architecture.js'
-import { commonStepOptions, randomDirections, sparsityShare } from './common.js'
+import { allFeatures, commonStepOptions, randomDirections, sparsityShare } from './common.js'
 
 /** Norm of decoder rows at the start. */
 const startNorm = 0.1
@@ -26,11 +26,11 @@ export const reluNorm: SaeArchitecture = {
 
   featureStart: () => ({}),
 
-  initialise(config, statistics, random) {
-    const { wEnc, wDec } = randomDirections(config, statistics, random, startNorm)
+  initialise(config, statistics, random, slice = allFeatures(config)) {
+    const { wEnc, wDec } = randomDirections(config, statistics, random, startNorm, slice)
     return {
       wEnc,
-      bEnc: new Float32Array(config.features),
+      bEnc: new Float32Array(slice.count),
       wDec: wDec.map((w) => w * startNorm),
       bDec: new Float32Array(statistics.dOut),
     }

@@ -1,5 +1,6 @@
 import type { SaeArchitecture } from './architecture.js'
 import {
+  allFeatures,
   balancedEncoderNorm,
   commonStepOptions,
   randomDirections,
@@ -30,11 +31,11 @@ export const relu: SaeArchitecture = {
 
   featureStart: () => ({}),
 
-  initialise(config, statistics, random) {
+  initialise(config, statistics, random, slice = allFeatures(config)) {
     const encoderNorm = balancedEncoderNorm(config.features, statistics.d)
     return {
-      ...randomDirections(config, statistics, random, encoderNorm),
-      bEnc: new Float32Array(config.features),
+      ...randomDirections(config, statistics, random, encoderNorm, slice),
+      bEnc: new Float32Array(slice.count),
       bDec: statistics.median,
     }
   },

@@ -1,6 +1,12 @@
 import type { ResolvedSaeConfig } from '../sae-config.js'
 import type { SaeArchitecture } from './architecture.js'
-import { activeFeatures, commonStepOptions, randomDirections, subtractsDecoderBias } from './common.js'
+import {
+  activeFeatures,
+  allFeatures,
+  commonStepOptions,
+  randomDirections,
+  subtractsDecoderBias,
+} from './common.js'
 
 /**
  * The sparse autoencoder of Gao et al. 2024, "Scaling and evaluating sparse autoencoders" (https://arxiv.org/abs/2406.04093):
@@ -25,10 +31,10 @@ export const topK: SaeArchitecture = {
 
   featureStart: () => ({}),
 
-  initialise(config, statistics, random) {
+  initialise(config, statistics, random, slice = allFeatures(config)) {
     return {
-      ...randomDirections(config, statistics, random, 1),
-      bEnc: new Float32Array(config.features),
+      ...randomDirections(config, statistics, random, 1, slice),
+      bEnc: new Float32Array(slice.count),
       bDec: statistics.median,
     }
   },

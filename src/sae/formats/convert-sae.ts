@@ -40,8 +40,8 @@ export async function convertSae(
     config: { convertedFrom: config.monosem?.convertedFrom as Json, cfg: config as unknown as Json },
     inputs: {},
   }
-  const result = await runStage(request, async (partial) => {
-    await writeSaelens(partial, { config, arrays: read.arrays })
+  const result = await runStage(request, async (partial, hashed) => {
+    await writeSaelens(partial, { config, arrays: read.arrays, hashed })
     await copySparsity(read, partial)
   })
   return {

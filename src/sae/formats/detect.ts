@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join, sep } from 'node:path'
 import { MonosemError } from '../../errors/monosem-error.js'
+import { indexEnding } from '../../formats/safetensors-index.js'
 import { storageError } from '../../storage/atomic-file.js'
 import { openWeights, weightExtensions } from './open-weights.js'
 import { readJsonObject } from './read-json.js'
@@ -139,7 +140,8 @@ export async function detectSae(path: string): Promise<Detected> {
 
 /** Names under which programs save weights; other PyTorch files and archives count too. */
 const usualNames = [
-  ...['sae_weights.safetensors', 'sae.safetensors', 'params.safetensors', 'params.npz', 'ae.pt'],
+  ...['sae_weights.safetensors', `sae_weights${indexEnding}`],
+  ...['sae.safetensors', 'params.safetensors', 'params.npz', 'ae.pt'],
   join('checkpoints', 'final.safetensors'),
 ]
 
@@ -147,7 +149,13 @@ const usualNames = [
 export function isSaeFile(path: string): boolean {
   const usual = usualNames.some((name) => name.replaceAll(sep, '/') === path)
   const loose = !path.includes('/') && ['.pt', '.pth', '.npz'].includes(extname(path))
-  return usual || loose || [...configNames, 'activation_scaler.json', 'sparsity.safetensors'].includes(path)
+  const shard = /^sae_weights-\d+-of-\d+\.safetensors$/.test(path)
+  return (
+    usual ||
+    loose ||
+    shard ||
+    [...configNames, 'activation_scaler.json', 'sparsity.safetensors'].includes(path)
+  )
 }
 
 /** The one file of weights. */

@@ -2,7 +2,8 @@ import { extname } from 'node:path'
 import { MonosemError } from '../../errors/monosem-error.js'
 import { type FileTensor, float32Of } from '../../formats/file-tensor.js'
 import { readNpz } from '../../formats/npz.js'
-import { openSafetensors } from '../../formats/safetensors.js'
+import { openSafetensors, type TensorReader } from '../../formats/safetensors.js'
+import { indexEnding, openShards } from '../../formats/safetensors-index.js'
 import { readTorchFile } from '../../formats/torch-file.js'
 import { isTensor, type TorchValue } from '../../formats/torch-values.js'
 import type { WeightFile } from './weight-reader.js'
@@ -11,13 +12,17 @@ import type { WeightFile } from './weight-reader.js'
 export const weightExtensions = ['.safetensors', '.npz', '.pt', '.pth']
 
 /**
- * Opens a file of weights by its ending: safetensors, npz, or a PyTorch file (of which nothing is ever executed).
- * @throws MonosemError missing, io, format, corrupt
+ * Opens a file of weights by its ending: safetensors, the index of its shards, npz, or a PyTorch file (of which nothing is ever executed).
+ * @throws MonosemError missing (the file, or a shard or tensor of the index), io, format, corrupt
  */
 export async function openWeights(path: string): Promise<WeightFile> {
+  if (path.endsWith(indexEnding)) {
+    const reader = await openShards(path)
+    return safetensorsWeights(reader, [path, ...reader.shards])
+  }
   switch (extname(path)) {
     case '.safetensors':
-      return openSafetensorsWeights(path)
+      return safetensorsWeights(await openSafetensors(path), [path])
     case '.npz':
       return weightsInMemory(path, 'npz', new Map(Object.entries(await readNpz(path))), {})
     case '.pt':
@@ -28,10 +33,10 @@ export async function openWeights(path: string): Promise<WeightFile> {
   }
 }
 
-async function openSafetensorsWeights(path: string): Promise<WeightFile> {
-  const reader = await openSafetensors(path)
+function safetensorsWeights(reader: TensorReader, files: readonly string[]): WeightFile {
   return {
-    path,
+    path: reader.path,
+    files,
     container: 'safetensors',
     entries: reader.entries,
     values: {},
@@ -74,6 +79,7 @@ function weightsInMemory(
   const entries = new Map([...tensors].map(([name, { dtype, shape }]) => [name, { dtype, shape }]))
   return {
     path,
+    files: [path],
     container,
     entries,
     values,

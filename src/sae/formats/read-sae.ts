@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ResolvedSource, SourceOptions } from '../../hub/hub-source.js'
 import { resolveSource } from '../../hub/resolve-source.js'
@@ -57,7 +58,7 @@ export async function readSae(source: string, options: ReadSaeOptions = {}): Pro
     return {
       ...withHooks(file, options),
       detected: detected.reason,
-      files: [...(detected.config ? [detected.config.path] : []), detected.weights.path],
+      files: [...(detected.config ? [detected.config.path] : []), ...detected.weights.files],
       source: resolved,
     }
   } finally {
@@ -94,5 +95,6 @@ const placeOf = ({ repository, name, directory }: ResolvedSource): string =>
 async function checkStage(directory: string): Promise<void> {
   if (!existsSync(join(directory, 'manifest.json'))) return
   const stage = await openStage(directory, 'sae')
-  await Promise.all([stage.file('cfg.json'), stage.file('sae_weights.safetensors')])
+  const weights = (await readdir(directory)).filter((name) => name.startsWith('sae_weights'))
+  await Promise.all(['cfg.json', ...weights].map((name) => stage.file(name)))
 }

@@ -1,10 +1,13 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { singleRank } from '../../distributed/communicator.js'
+import { sliceOf } from '../../distributed/mesh.js'
 import { MonosemError } from '../../errors/monosem-error.js'
-import { writeSafetensors } from '../../formats/safetensors.js'
+import { elementCount } from '../../formats/element-count.js'
+import { indexEnding } from '../../formats/safetensors-index.js'
 import { writeFileAtomic } from '../../storage/atomic-file.js'
 import { foldDecoderNorms, foldInputScale } from '../fold.js'
-import type { SaeArrays, SaeParamName } from '../sae-params.js'
+import type { SaeArrays } from '../sae-params.js'
 import { openWeights } from './open-weights.js'
 import { readJsonObject } from './read-json.js'
 import type { SaeConventions, SaeFile } from './sae-file.js'
@@ -16,7 +19,9 @@ import {
   saelensNormalization,
 } from './saelens-config.js'
 import { fromFlatConfig, isFlatConfig } from './saelens-flat-config.js'
-import { createWeightReader, transpose, type WeightFile, type WeightReader } from './weight-reader.js'
+import { storedTensors } from './saelens-tensors.js'
+import { type StoreOptions, storeTensors } from './store-tensors.js'
+import { createWeightReader, type WeightFile, type WeightReader } from './weight-reader.js'
 
 /** An autoencoder as a SAELens v6 directory holds it, with our layout of the weights. `saelensForm` has its forward pass. */
 export interface SaelensSae {
@@ -24,65 +29,50 @@ export interface SaelensSae {
   arrays: SaeArrays
 }
 
-/** A parameter as the file holds it. */
-interface Stored {
-  param: SaeParamName
-  name: string
-  shape: number[]
-  /** whether our layout is [columns, rows] of `shape` */
-  transposed: boolean
-}
+/** What is written: an autoencoder, or the part of it that this rank has. */
+export interface SaelensPart extends SaelensSae, StoreOptions {}
 
-/** The tensors of a configuration's sae_weights.safetensors. */
-function storedTensors(config: SaelensConfig): Stored[] {
-  const { d_in: d, d_sae: features, d_out: dOut = d } = config
-  const { kind, skip } = saelensArchitecture(config)
-  const stored = (param: SaeParamName, name: string, shape: number[], transposed = false): Stored => ({
-    param,
-    name,
-    shape,
-    transposed,
-  })
-  return [
-    stored('wEnc', 'W_enc', [d, features], true),
-    stored('bEnc', kind === 'gated' ? 'b_gate' : 'b_enc', [features]),
-    stored('wDec', 'W_dec', [features, dOut]),
-    stored('bDec', 'b_dec', [dOut]),
-    ...(kind === 'jumprelu' ? [stored('threshold', 'threshold', [features])] : []),
-    ...(kind === 'gated' ? [stored('rMag', 'r_mag', [features]), stored('bMag', 'b_mag', [features])] : []),
-    ...(skip ? [stored('wSkip', 'W_skip', [dOut, d], true)] : []),
-  ]
-}
+/** The weights, without an extension. */
+const weightsStem = 'sae_weights'
 
 /**
- * Writes cfg.json, sae_weights.safetensors and, when frequencies are given, sparsity.safetensors.
- * @param frequencies [F] share of the tokens on which each feature is active
+ * Writes cfg.json, sae_weights.safetensors (past 5 GB in shards) and, when frequencies are given, sparsity.safetensors. With several ranks all of
+ * them call it and rank 0 writes, a tile at a time: no rank ever holds the whole, and the files are those of a single rank to the byte.
+ * @param frequencies [Fr] share of the tokens on which each feature of this rank is active
  * @throws MonosemError format (a kind that Monosem does not have), shape, io
  */
 export async function writeSaelens(
   directory: string,
-  { config, arrays }: SaelensSae,
+  { config, arrays, ...options }: SaelensPart,
   frequencies?: ArrayLike<number>,
 ): Promise<void> {
   const cfgPath = join(directory, 'cfg.json')
   checkSaelensConfig(config, cfgPath)
-  const tensors = storedTensors(config).map(({ param, name, shape, transposed }) => {
-    const array = arrays[param]
-    if (array?.length !== shape.reduce((a, b) => a * b, 1))
+  const { ranks = singleRank } = options
+  const own = sliceOf(config.d_sae, ranks).count
+  const tensors = storedTensors(config).map((stored) => {
+    const array = arrays[stored.param]
+    const shape = stored.shape.map((size, axis) => (axis === stored.featureAxis ? own : size))
+    if (array?.length !== elementCount(shape))
       throw new MonosemError(
         'shape',
-        `${cfgPath}: expected ${name} [${shape}], got ${array?.length ?? 'no'} numbers`,
+        `${cfgPath}: expected ${stored.name} [${shape}], got ${array?.length ?? 'no'} numbers`,
       )
-    return [name, { shape, data: transposed ? transpose(array, shape[1], shape[0]) : array }]
+    return { ...stored, array }
   })
-  await writeSafetensors(join(directory, 'sae_weights.safetensors'), Object.fromEntries(tensors))
+  await storeTensors(directory, weightsStem, tensors, options)
   if (frequencies) {
-    const sparsity = Float32Array.from(frequencies, (frequency) => Math.log10(frequency + 1e-10))
-    await writeSafetensors(join(directory, 'sparsity.safetensors'), {
-      sparsity: { shape: [config.d_sae], data: sparsity },
-    })
+    const array = Float32Array.from(frequencies, (frequency) => Math.log10(frequency + 1e-10))
+    const sparsity = {
+      name: 'sparsity',
+      shape: [config.d_sae],
+      featureAxis: 0 as const,
+      transposed: false,
+      array,
+    }
+    await storeTensors(directory, 'sparsity', [sparsity], options)
   }
-  await writeFileAtomic(cfgPath, `${JSON.stringify(config, null, 2)}\n`)
+  if (ranks.rank === 0) await writeFileAtomic(cfgPath, `${JSON.stringify(config, null, 2)}\n`)
 }
 
 export interface ReadSaelensOptions {
@@ -100,7 +90,9 @@ export interface ReadSaelensOptions {
  * @throws MonosemError missing, format, corrupt, io
  */
 export async function readSaelens(directory: string, options: ReadSaelensOptions = {}): Promise<SaeFile> {
-  const file = await openWeights(join(directory, 'sae_weights.safetensors'))
+  const single = join(directory, `${weightsStem}.safetensors`)
+  const index = join(directory, `${weightsStem}${indexEnding}`)
+  const file = await openWeights(!existsSync(single) && existsSync(index) ? index : single)
   try {
     const cfgPath = join(directory, 'cfg.json')
     return await readSaelensFile(file, cfgPath, await readJsonObject(cfgPath), options)

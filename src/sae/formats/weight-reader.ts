@@ -1,8 +1,10 @@
 import { MonosemError } from '../../errors/monosem-error.js'
 
-/** A file of weights, whatever holds them: safetensors, an npz archive, a PyTorch file. */
+/** A file of weights, whatever holds them: safetensors (in several shards perhaps), an npz archive, a PyTorch file. */
 export interface WeightFile {
   path: string
+  /** all files that were opened: `path`, and the shards where it is an index */
+  files: readonly string[]
   container: 'safetensors' | 'npz' | 'pt'
   /** its tensors; dtype as the file calls it */
   entries: ReadonlyMap<string, { dtype: string; shape: readonly number[] }>
@@ -115,13 +117,20 @@ function countNotFinite(numbers: Float32Array): number {
 /** Rows and columns at once, so that both sides stay in the processor's cache. */
 const tile = 64
 
-/** [rows, columns] to [columns, rows] */
-export function transpose(matrix: Float32Array, rows: number, columns: number): Float32Array {
-  const out = new Float32Array(matrix.length)
+/** [rows, columns] to [columns, rows], or only columns first .. first+count-1, to [count, rows]. */
+export function transpose(
+  matrix: Float32Array,
+  rows: number,
+  columns: number,
+  first = 0,
+  count = columns,
+): Float32Array {
+  const out = new Float32Array(count * rows)
   for (let r0 = 0; r0 < rows; r0 += tile)
-    for (let c0 = 0; c0 < columns; c0 += tile) {
-      const [r1, c1] = [Math.min(rows, r0 + tile), Math.min(columns, c0 + tile)]
-      for (let c = c0; c < c1; c++) for (let r = r0; r < r1; r++) out[c * rows + r] = matrix[r * columns + c]
+    for (let c0 = 0; c0 < count; c0 += tile) {
+      const [r1, c1] = [Math.min(rows, r0 + tile), Math.min(count, c0 + tile)]
+      for (let c = c0; c < c1; c++)
+        for (let r = r0; r < r1; r++) out[c * rows + r] = matrix[r * columns + first + c]
     }
   return out
 }
