@@ -44,10 +44,15 @@ if (skipped.length > 0) {
 }
 if (files.some((file) => relative(compiled, file).startsWith('distributed'))) {
   const { noMpi } = await import(pathToFileURL(join(compiled, 'distributed', 'find-mpi.js')))
+  const { noHosts } = await import(pathToFileURL(join(compiled, 'distributed', 'hosts.js')))
   if (noMpi !== null)
     console.error(
       `\n*** ${noMpi}: the tests of several ranks were SKIPPED. Install Open MPI (Debian: apt-get install libopenmpi-dev openmpi-bin) ` +
         'and run npm run build:mpi. ***\n',
+    )
+  else if (noHosts !== null)
+    console.error(
+      `\n*** ${noHosts}: the tests of several hosts were SKIPPED. Run them as root on Linux. ***\n`,
     )
 }
 process.exit(status ?? 1)

@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type Communicator, singleRank } from '../distributed/communicator.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import { openSafetensors, type TensorReader } from '../formats/safetensors.js'
 import { openStage } from '../storage/stage.js'
@@ -15,7 +16,8 @@ export interface ActivationStore {
    */
   width(hookName: string): number
   /**
-   * Opens a file; `shardTensors` names what it holds. Its hash is checked the first time, so that a large store opens at once.
+   * Opens a file; `shardTensors` names what it holds. Its hash is checked the first time, so that a large store opens at once; on several ranks
+   * by one of them, since all read the same file and an error ends them all.
    * @throws MonosemError config (no such hook point), corrupt, format, io
    */
   openShard(hookName: string, shard: number): Promise<TensorReader>
@@ -23,9 +25,13 @@ export interface ActivationStore {
 
 /**
  * Opens a finished directory of activations. That every file is there with its size is checked now, its hash when it is first read.
+ * @param ranks will all open the same shards (default: this process alone)
  * @throws MonosemError missing, corrupt, format
  */
-export async function openActivations(directory: string): Promise<ActivationStore> {
+export async function openActivations(
+  directory: string,
+  ranks: Pick<Communicator, 'rank' | 'size'> = singleRank,
+): Promise<ActivationStore> {
   const stage = await openStage(directory, 'activations')
   const info = await readInfo(await stage.file(STORE_FILE))
   for (const { name } of info.hooks)
@@ -54,7 +60,9 @@ export async function openActivations(directory: string): Promise<ActivationStor
     width,
     async openShard(hookName, shard) {
       const shape = [info.shardRows[shard], width(hookName)]
-      const reader = await openSafetensors(await stage.file(shardFile(hookName, shard)))
+      const name = shardFile(hookName, shard)
+      const path = shard % ranks.size === ranks.rank ? await stage.file(name) : join(stage.directory, name)
+      const reader = await openSafetensors(path)
       const entry = reader.entries.get(shardTensors.activations)
       if (String(entry?.shape) === String(shape)) return reader
       await reader.close()

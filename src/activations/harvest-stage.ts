@@ -2,7 +2,7 @@ import type { Kernels } from '../kernels/kernels.js'
 import { openModelAndCorpus } from '../model/model-corpus.js'
 import { freeTransformer } from '../model/transformer.js'
 import type { StageContext } from '../progress/progress.js'
-import { type Json, runStage, type StageResult } from '../storage/stage.js'
+import { type FileEntry, type Json, runStage, type StageResult } from '../storage/stage.js'
 import { harvest } from './harvest.js'
 import type { HarvestConfig } from './harvest-config.js'
 
@@ -24,7 +24,7 @@ export async function runHarvestStage(
     inputs: { corpus: corpusPath, model: modelPath },
     seed: config.seed,
   }
-  return runStage(request, async (partial, hashed) => {
+  const body = async (partial: string, hashed: Map<string, FileEntry>): Promise<void> => {
     const { model, corpus } = await openModelAndCorpus(context.kernels, request.inputs)
     const startOfText = corpus.tokenizer.startOfText
     const inputs = {
@@ -38,5 +38,6 @@ export async function runHarvestStage(
     } finally {
       freeTransformer(model)
     }
-  })
+  }
+  return runStage(request, body, context.ranks)
 }

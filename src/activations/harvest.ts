@@ -1,5 +1,7 @@
-import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type Communicator, singleRank } from '../distributed/communicator.js'
+import { onFirstRank } from '../distributed/on-first-rank.js'
+import { gatherValues } from '../distributed/values.js'
 import { narrowToBf16 } from '../formats/half-floats.js'
 import { createSafetensorsWriter, type SafetensorsWriter } from '../formats/safetensors-writer.js'
 import type { Tensor } from '../kernels/kernels.js'
@@ -8,6 +10,7 @@ import { writeFileAtomic } from '../storage/atomic-file.js'
 import { formatBytes, requireFreeSpace } from '../storage/free-space.js'
 import type { FileEntry } from '../storage/stage.js'
 import { type ActivationPass, createActivationPass } from './activation-pass.js'
+import { type Finished, readFinished, unfinishedShards, writeFinished } from './harvest-checkpoint.js'
 import type { HarvestConfig } from './harvest-config.js'
 import {
   bytesOf,
@@ -20,9 +23,6 @@ import {
 } from './harvest-plan.js'
 import { STORE_FILE, type StoreInfo, shardFile, shardTensors } from './store-info.js'
 import { createWriteQueue, type WriteQueue } from './write-queue.js'
-
-/** Files that are whole, by name: what the checkpoint holds. */
-type Finished = Record<string, FileEntry>
 
 /** Room for the rows of one pass at one hook point. */
 interface HookRows {
@@ -43,12 +43,19 @@ interface Harvest {
   queue: WriteQueue
   /** of the shard that is being written, one for each hook point */
   writers: SafetensorsWriter[]
+  /** by this rank; on rank 0 also by earlier runs */
   finished: Finished
+  ranks: Communicator
   signal: AbortSignal | undefined
-  report(rows: number, bytes: number): void
+  report: Report
 }
 
-const CHECKPOINT = 'checkpoint.json'
+/** Shows rows done and MB per second. */
+interface Report {
+  add(rows: number, bytes: number): void
+  /** Tells rank 0 what the others did; all ranks call it. */
+  share(): Promise<void>
+}
 
 /**
  * How many results of forward passes wait for the disk at most. The model computes on while they are written; the slack covers the moment
@@ -58,8 +65,9 @@ const passesAhead = 4
 
 /**
  * Writes the activations of a model on text into a directory: shards of safetensors for each hook point, and activations.json.
- * Goes on after the last whole shard that the directory's checkpoint names.
- * @param hashed gets the entries of the shards for the manifest
+ * Goes on after the whole shards that the directory's checkpoints name. Several ranks take turns with the shards that are left; an error on one of them has to
+ * end the job.
+ * @param hashed gets the entries of the shards for the manifest, on rank 0
  * @throws MonosemError config (no such hook point; too long a context; more tokens than the text has), io (too little space, a full disk,
  *   no permission), interrupted
  */
@@ -68,32 +76,51 @@ export async function harvest(
   inputs: HarvestInputs,
   directory: string,
   hashed: Map<string, FileEntry>,
-  { progress, signal }: StageContext,
+  { progress, signal, ranks = singleRank }: StageContext,
 ): Promise<void> {
   const plan = planHarvest(config, inputs)
   const { info, shards } = plan
-  const finished = await readFinished(directory, info)
-  const first = Object.keys(finished).length / info.hooks.length
-  const needed = bytesOf(info, info.shardRows.slice(first))
-  await requireFreeSpace(directory, needed, 'lower --tokens, name fewer hook points, or use --dtype bf16')
+  const finished: Finished = {}
+  const left = await onFirstRank(ranks, () => takeStock(directory, info, finished))
   progress.note(`activations: ${info.rows} tokens, ${formatBytes(bytesOf(info, info.shardRows))}`)
   const task = progress.start('harvest activations', info.rows, 'tokens')
-  const already = info.shardRows.slice(0, first).reduce((a, b) => a + b, 0)
+  const already = info.rows - left.reduce((sum, shard) => sum + info.shardRows[shard], 0)
   const run: Harvest = {
-    ...{ directory, inputs, plan, finished, signal, writers: [] },
+    ...{ directory, inputs, plan, finished, ranks, signal, writers: [] },
     ...openPass(inputs, plan),
     queue: createWriteQueue(passesAhead),
-    report: startReport(task, already),
+    report: startReport(task, ranks, already),
   }
   try {
-    for (let shard = first; shard < shards.length; shard++) await harvestShard(run, shards[shard], shard)
+    for (let first = 0; first < left.length; first += ranks.size) {
+      const shard = left[first + ranks.rank]
+      if (shard !== undefined) await harvestShard(run, shards[shard], shard)
+      await run.report.share()
+    }
     await run.queue.drain()
+    await run.report.share()
   } finally {
     await close(run)
     task.end()
   }
-  await writeFileAtomic(join(directory, STORE_FILE), `${JSON.stringify(info, null, 2)}\n`)
-  for (const [name, entry] of Object.entries(finished)) hashed.set(name, entry)
+  for (const entries of (await gatherValues(ranks, finished)) ?? [])
+    for (const [name, entry] of Object.entries(entries)) hashed.set(name, entry)
+  if (ranks.rank === 0)
+    await writeFileAtomic(join(directory, STORE_FILE), `${JSON.stringify(info, null, 2)}\n`)
+}
+
+/** Finds out which shards are left, and whether there is room for them. @param finished gets what is whole */
+async function takeStock(directory: string, info: StoreInfo, finished: Finished): Promise<number[]> {
+  Object.assign(finished, await readFinished(directory, info))
+  const left = unfinishedShards(info, finished)
+  const needed = bytesOf(
+    info,
+    left.map((shard) => info.shardRows[shard]),
+  )
+  await requireFreeSpace(directory, needed, 'lower --tokens, name fewer hook points, or use --dtype bf16')
+  // kept by rank 0 from now on: the other ranks begin checkpoints of their own, over those of an earlier run
+  if (left.length < info.shardRows.length) await writeFinished(directory, 0, finished)
+  return left
 }
 
 function openPass(
@@ -115,25 +142,6 @@ async function close({ queue, writers, pass, rows, inputs }: Harvest): Promise<v
   for (const writer of writers) await writer.discard()
   pass.free()
   for (const { gathered } of rows.values()) inputs.model.kernels.free(gathered)
-}
-
-/** The files of the shards that an earlier run completed, as far as they are still there. */
-async function readFinished(directory: string, info: StoreInfo): Promise<Finished> {
-  const text = await readFile(join(directory, CHECKPOINT), 'utf8').catch(() => '{}')
-  const noted = JSON.parse(text) as Finished
-  const finished: Finished = {}
-  for (let shard = 0; shard < info.shardRows.length; shard++) {
-    const names = info.hooks.map(({ name }) => shardFile(name, shard))
-    for (const name of names) {
-      const size = await stat(join(directory, name)).then(
-        ({ size }) => size,
-        () => -1,
-      )
-      if (noted[name]?.bytes !== size) return finished
-    }
-    for (const name of names) finished[name] = noted[name]
-  }
-  return finished
 }
 
 /** Enqueues the forward passes of one shard, and what is to be written when they are done. */
@@ -203,26 +211,43 @@ async function writeRows(
     bytes += stored.byteLength
     rows.get(name)?.spare.push(new Float32Array(values[i].buffer))
   }
-  report(count, bytes)
+  report.add(count, bytes)
 }
 
 /** Finishes the files of a shard, then notes that they are whole. */
-async function closeShard({ directory, plan, writers, finished }: Harvest, index: number): Promise<void> {
+async function closeShard(
+  { directory, plan, writers, finished, ranks }: Harvest,
+  index: number,
+): Promise<void> {
   const entries = await Promise.all(writers.map((writer) => writer.finish()))
   writers.length = 0
   for (const [i, { name }] of plan.info.hooks.entries())
     finished[shardFile(name, index)] = entries[i] as FileEntry
-  await writeFileAtomic(join(directory, CHECKPOINT), JSON.stringify(finished))
+  await writeFinished(directory, ranks.rank, finished)
 }
 
-/** Shows rows done and MB per second. @param already rows of an earlier run */
-function startReport(task: ProgressTask, already: number): Harvest['report'] {
+/** @param already rows of an earlier run */
+function startReport(task: ProgressTask, ranks: Communicator, already: number): Report {
   const since = performance.now()
-  let [done, written] = [already, 0]
-  task.update(done)
-  return (rows, bytes) => {
-    done += rows
-    written += bytes
-    task.update(done, { 'MB/s': written / 1e3 / (performance.now() - since) })
+  const own = { rows: 0, bytes: 0 }
+  let others = { rows: 0, bytes: 0 }
+  const show = (): void =>
+    task.update(already + own.rows + others.rows, {
+      'MB/s': (own.bytes + others.bytes) / 1e3 / (performance.now() - since),
+    })
+  task.update(already)
+  return {
+    add(rows, bytes) {
+      own.rows += rows
+      own.bytes += bytes
+      show()
+    },
+    async share() {
+      if (ranks.size === 1) return
+      const { rows, bytes } = own
+      const all = await ranks.sum([rows, bytes])
+      others = { rows: all[0] - rows, bytes: all[1] - bytes }
+      show()
+    },
   }
 }

@@ -1,11 +1,13 @@
 import type { TokenCorpus } from '../corpus/corpus.js'
 import { locate } from '../corpus/windows.js'
+import { type Communicator, singleRank } from '../distributed/communicator.js'
 import type { Kernels, Tensor } from '../kernels/kernels.js'
 import { hookWidth, type Transformer } from '../model/transformer.js'
 import { Random } from '../random/random.js'
 import type { ActivationPair, ActivationSource } from '../sae/activation-source.js'
 import { type ActivationPass, createActivationPass } from './activation-pass.js'
 import { requireRoomForBatch } from './buffer-size.js'
+import { enqueuePasses, planPasses, sharePasses } from './fill-block.js'
 import { createRowLayout, type RowLayout, rowPositions } from './row-layout.js'
 import { sourceMetadata } from './source-metadata.js'
 
@@ -23,6 +25,8 @@ export interface LiveSourceOptions {
   modelBatch: number
   /** tokens of each sequence. Default: the model's context, which may be very long */
   contextSize?: number
+  /** share the forward passes; all of them take the same batches at the same time, and get the same bits as one alone. Default: this process alone */
+  ranks?: Communicator
 }
 
 /** Room for the activations of one hook point. */
@@ -91,13 +95,15 @@ async function* batchesOf(
   skip: number,
 ): AsyncGenerator<Tensor | ActivationPair> {
   const { kernels, options, layout } = parts
+  // a group of its own: what it exchanges while somebody waits for a batch cannot be taken for what others exchange meanwhile
+  const ranks = await (options.ranks ?? singleRank).split(0)
   const batchesPerBlock = batchesInBlock(batchSize, options.bufferTokens, layout)
   const buffers = allocate(parts, batchSize, batchesPerBlock)
   const [{ batch: x }, target] = buffers.hooks
   try {
     let first = skip % batchesPerBlock
     for (let block = Math.floor(skip / batchesPerBlock); ; block++) {
-      fillBlock(parts, buffers, block)
+      await fillBlock(parts, buffers, block, ranks)
       for (let i = first; i < batchesPerBlock; i++) {
         const ids = kernels.rows(buffers.order, i * batchSize, batchSize)
         for (const { batch, buffer } of buffers.hooks) kernels.gatherRows(batch, buffer, ids)
@@ -142,29 +148,19 @@ function release({ kernels }: Parts, { pass, order, hooks }: Buffers): void {
   for (const tensor of [order, ...hooks.flatMap(({ buffer, batch }) => [buffer, batch])]) kernels.free(tensor)
 }
 
-/** Enqueues the forward passes of one block, and writes the order in which its rows are given out. */
-function fillBlock(
+/** Enqueues the forward passes of one block, its own or those of all ranks, and writes the order in which its rows are given out. */
+async function fillBlock(
   { kernels, layout, options }: Parts,
   { pass, order, hooks }: Buffers,
   block: number,
-): void {
-  const { modelBatch, seed } = options
+  ranks: Communicator,
+): Promise<void> {
   const [rows] = order.shape
-  const windows = layout.windowsFrom(block * rows)
-  const group = new Int32Array(modelBatch)
-  const bufferOf = new Map(hooks.map(({ hookName, buffer }) => [hookName, buffer]))
-  for (let filled = 0; filled < rows; ) {
-    let skipRows = 0
-    for (let i = 0; i < modelBatch; i++) {
-      const { value } = windows.next()
-      group[i] = value.window
-      skipRows += value.skipRows
-    }
-    const positions = pass.run(group).subarray(skipRows, skipRows + rows - filled)
-    pass.copyRows(positions, (name) => kernels.rows(bufferOf.get(name) as Tensor, filled, positions.length))
-    filled += positions.length
-  }
-  kernels.write(order, orderOf(seed, block, rows))
+  const passes = planPasses(layout, options.modelBatch, { first: block * rows, count: rows })
+  const buffers = new Map(hooks.map(({ hookName, buffer }) => [hookName, buffer]))
+  if (ranks.size === 1) enqueuePasses({ kernels, pass, buffers }, passes)
+  else await sharePasses(ranks, { kernels, pass, buffers }, passes)
+  kernels.write(order, orderOf(options.seed, block, rows))
 }
 
 /** The row of the block that is given out n-th, for every n. */

@@ -81,7 +81,7 @@ interface Failure extends ReportOptions {
 }
 
 /** How long other ranks leave rank 0 to say first what is wrong with all of them, and to end them, in milliseconds. */
-const patience = 2000
+const patience = 5000
 
 /** Prints what went wrong and sets the exit code. Of several ranks it ends all. */
 export async function reportFailure(

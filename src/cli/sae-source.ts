@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { openActivations } from '../activations/activation-store.js'
 import { createLiveSource } from '../activations/live-source.js'
 import { createStoredSource } from '../activations/stored-source.js'
+import type { Communicator } from '../distributed/communicator.js'
 import type { Kernels } from '../kernels/kernels.js'
 import { openModelAndCorpus } from '../model/model-corpus.js'
 import type { ActivationSource } from '../sae/activation-source.js'
@@ -34,11 +35,15 @@ export async function defaultsFor(inputs: SaeInputs): Promise<Partial<SaeConfig>
   return { hookName: info.hooks[0].name }
 }
 
-/** Activations from disk, or live ones of a model reading the training split of a corpus. */
+/**
+ * Activations from disk, or live ones of a model reading the training split of a corpus.
+ * @param ranks will all read the same batches; default: this process alone
+ */
 export async function openSaeSource(
   kernels: Kernels,
   config: SaeConfig,
   inputs: SaeInputs,
+  ranks?: Communicator,
 ): Promise<ActivationSource> {
   const options = {
     hookName: config.hookName,
@@ -48,7 +53,7 @@ export async function openSaeSource(
     dtype: config.activationDtype,
   }
   if ('activations' in inputs)
-    return createStoredSource(kernels, await openActivations(inputs.activations), options)
+    return createStoredSource(kernels, await openActivations(inputs.activations, ranks), options)
   const { model, corpus } = await openModelAndCorpus(kernels, inputs)
-  return createLiveSource(kernels, model, corpus, { ...options, modelBatch: config.modelBatch })
+  return createLiveSource(kernels, model, corpus, { ...options, modelBatch: config.modelBatch, ranks })
 }

@@ -50,8 +50,7 @@ export function addSae(program: Command): void {
       return { json: { ...result, ...metrics }, text: `${madeOrReused(result)}\n${renderJson(metrics)}` }
     },
   )
-  addFlags(addActivationsPath(addPaths(train, ['corpus', 'model'], 'sae')), saeConfigSchema)
-  addMeshFlags(train)
+  addMeshFlags(addFlags(addActivationsPath(addPaths(train, ['corpus', 'model'], 'sae')), saeConfigSchema))
   addSweep(sae)
   addSaeInfo(sae)
   addSaeConvert(sae)
@@ -67,6 +66,7 @@ function addSweep(sae: Command): void {
         'Train several sparse autoencoders on one stream of activations, which is computed once. Each ends in a directory of its own, ' +
         'as if it had been trained alone with the same --stream-seed.',
       example: 'monosem sae sweep --run runs/demo --vary l1Coefficient=2,3,5 --vary seed=0,1',
+      ranks: true,
     },
     runSweep,
   )
@@ -76,7 +76,7 @@ function addSweep(sae: Command): void {
       '--vary <option=values...>',
       'option and its values, as l1Coefficient=2,3,5; given several times, every combination is trained',
     )
-  addFlags(sweep, saeConfigSchema)
+  addMeshFlags(addFlags(sweep, saeConfigSchema))
 }
 
 async function runSweep(session: Session, command: Command): Promise<Outcome> {
@@ -93,8 +93,9 @@ async function runSweep(session: Session, command: Command): Promise<Outcome> {
     ),
   }))
   const kernels = await session.kernels()
-  const source = await openSaeSource(kernels, members[0].config, inputs)
-  const results = await trainSaes(members, { source, inputs }, { ...session.context, kernels })
+  const context = await trainContext(session, command)
+  const source = await openSaeSource(kernels, members[0].config, inputs, context.ranks)
+  const results = await trainSaes(members, { source, inputs }, { ...context, kernels })
   const rows: { name: string; directory: string; reused: boolean; metrics: Record<string, Json> }[] = []
   for (const [i, result] of results.entries())
     rows.push({ name: variations[i].name, ...result, metrics: await readMetrics(result) })
@@ -154,6 +155,6 @@ export async function trainSae(
   context: TrainContext = session.context,
 ): Promise<StageResult> {
   const kernels = await session.kernels()
-  const source = await openSaeSource(kernels, config, inputs)
+  const source = await openSaeSource(kernels, config, inputs, context.ranks)
   return runSaeStage(config, { source, out, inputs }, { ...context, kernels })
 }

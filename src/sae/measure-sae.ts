@@ -1,3 +1,4 @@
+import { type Communicator, singleRank } from '../distributed/communicator.js'
 import type { Kernels } from '../kernels/kernels.js'
 import { badRowsOf } from './bad-activations.js'
 import type { Batch } from './batch-stream.js'
@@ -9,7 +10,7 @@ export interface SaeMeasurements {
   l0: number
   /** 1 - sum ||y - y_hat||^2 / sum ||y - mean y||^2 */
   explainedVariance: number
-  /** [F] share of the tokens on which each feature is active */
+  /** [F] share of the tokens on which each feature is active; of a spread autoencoder [Fr], those of this rank */
   frequencies: Float64Array
 }
 
@@ -22,8 +23,11 @@ export interface SaeMeter {
   result(): SaeMeasurements
 }
 
-/** @param sae in the units of the batches */
-export function createSaeMeter(kernels: Kernels, sae: SaeParts): SaeMeter {
+/**
+ * @param sae in the units of the batches
+ * @param ranks those that its features are spread over: all of them measure the same batches and find the same, but for `frequencies`
+ */
+export function createSaeMeter(kernels: Kernels, sae: SaeParts, ranks: Communicator = singleRank): SaeMeter {
   const [features, dOut] = sae.params.wDec.shape
   const counts = new Float64Array(features)
   const sums = new Float64Array(dOut)
@@ -36,6 +40,7 @@ export function createSaeMeter(kernels: Kernels, sae: SaeParts): SaeMeter {
       const [targets, found] = await Promise.all([kernels.readF32(y), kernels.readF32(yHat)])
       kernels.free(yHat)
       const bad = new Set([...badRowsOf(targets, dOut), ...badRowsOf(found, dOut)])
+      let ownActive = 0
       for (let n = 0; n < y.shape[0]; n++) {
         if (bad.has(n)) continue
         tokens++
@@ -44,9 +49,10 @@ export function createSaeMeter(kernels: Kernels, sae: SaeParts): SaeMeter {
           squares += targets[i] * targets[i]
           squaredErrors += (targets[i] - found[i]) ** 2
         }
-        active += codes.rowOffsets[n + 1] - codes.rowOffsets[n]
+        ownActive += codes.rowOffsets[n + 1] - codes.rowOffsets[n]
         for (let i = codes.rowOffsets[n]; i < codes.rowOffsets[n + 1]; i++) counts[codes.featureIds[i]]++
       }
+      active += (await ranks.sum([ownActive]))[0]
     },
     get tokens() {
       return tokens

@@ -1,8 +1,12 @@
+import { type Communicator, singleRank } from '../distributed/communicator.js'
+import { type Mesh, singleMesh } from '../distributed/mesh.js'
+import { allGatherValues } from '../distributed/values.js'
 import type { Kernels, SaeForm, SaeTensors, SaeTraining } from '../kernels/kernels.js'
 import type { Random } from '../random/random.js'
 import type { FeatureStart } from './architectures/architecture.js'
 import type { Batch } from './batch-stream.js'
 import { readSae, rowNorm, type SaeArrays, writeSae } from './sae-params.js'
+import { saeRanksOf } from './sae-ranks.js'
 
 /*
  * Resampling of dead neurons, Bricken et al. 2023, appendix "Neuron Resampling":
@@ -18,6 +22,9 @@ import { readSae, rowNorm, type SaeArrays, writeSae } from './sae-params.js'
  * than dead neurons have any loss, the remaining neurons wait for the next time.
  * The sample is what training is going to see next: it is looked at, not used up, so that autoencoders that share a stream of
  * activations do not disturb each other.
+ *
+ * Where the features are spread over ranks, all ranks see the same losses and draw the same inputs with the same random numbers. The i-th input is for
+ * the i-th dead feature in the order of the ranks, which is that of the features, and each rank changes its own: replicas with other tokens too.
  */
 
 /** Share of the mean alive encoder norm that a resampled encoder row gets. */
@@ -38,7 +45,10 @@ export interface ResampleOptions {
   unitNormDecoder: boolean
   /** what a feature has besides directions and bias */
   featureStart: FeatureStart
+  /** in the same state on all ranks */
   random: Random
+  /** the ranks that train it; `state` holds the features of this one. Default: one rank with all */
+  mesh?: Mesh
 }
 
 /** An input and its target drawn for a dead neuron, and its key: the largest keys win. */
@@ -51,9 +61,9 @@ interface Drawn {
 }
 
 /**
- * Resamples the features that have not fired for `deadAfterTokens` tokens, and starts their count anew.
- * @param batches the inputs to choose from; they are read only when something is dead
- * @returns how many features were resampled
+ * Resamples the features that have not fired for `deadAfterTokens` tokens, and starts their count anew. All ranks call it.
+ * @param batches the inputs to choose from, whole on every rank; they are read only when something is dead
+ * @returns how many features were resampled, on all ranks together
  */
 export async function resampleDeadFeatures(
   kernels: Kernels,
@@ -61,13 +71,19 @@ export async function resampleDeadFeatures(
   batches: AsyncIterable<Batch>,
   options: ResampleOptions,
 ): Promise<number> {
+  const { features } = options.mesh ?? singleMesh
   const counts = (await kernels.read(state.tokensSinceFired)) as Int32Array
   const dead = [...counts.keys()].filter((j) => counts[j] >= options.deadAfterTokens)
-  if (dead.length === 0) return 0
-  const drawn = await drawInputs(kernels, state, batches, dead.length, options)
-  const chosen = dead.slice(0, drawn.length)
+  const deadOnRanks = await allGatherValues(features, dead.length)
+  const before = sum(deadOnRanks.slice(0, features.rank))
+  const allDead = sum(deadOnRanks)
+  if (allDead === 0) return 0
+  const drawn = await drawInputs(kernels, state, batches, allDead, options)
+  const own = drawn.slice(before, before + dead.length)
+  const chosen = dead.slice(0, own.length)
   const params = await readSae(kernels, state.params)
-  const replaced = replaceFeatures(params, chosen, drawn, new Set(dead), options)
+  const norms = await newNorms(params, new Set(dead), options)
+  const replaced = replaceFeatures(params, chosen, own, norms, options)
   writeSae(kernels, state.params, params)
   kernels.saeRepack(state.packed, state.params.wEnc)
   for (const moments of [state.m, state.v])
@@ -80,8 +96,10 @@ export async function resampleDeadFeatures(
     })
   for (const j of chosen) counts[j] = 0
   kernels.write(state.tokensSinceFired, counts)
-  return chosen.length
+  return drawn.length
 }
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0)
 
 async function edit(
   kernels: Kernels,
@@ -103,7 +121,7 @@ export async function drawInputs(
   state: Pick<ResampleState, 'params' | 'packed'>,
   batches: AsyncIterable<Batch>,
   count: number,
-  options: Pick<ResampleOptions, 'form' | 'l1Coefficient' | 'random'>,
+  options: Pick<ResampleOptions, 'form' | 'l1Coefficient' | 'random' | 'mesh'>,
 ): Promise<Drawn[]> {
   let drawn: Drawn[] = []
   for await (const batch of batches) {
@@ -131,22 +149,60 @@ async function lossesOf(
   kernels: Kernels,
   { params, packed }: Pick<ResampleState, 'params' | 'packed'>,
   { x, y }: Batch,
-  { form, l1Coefficient }: Pick<ResampleOptions, 'form' | 'l1Coefficient'>,
+  { form, l1Coefficient, mesh = singleMesh }: Pick<ResampleOptions, 'form' | 'l1Coefficient' | 'mesh'>,
 ): Promise<Float64Array> {
+  const { features } = mesh
+  const [total] = await features.sum([params.wEnc.shape[0]])
+  const ranks = saeRanksOf({ ...mesh, data: singleRank }, total, x.shape[0])
   const yHat = kernels.zeros(y.shape)
   const squaredErrors = kernels.zeros([x.shape[0]])
   try {
-    kernels.saeReconstruct(yHat, squaredErrors, params, x, y, form, packed)
+    kernels.saeReconstruct(yHat, squaredErrors, params, x, y, form, packed, ranks)
     const losses = Float64Array.from(await kernels.readF32(squaredErrors))
     if (l1Coefficient === 0) return losses
-    const { rowOffsets, values } = await kernels.saeEncode(params, x, form, packed)
+    // the first rank adds the squared error, which all of them know
+    if (features.rank > 0) losses.fill(0)
+    const { rowOffsets, values } = await kernels.saeEncode(params, x, form, packed, ranks)
     for (let n = 0; n < losses.length; n++)
       for (let i = rowOffsets[n]; i < rowOffsets[n + 1]; i++) losses[n] += l1Coefficient * values[i]
-    return losses
+    return await features.sum(losses)
   } finally {
     kernels.free(yHat)
     kernels.free(squaredErrors)
   }
+}
+
+interface NewNorms {
+  encoder: number
+  decoder: number
+}
+
+/** Norms of the new rows. @param dead the dead features of this rank */
+async function newNorms(
+  { wEnc, bEnc, wDec, bDec }: SaeArrays,
+  dead: Set<number>,
+  { unitNormDecoder, mesh = singleMesh }: ResampleOptions,
+): Promise<NewNorms> {
+  const { features } = mesh
+  return {
+    encoder: encoderShare * (await meanAliveNorm(features, wEnc, wEnc.length / bEnc.length, dead)),
+    decoder: unitNormDecoder ? 1 : await meanAliveNorm(features, wDec, bDec.length, dead),
+  }
+}
+
+/** Mean norm of the rows [Fr, width] of the features that are alive on any rank; 1 when none is. */
+async function meanAliveNorm(
+  ranks: Communicator,
+  matrix: Float32Array,
+  width: number,
+  dead: Set<number>,
+): Promise<number> {
+  const features = matrix.length / width
+  let ownNorms = 0
+  for (let j = 0; j < features; j++)
+    if (!dead.has(j)) ownNorms += rowNorm(matrix.subarray(j * width, (j + 1) * width))
+  const [norms, alive] = await ranks.sum([ownNorms, features - dead.size])
+  return alive === 0 ? 1 : norms / alive
 }
 
 /** Steps 4 and 5 of the recipe, for feature chosen[i] with drawn[i]. Returns the features that changed. */
@@ -154,12 +210,10 @@ function replaceFeatures(
   params: SaeArrays,
   chosen: readonly number[],
   drawn: readonly Drawn[],
-  dead: Set<number>,
+  newNorms: NewNorms,
   options: ResampleOptions,
 ): number[] {
   const { wEnc, bEnc, wDec, bDec } = params
-  const encoderNorm = encoderShare * meanAliveNorm(wEnc, wEnc.length / bEnc.length, dead)
-  const decoderNorm = options.unitNormDecoder ? 1 : meanAliveNorm(wDec, bDec.length, dead)
   const changed: number[] = []
   chosen.forEach((j, i) => {
     const { x, y } = drawn[i]
@@ -167,10 +221,10 @@ function replaceFeatures(
     const direction = y === null ? target : x
     const norms = [rowNorm(direction), rowNorm(target)]
     if (norms.includes(0)) return
-    const encoder = direction.map((value) => (encoderNorm * value) / norms[0])
+    const encoder = direction.map((value) => (newNorms.encoder * value) / norms[0])
     wEnc.set(encoder, j * encoder.length)
     wDec.set(
-      target.map((value) => (decoderNorm * value) / norms[1]),
+      target.map((value) => (newNorms.decoder * value) / norms[1]),
       j * target.length,
     )
     const subtracts = y !== null || options.form.subtractDecoderBias
@@ -180,16 +234,6 @@ function replaceFeatures(
     changed.push(j)
   })
   return changed
-}
-
-/** Mean norm of the rows [F, width] of the features that are alive; 1 when none is. */
-function meanAliveNorm(matrix: Float32Array, width: number, dead: Set<number>): number {
-  const features = matrix.length / width
-  if (dead.size === features) return 1
-  let sum = 0
-  for (let j = 0; j < features; j++)
-    if (!dead.has(j)) sum += rowNorm(matrix.subarray(j * width, (j + 1) * width))
-  return sum / (features - dead.size)
 }
 
 /** Step 6: what belongs to a feature becomes that of another autoencoder, or 0. b_dec and a skip connection are shared and stay. */

@@ -171,7 +171,11 @@ async function saveTrained(
   const { scales, step } = counters
   const arrays = foldActivationScale(trained.arrays, scales.input, scales.target)
   if (mesh.data.rank === 0)
-    await writeSaelens(directory, { config: saelensConfig(trained, source), arrays }, measured.frequencies)
+    await writeSaelens(
+      directory,
+      { config: saelensConfig(trained, source), arrays, ranks: mesh.features },
+      measured.frequencies,
+    )
   if (mesh.world.rank > 0) return
   const metrics: SaeMetrics = {
     l0: measured.l0,

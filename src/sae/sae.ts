@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { MonosemError } from '../errors/monosem-error.js'
-import type { Codes, Kernels, SaeForm, SaePacked, SaeTensors, Tensor } from '../kernels/kernels.js'
+import type { Codes, Kernels, SaeForm, SaePacked, SaeRanks, SaeTensors, Tensor } from '../kernels/kernels.js'
 import type { NdArray } from '../kernels/nd-array.js'
 import { type ReadSaeOptions, readSae } from './formats/read-sae.js'
 import type { SaeConventions, SaeFile } from './formats/sae-file.js'
@@ -19,6 +19,8 @@ export interface SaeParts {
   packed: SaePacked
   /** what is done to each token before the encoder, and undone to its reconstruction */
   inputNormalization: InputNormalization
+  /** where its features are spread over ranks: `params` are those of this one, and all of them call its functions with the same tokens */
+  ranks?: SaeRanks
 }
 
 /**
@@ -63,16 +65,20 @@ export interface LoadedSae extends Sae {
 
 export type SaePrecisionChoice = ResolvedSaeConfig['precision']
 
-/** Copies arrays to the kernels and packs the encoder. @throws MonosemError shape */
+/**
+ * Copies arrays to the kernels and packs the encoder.
+ * @param ranks where `arrays` are only the features of this rank, see `SaeParts`
+ * @throws MonosemError shape
+ */
 export function createSaeParts(
   kernels: Kernels,
   arrays: SaeArrays,
   form: SaeForm,
-  precision: SaePrecisionChoice = 'fp32',
+  ranks?: SaeRanks,
 ): SaeParts {
   const params = saeTensors(kernels, arrays)
-  const packed = packEncoder(kernels, params.wEnc, precision, null)
-  return { kernels, params, form, packed, inputNormalization: 'none' }
+  const packed = packEncoder(kernels, params.wEnc, 'fp32', null)
+  return { kernels, params, form, packed, inputNormalization: 'none', ...(ranks && { ranks }) }
 }
 
 export interface LoadSaeOptions extends ReadSaeOptions {
@@ -160,11 +166,11 @@ async function withRows<R>(
   }
 }
 
-/** The active features of x [N, D]. */
+/** The active features of x [N, D]; of a spread autoencoder those of this rank. */
 export function encode(sae: SaeParts, x: Tensor): Promise<Codes> {
-  const { kernels, params, form, packed } = sae
+  const { kernels, params, form, packed, ranks } = sae
   const input = normalizeInput(sae, x)
-  const codes = kernels.saeEncode(params, input.x, form, packed)
+  const codes = kernels.saeEncode(params, input.x, form, packed, ranks)
   input.free()
   return codes
 }
@@ -188,9 +194,9 @@ export function encodeRows(sae: SaeParts, x: Tensor, featureIds: Int32Array): Te
  * @throws MonosemError shape (no x where it is needed)
  */
 export function decode(sae: SaeParts, xHat: Tensor, codes: Codes, x: Tensor | null = null): void {
-  const { kernels, params } = sae
+  const { kernels, params, ranks } = sae
   const tokens = tokenScales(sae, x)
-  kernels.saeDecode(xHat, params, codes, x)
+  kernels.saeDecode(xHat, params, codes, x, ranks)
   denormalize(kernels, xHat, tokens)
   tokens?.free()
 }
@@ -206,14 +212,14 @@ export function reconstruct(
   x: Tensor,
   y: Tensor = x,
 ): void {
-  const { kernels, params, form, packed } = sae
+  const { kernels, params, form, packed, ranks } = sae
   if (sae.inputNormalization === 'none') {
-    kernels.saeReconstruct(xHat, losses, params, x, y, form, packed)
+    kernels.saeReconstruct(xHat, losses, params, x, y, form, packed, ranks)
     return
   }
   const input = normalizeInput(sae, x)
   const found = input.x
-  kernels.saeReconstruct(found, null, params, input.x, found, form, packed)
+  kernels.saeReconstruct(found, null, params, input.x, found, form, packed, ranks)
   denormalize(kernels, found, input.tokens)
   if (losses) kernels.saeSquaredErrors(losses, y, found)
   kernels.copy(xHat, found)

@@ -15,6 +15,7 @@ import { type InitialStatistics, initialStatistics } from './initial-statistics.
 import { createSaeMeter, type SaeMeasurements, type SaeMeter } from './measure-sae.js'
 import { createSaeParts, type SaeParts, unloadSae } from './sae.js'
 import type { ResolvedSaeConfig } from './sae-config.js'
+import { ranksOfFeatures } from './sae-ranks.js'
 import {
   freeTrainee,
   isTraining,
@@ -254,12 +255,14 @@ async function finishIfDue(run: Run, trainee: Trainee, i: number): Promise<void>
   await saveTrainee(trainee)
   const trained = await readTrained(trainee)
   freeTrainee(trainee)
-  const parts = createSaeParts(run.kernels, trained.arrays, trained.form)
+  const { features, batchSize } = trained.config
+  const ranks = ranksOfFeatures(run.mesh, features, batchSize)
+  const parts = createSaeParts(run.kernels, trained.arrays, trained.form, ranks)
   run.phases[i] = {
     name: 'measuring',
     trained,
     parts,
-    meter: createSaeMeter(run.kernels, parts),
+    meter: createSaeMeter(run.kernels, parts, run.mesh.features),
     next: trained.counters.batchesTaken,
   }
 }

@@ -274,6 +274,7 @@ export async function resampleIfDue(trainee: Trainee, stream: BatchStream): Prom
     unitNormDecoder: options.unitNormDecoder,
     featureStart: architecture.featureStart(config),
     random: Random.named(config.seed, `resample before step ${step}`),
+    mesh: trainee.mesh,
   })
   if (count > 0) trainee.progress.note(`step ${step}: resampled ${count} of ${config.features} features`)
 }
