@@ -30,6 +30,7 @@ export function addBench(program: Command): void {
         'Measure how long the exchanges of training take between the ranks that it is started with, and fit latency and bandwidth: ' +
         '`monosem scaling plan --comm` reads them. Start it with mpirun or srun, with as many ranks on each machine as training will have.',
       example: 'monosem bench comm --out comm.json',
+      ranks: true,
     },
     async (session, command) => {
       const { maxMib, trialSeconds } = readFlags(command, benchCommSchema)
