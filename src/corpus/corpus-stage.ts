@@ -60,8 +60,9 @@ export async function runCorpusStage(
   try {
     return await runStage(request, body, ranks)
   } finally {
-    // A partial directory would refuse the corrected configuration (another vocabulary size, skipBad). Another rank may be removing it too.
-    if (failed) await rm(`${resolve(paths.out)}.partial`, { recursive: true, force: true }).catch(() => {})
+    // A partial directory would refuse the corrected configuration (another vocabulary size, skipBad).
+    if (failed && ranks.rank === 0)
+      await rm(`${resolve(paths.out)}.partial`, { recursive: true, force: true })
   }
 }
 

@@ -83,4 +83,6 @@ async function* readDocuments(
 }
 
 const changedUnderway = (name: string): MonosemError =>
-  new MonosemError('corrupt', `corpus: ${name} changed while it was read`, { hint: 'run the command again' })
+  new MonosemError('corrupt', `corpus: ${name} changed while it was read`, {
+    hint: 'run the command again; on several ranks, with the same files on all nodes',
+  })

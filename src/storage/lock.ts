@@ -1,4 +1,6 @@
-import { open, readFile, rm } from 'node:fs/promises'
+import { existsSync, readFileSync } from 'node:fs'
+import { open, readFile, rm, utimes } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { MonosemError } from '../errors/monosem-error.js'
@@ -7,43 +9,90 @@ import { storageError } from './atomic-file.js'
 /** Locks of this very process. A killed process may have had our id (containers hand out the same ones again and again). */
 const held = new Set<string>()
 
+/** What a process id belongs to: this machine since its start, under Linux; else its name. */
+const bootId = '/proc/sys/kernel/random/boot_id'
+const thisMachine = existsSync(bootId) ? readFileSync(bootId, 'utf8').trim() : hostname()
+
+/** How often the owner of a lock touches it, milliseconds, which other machines see. */
+const heartbeat = 4000
 /**
- * Keeps two processes from writing one directory: creates `lock` with our process id. A lock whose process is gone
- * (killed) is taken over. Returns the function that removes the lock.
+ * Keeps two processes from writing one directory: creates `lock` with our process id and machine. A lock whose process is gone
+ * (killed) is taken over; whether a process of another machine is gone, e.g. after a node was lost, is seen by its lock, which nobody touches any more.
+ * Returns the function that removes the lock.
+ * @param silence after how many milliseconds without a touch a process of another machine is gone
  * @throws MonosemError busy
  */
-export async function lockDirectory(directory: string): Promise<() => Promise<void>> {
+export async function lockDirectory(directory: string, silence = 20_000): Promise<() => Promise<void>> {
   const path = resolve(directory, 'lock')
   for (let attempt = 0; ; attempt++) {
     try {
       const handle = await open(path, 'wx')
-      await handle.writeFile(String(process.pid))
+      await handle.writeFile(`${process.pid} ${thisMachine}`)
       await handle.close()
-      held.add(path)
-      return async () => {
-        held.delete(path)
-        await rm(path, { force: true })
-      }
+      return hold(path)
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw storageError('lock', path, cause)
       const owner = await readOwner(path)
-      if (attempt > 0 || (owner === process.pid ? held.has(path) : isAlive(owner)))
-        throw new MonosemError('busy', `${directory} is being written by process ${owner}`, {
+      if (attempt > 0 || (await isHeld(path, owner, silence)))
+        throw new MonosemError('busy', `${directory} is being written by process ${owner.pid}`, {
           cause,
-          hint: `wait for it to end, or stop it (or remove ${path} if process ${owner} is something else)`,
+          hint: `wait for it to end, or stop it (or remove ${path} if process ${owner.pid} is something else)`,
         })
       await rm(path, { force: true })
     }
   }
 }
 
-/** The process id in a lock. Its writer creates the file first and writes a moment later: wait for that once. */
-async function readOwner(path: string): Promise<number> {
+function hold(path: string): () => Promise<void> {
+  held.add(path)
+  const beat = setInterval(() => utimes(path, new Date(), new Date()).catch(() => {}), heartbeat)
+  beat.unref()
+  return async () => {
+    clearInterval(beat)
+    held.delete(path)
+    await rm(path, { force: true })
+  }
+}
+
+interface Owner {
+  pid: number
+  /** undefined in a lock of before it was noted */
+  machine: string | undefined
+}
+
+async function isHeld(path: string, { pid, machine }: Owner, silence: number): Promise<boolean> {
+  if (machine !== undefined && machine !== thisMachine) return isTouched(path, silence)
+  return pid === process.pid ? held.has(path) : isAlive(pid)
+}
+
+/** Whether its owner touches a lock while we look. */
+async function isTouched(path: string, silence: number): Promise<boolean> {
+  const before = await touchedAt(path)
+  await setTimeout(silence)
+  return (await touchedAt(path)) !== before
+}
+
+/** Opens it: that makes network file systems ask their server. */
+async function touchedAt(path: string): Promise<number> {
+  const handle = await open(path).catch(() => null)
+  if (!handle) return 0
+  try {
+    return (await handle.stat()).mtimeMs
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Who wrote a lock. Its writer creates the file first and writes a moment later: wait for that once. */
+async function readOwner(path: string): Promise<Owner> {
   const read = (): Promise<string> => readFile(path, 'utf8').catch(() => '')
-  const text = await read()
-  if (text !== '') return Number(text)
-  await setTimeout(100)
-  return Number(await read())
+  let text = await read()
+  if (text === '') {
+    await setTimeout(100)
+    text = await read()
+  }
+  const [pid, machine] = text.split(' ')
+  return { pid: Number(pid), machine }
 }
 
 function isAlive(pid: number): boolean {

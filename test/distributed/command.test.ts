@@ -44,6 +44,12 @@ test('an error that nobody waits for ends all ranks', options, async () => {
   assert.match(stderr, /rank 1: error: nobody waits for this/)
 })
 
+test('a rank out of memory ends all ranks', options, async () => {
+  const { code, stderr } = await runRanks(2, commands, ['memory', '--kernels', 'native'], { timeout: 50 })
+  assert.equal(code, 1, stderr)
+  assert.match(stderr, /rank 1: error: .*memory/)
+})
+
 test('a rank that leaves without a word ends all ranks', options, async () => {
   const { code } = await runRanks(3, commands, ['leaves'], { timeout: 50 })
   assert.equal(code, 1)

@@ -5,14 +5,14 @@ import type { SaeRanks } from '../../src/kernels/kernels.js'
 import { createReferenceKernels } from '../../src/kernels/reference.js'
 import { RELU_FORM, setup, TOPK, topkForm } from '../kernels/sae-setup.js'
 import { noMpi } from './find-mpi.js'
-import type { ReadingResult, StepResult } from './programs/kernels.js'
+import type { KernelsResult } from './programs/kernels.js'
 import { runRanks } from './run-ranks.js'
 
 for (const ranks of [2, 3])
   test(`${ranks} ranks that share features find the codes of one`, { skip: noMpi ?? false }, async () => {
     const { code, stdout, stderr } = await runRanks(ranks, 'test/distributed/programs/kernels.js')
     assert.equal(code, 0, stderr)
-    const { readings, steps } = JSON.parse(stdout) as { readings: ReadingResult[]; steps: StepResult[] }
+    const { readings, steps, stopped } = JSON.parse(stdout) as KernelsResult
     assert.equal(readings.length, 22)
     for (const { name, sameCodes, entries, identical, difference } of readings) {
       assert.ok(entries > 0, name)
@@ -20,7 +20,7 @@ for (const ranks of [2, 3])
       assert.ok(identical, `${name}: every rank has the whole reconstruction`)
       assert.ok(difference < 1e-5, `${name}: ${difference}`)
     }
-    assert.equal(steps.length, 6)
+    assert.equal(steps.length, 8)
     for (const { name, identical, repeatable, difference, differsIn } of steps) {
       assert.ok(difference < 1e-5, `${name}: ${difference} in ${differsIn}`)
       assert.ok(identical, `${name}: what all ranks have is the same`)
@@ -31,6 +31,12 @@ for (const ranks of [2, 3])
         Math.abs(bytes / predicted - 1) < 0.05,
         `${name}: ${bytes} bytes a step, expected ${predicted}`,
       )
+    // the first bad row of the whole batch; it is not on the first rank
+    assert.deepEqual(stopped, {
+      badRows: Array(ranks).fill(6),
+      skippedRows: Array(ranks).fill(0),
+      unchanged: true,
+    })
   })
 
 const shared: SaeRanks = {

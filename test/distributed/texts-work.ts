@@ -29,10 +29,27 @@ const hooks = ['blocks.0.mlp.hook_post', 'blocks.0.hook_resid_mid']
 /** Shards of this many rows, about; the last one is shorter. */
 export const shardTokens = 160
 
-export function buildCorpus({ root, out, ranks }: Work): Promise<unknown> {
-  const config = { text: [join(root, 'many', '*.jsonl')], vocabularySize: 300, tokenizerSampleMb: 0.05 }
-  const context = { progress: silentProgress, ranks }
-  return runCorpusStage(corpusConfigSchema.parse(config), { out: join(root, out, 'corpus') }, context)
+/** One corpus with a tokenizer of its own, and one with that of another. */
+export async function buildCorpora({ root, out, ranks }: Work): Promise<void> {
+  const trained = { text: [join(root, 'many', '*.jsonl')], vocabularySize: 300, tokenizerSampleMb: 0.05 }
+  const named = { text: [join(root, '*.txt')], tokenizer: join(root, 'corpus') }
+  for (const [name, config] of Object.entries({ corpus: trained, named }))
+    await runCorpusStage(
+      corpusConfigSchema.parse(config),
+      { out: join(root, out, name) },
+      { progress: silentProgress, ranks },
+    )
+}
+
+/** A corpus that cannot be built. @returns the code of the error, and whether there is anything of it once all ranks have failed */
+export async function failCorpus({ root, out, ranks }: Work): Promise<[string, boolean]> {
+  const config = corpusConfigSchema.parse({ text: [join(root, 'bad.jsonl')] })
+  const path = join(root, out, 'bad')
+  const error = await runCorpusStage(config, { out: path }, { progress: silentProgress, ranks }).catch(
+    (e) => e,
+  )
+  await ranks.barrier()
+  return [error.code, existsSync(`${path}.partial`)]
 }
 
 export async function harvestBoth(work: Work): Promise<void> {

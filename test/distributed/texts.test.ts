@@ -12,7 +12,7 @@ import { smallRun } from '../small-run.js'
 import { fileLifetime } from '../temporary-directory.js'
 import { noMpi } from './find-mpi.js'
 import { type RanksResult, runRanks } from './run-ranks.js'
-import { buildCorpus, digestBatches, harvestBoth, type Work } from './texts-work.js'
+import { buildCorpora, digestBatches, harvestBoth, type Work } from './texts-work.js'
 
 const program = 'test/distributed/programs/texts.js'
 const lifetime = fileLifetime()
@@ -23,8 +23,9 @@ let several: RanksResult
 before(async () => {
   const { root } = await smallRun(lifetime, { collect: false })
   await writeTexts(join(root, 'many'))
+  await writeFile(join(root, 'bad.jsonl'), '"a text"\n"another"\nno JSON\n')
   alone = { kernels: await loadKernels({ threads: 1 }), ranks: singleRank, root, out: 'alone' }
-  await buildCorpus(alone)
+  await buildCorpora(alone)
   await harvestBoth(alone)
   digests = await digestBatches(alone)
   if (noMpi === null) several = await runRanks(3, program, [root, 'whole'])
@@ -55,9 +56,15 @@ async function assertSame(one: string, other: string): Promise<void> {
 
 const options = { skip: noMpi ?? false }
 
-test('3 ranks build the corpus that one builds', options, () =>
-  assertSame(join(alone.root, 'alone/corpus'), join(alone.root, 'several/corpus')),
-)
+test('3 ranks build the corpora that one builds', options, async () => {
+  for (const name of ['corpus', 'named'])
+    await assertSame(join(alone.root, 'alone', name), join(alone.root, 'several', name))
+})
+
+test('text that cannot be read is an error of all ranks, which leaves nothing', options, () => {
+  const found = JSON.parse(several.stdout.split('\n')[0] || 'null')
+  assert.deepEqual(found, Array(3).fill(['format', false]), several.stderr)
+})
 
 test('3 ranks harvest what one harvests', options, async () => {
   const info = JSON.parse(await readFile(join(alone.root, 'alone/activations-f32/activations.json'), 'utf8'))
@@ -67,7 +74,7 @@ test('3 ranks harvest what one harvests', options, async () => {
 })
 
 test('every rank gets the batches of one rank, live and stored', options, () => {
-  const found = JSON.parse(several.stdout.split('\n')[0] || 'null')
+  const found = JSON.parse(several.stdout.split('\n')[1] || 'null')
   assert.deepEqual(found, [digests, digests, digests], several.stderr)
 })
 

@@ -1,13 +1,15 @@
 import type { Kernels } from '../../src/kernels/kernels.js'
 import type { ActivationSource } from '../../src/sae/activation-source.js'
 import type { SaeConfig } from '../../src/sae/sae-config.js'
-import { syntheticSource } from '../sae/synthetic-source.js'
+import { syntheticPairs, syntheticSource } from '../sae/synthetic-source.js'
 
 /** One training of test/distributed/programs/train.ts. */
 export interface TrainJob {
   /** directory to write */
   out: string
   config: SaeConfig
+  /** trained on the same stream */
+  also?: { out: string; config: SaeConfig }
   featureRanks: number
   gradients?: 'f32' | 'bf16'
   /** a rank that is told to stop, before which batch */
@@ -31,6 +33,22 @@ export interface RankState {
   own?: string
 }
 
-/** What all tests of training on several ranks train on. */
-export const smallSource = (kernels: Kernels): ActivationSource =>
-  syntheticSource(kernels, { d: 12, features: 24, density: 0.08, seed: 2, bias: 0.3 })
+/** What all tests of training on several ranks train on; pairs where a transcoder is asked for. */
+export function smallSource(kernels: Kernels, config: SaeConfig): ActivationSource {
+  const options = { d: 12, features: 24, density: 0.08, seed: 2 }
+  return config.targetHookName === undefined
+    ? syntheticSource(kernels, { ...options, bias: 0.3 })
+    : syntheticPairs(kernels, { ...options, dOut: 10, linear: 0.5 })
+}
+
+/** Calls back before batch `index` is given out. */
+export const watched = (source: ActivationSource, index: number, callback: () => void): ActivationSource => ({
+  ...source,
+  async *batches(options) {
+    let i = options.skip
+    for await (const batch of source.batches(options)) {
+      if (i++ === index) callback()
+      yield batch
+    }
+  },
+})

@@ -9,7 +9,7 @@ import { type SaeConfig, saeConfigSchema } from '../../src/sae/sae-config.js'
 import { runSaeStage } from '../../src/sae/sae-stage.js'
 import { noMpi } from './find-mpi.js'
 import { runRanks } from './run-ranks.js'
-import { type RankState, smallSource, type TrainJob } from './train-job.js'
+import { type RankState, smallSource, type TrainJob, watched } from './train-job.js'
 
 /** 3 and 4 do not divide it. */
 const features = 50
@@ -22,12 +22,14 @@ const configs: Record<string, Partial<SaeConfig>> = {
   matryoshka: { prefixes: [20, 50] },
   'relu-norm': { l1Coefficient: 1, gradientClip: 1 },
   jumprelu: { l0Coefficient: 1, bandwidth: 0.3, initialThreshold: 0.1 },
+  'jumprelu-tanh': { l0Coefficient: 0.7, bandwidth: 0.5 },
   gated: { l1Coefficient: 3, resampleAt: [0.25, 0.5] },
+  transcoder: { architecture: 'topk', targetHookName: 'blocks.0.hook_mlp_out', skip: true },
 }
 
-const configOf = (architecture: string, values: Partial<SaeConfig> = {}): SaeConfig =>
+const configOf = (name: string, values: Partial<SaeConfig> = {}): SaeConfig =>
   saeConfigSchema.parse({
-    architecture,
+    architecture: name,
     features,
     batchSize,
     trainTokens: batchSize * steps,
@@ -41,7 +43,7 @@ const configOf = (architecture: string, values: Partial<SaeConfig> = {}): SaeCon
     auxK: 6,
     precision: 'fp32',
     checkpointEverySeconds: 3600,
-    ...configs[architecture],
+    ...configs[name],
     ...values,
   })
 
@@ -53,10 +55,13 @@ before(async () => {
 })
 after(() => rm(directory, { recursive: true }))
 
-async function trainAlone(name: string, config: SaeConfig): Promise<void> {
+/** @param stop batch before which it is told to stop */
+async function trainAlone(name: string, config: SaeConfig, stop = -1): Promise<void> {
   const kernels = await loadKernels({ threads: 1, implementation: 'native' })
-  const paths = { source: smallSource(kernels), out: join(directory, name), inputs: {} }
-  await runSaeStage(config, paths, { kernels, progress: silentProgress })
+  const abort = new AbortController()
+  const source = watched(smallSource(kernels, config), stop, () => abort.abort())
+  const paths = { source, out: join(directory, name), inputs: {} }
+  await runSaeStage(config, paths, { kernels, progress: silentProgress, signal: abort.signal })
 }
 
 /** Trains on several ranks; what each rank had at the end of each job. */
@@ -65,9 +70,12 @@ async function trainOn(
   jobs: (Omit<TrainJob, 'out'> & { name: string })[],
 ): Promise<RankState[][]> {
   const withPaths = jobs.map(({ name, ...job }) => ({ ...job, out: join(directory, name) }))
-  const { code, stdout, stderr } = await runRanks(ranks, 'test/distributed/programs/train.js', [
-    JSON.stringify(withPaths),
-  ])
+  const { code, stdout, stderr } = await runRanks(
+    ranks,
+    'test/distributed/programs/train.js',
+    [JSON.stringify(withPaths)],
+    { timeout: 400 },
+  )
   assert.equal(code, 0, stderr)
   return JSON.parse(stdout)
 }
@@ -174,8 +182,35 @@ test('a checkpoint of 4 ranks goes on with 4, 2 and 1, and one of 1 with 4', {
   for (const result of results) assertReplicated(result)
   await assertSameFiles('on-4', 'whole')
   await trainAlone('alone', config)
-  for (const name of ['whole', 'on-4', 'on-2x2', 'on-2', 'on-1'])
+  await assert.rejects(trainAlone('on-1-then-4', config, 90), { code: 'interrupted' })
+  await trainOn(4, [{ name: 'on-1-then-4', config, featureRanks: 4 }])
+  for (const name of ['whole', 'on-4', 'on-2x2', 'on-2', 'on-1', 'on-1-then-4'])
     assert.ok((await lossDifference(name, 'alone')) < 1e-4, name)
+})
+
+test('several autoencoders on one stream end as each would alone on the same ranks', {
+  skip: noMpi ?? false,
+}, async () => {
+  const short = { trainTokens: 30 * batchSize }
+  const [first, second] = [configOf('topk', short), configOf('relu-norm', short)]
+  const inBf16 = { featureRanks: 1, gradients: 'bf16' as const }
+  await trainOn(2, [
+    { name: 'one', config: first, featureRanks: 2 },
+    { name: 'other', config: second, featureRanks: 2 },
+    {
+      name: 'one-of-two',
+      config: first,
+      also: { out: join(directory, 'other-of-two'), config: second },
+      featureRanks: 2,
+    },
+    { name: 'in-bf16', config: first, ...inBf16 },
+    { name: 'in-f32', config: first, featureRanks: 1 },
+  ])
+  await assertSameFiles('one-of-two', 'one')
+  await assertSameFiles('other-of-two', 'other')
+  const [inF32, rounded] = [await linesOf('in-f32'), await linesOf('in-bf16')]
+  const difference = Math.abs(rounded[29].loss / inF32[29].loss - 1)
+  assert.ok(difference > 0 && difference < 0.01, `${difference}`)
 })
 
 test('a rank that is killed ends all; the run goes on from its last checkpoint to the same bytes', {
@@ -184,7 +219,7 @@ test('a rank that is killed ends all; the run goes on from its last checkpoint t
   const config = configOf('topk', { trainTokens: 30 * batchSize, checkpointEverySeconds: 0 })
   const job = { config, featureRanks: 2 }
   await trainOn(4, [{ ...job, name: 'undisturbed' }])
-  await assert.rejects(trainOn(4, [{ ...job, name: 'killed', kill: { rank: 3, batch: 20 } }]))
+  await assert.rejects(trainOn(4, [{ ...job, name: 'killed', kill: { rank: 3, batch: 20 } }]), /signal 9/)
   const files = await readdir(join(directory, 'killed.partial'))
   assert.ok(files.includes('checkpoint.json') && !files.includes('sae_weights.safetensors'))
   const [result] = await trainOn(4, [{ ...job, name: 'killed' }])

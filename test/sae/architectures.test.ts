@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { type Slice, sliceOf } from '../../src/distributed/mesh.js'
 import { createReferenceKernels } from '../../src/kernels/reference.js'
 import { Random } from '../../src/random/random.js'
 import { architectures } from '../../src/sae/architectures/index.js'
@@ -174,4 +175,26 @@ test('for inference batchtopk becomes jumprelu with the running threshold, and t
   assert.deepEqual(tanh.form, { activation: { kind: 'jumprelu' }, subtractDecoderBias: false })
   assert.ok(norms(tanh.arrays.wDec, d).every((norm) => close(norm, 1)))
   assert.ok(tanh.arrays.threshold?.every((theta) => theta > 0 && theta < 0.1))
+})
+
+test('the start values of a few features are those that they have among all', () => {
+  const transcoder = { targetHookName: 'blocks.0.hook_mlp_out' }
+  const wider = { ...statistics, dOut: 7, median: normals(7) }
+  for (const architecture of architectureNames)
+    for (const [values, about] of [
+      [{ architecture }, statistics],
+      [{ architecture, ...transcoder }, wider],
+    ] as const) {
+      const config = resolve(values)
+      const start = (slice?: Slice) =>
+        architectures[architecture].initialise(config, about, new Random(2), slice)
+      const whole = start()
+      const parts = [0, 1, 2].map((rank) => start(sliceOf(features, { rank, size: 3 })))
+      for (const name of ['wEnc', 'bEnc', 'wDec'] as const)
+        assert.deepEqual(
+          parts.flatMap((part) => [...part[name]]),
+          [...whole[name]],
+        )
+      for (const part of parts) assert.deepEqual(part.bDec, whole.bDec)
+    }
 })

@@ -6,8 +6,9 @@ import { transpose } from './weight-reader.js'
 
 /*
  * Tensors of an autoencoder whose features are spread over ranks go to the disk as files hold them: from the first row to the last, a tile (a few
- * rows) at a time, put together on rank 0. Memory beside a rank's own features: its part of one tile; on rank 0 a tile and the parts that
- * it is made from, which is three times `tileBytes`. A tile is at least one row, so of W_enc [D, F] at least F numbers: 136 MB for 34 million features.
+ * rows) at a time, put together on rank 0. No rank holds the whole: beside its own features, a rank needs its part of one tile; rank 0 a tile and the
+ * parts that it is made from, some of them until garbage is collected: about 0.2 GB. A tile is at least one row, so of W_enc [D, F] F numbers: 136 MB for
+ * 34 million features, and ten times that on rank 0.
  */
 
 /** A tensor of the file, and what this rank has of it. */
@@ -27,7 +28,7 @@ export interface StoreOptions {
   ranks?: Communicator
   /** bytes of tensors beyond which they are several files with an index. Default 5e9 */
   shardBytes?: number
-  /** bytes that are gathered and written at a time. Default 64 MiB */
+  /** bytes that are gathered and written at a time. Default 16 MiB */
   tileBytes?: number
   /** where to enter what a manifest says of the files that rank 0 wrote, by name: they need not be read again for it */
   hashed?: Map<string, FileEntry>
@@ -41,7 +42,7 @@ export async function storeTensors(
   directory: string,
   stem: string,
   tensors: readonly StoredTensor[],
-  { ranks = singleRank, shardBytes, tileBytes = 1 << 26, hashed }: StoreOptions,
+  { ranks = singleRank, shardBytes, tileBytes = 1 << 24, hashed }: StoreOptions,
 ): Promise<void> {
   const sorted = [...tensors].sort((a, b) => (a.name < b.name ? -1 : 1))
   const planned = sorted.map(({ name, shape }) => [name, { dtype: 'F32', shape }])

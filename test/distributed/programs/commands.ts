@@ -35,6 +35,14 @@ const actions: Record<string, Action> = {
     await setTimeout(60_000)
     return outcome
   },
+  // rank 1 asks for more memory than any machine has
+  memory: async ({ context: { ranks = singleRank }, kernels }) => {
+    const { zeros, finish } = await kernels()
+    if (ranks.rank === 1) zeros([2 ** 24, 2 ** 24])
+    await finish()
+    await ranks.barrier()
+    return outcome
+  },
   // rank 1 leaves without a word
   leaves: async ({ context: { ranks = singleRank } }) => {
     if (ranks.rank === 1) process.exit(0)

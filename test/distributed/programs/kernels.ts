@@ -1,7 +1,7 @@
 // Run by several ranks that share the features of an autoencoder: codes and reconstructions of every form, steps in low precision, and the bytes of a
 // step. Rank 0 does the same alone, and prints what differs.
 import { singleRank } from '../../../src/distributed/communicator.js'
-import { sliceOf } from '../../../src/distributed/mesh.js'
+import { type Mesh, singleMesh, sliceOf } from '../../../src/distributed/mesh.js'
 import { openMpi } from '../../../src/distributed/mpi.js'
 import { gatherValues } from '../../../src/distributed/values.js'
 import type {
@@ -53,8 +53,15 @@ export interface StepResult {
   repeatable: boolean
   /** bytes a step that this rank sent */
   bytes: number
-  /** what docs/scale.md says that the candidates, the thresholds and the reconstructions are */
+  /** what candidates, thresholds and reconstructions should be */
   predicted: number
+}
+
+/** What rank 0 prints. */
+export interface KernelsResult {
+  readings: ReadingResult[]
+  steps: StepResult[]
+  stopped: BadRowsResult
 }
 
 const { communicator: world, finalize } = openMpi()
@@ -63,7 +70,8 @@ const one = { rank: 0, size: 1 }
 const [kernels, moreThreads] = [1, 3].map((threads) => createNativeKernels({ threads }))
 const readings = await eachOf(readingCases(), read)
 const steps = await eachOf(stepCases(), step)
-if (world.rank === 0) console.log(JSON.stringify({ readings, steps }))
+const stopped = await badRows()
+if (world.rank === 0) console.log(JSON.stringify({ readings, steps, stopped }))
 finalize()
 
 /** One after the other; what rank 0 found. */
@@ -134,6 +142,41 @@ function partOf(k: Kernels, sae: SaeTensors, of: typeof one): SaeTensors {
 
 function ranksFor(features: number, n: number): SaeRanks | undefined {
   return saeRanksOf({ world, features: world, data: singleRank }, features, n)
+}
+
+/** Rows with NaN on one rank, when the ranks share rows: what every rank is told, and whether nothing changed anywhere. */
+export interface BadRowsResult {
+  badRows: number[]
+  skippedRows: number[]
+  unchanged: boolean
+}
+
+async function badRows(): Promise<BadRowsResult | null> {
+  const k = kernels
+  const [n, layout] = [10, { features: 9, d: 4, activation: { kind: 'topk', k: 2 } as const }]
+  const { params, x: batch } = draw(k, { name: 'bad rows', layout, n })
+  const values = await k.readF32(batch)
+  for (const row of [6, 8]) values[row * layout.d] = NaN
+  const { first, count } = sliceOf(n, world)
+  const x = k.rows(k.tensor(values, [n, layout.d]), first, count)
+  const training = trainingOf(k, params)
+  const before = await readAll(k, params as unknown as Record<string, Tensor>)
+  const { badRow, skippedRows } = await k.saeStep(training, x, x, {
+    form: { activation: layout.activation, subtractDecoderBias: true },
+    sparsity: { kind: 'none' },
+    adam: { learningRate: 1, beta1: 0.9, beta2: 0.99, epsilon: 1, weightDecay: 0, step: 1 },
+    unitNormDecoder: false,
+    ranks: saeRanksOf({ ...singleMesh, world, data: world }, layout.features, n),
+  })
+  const unchanged = sameBits(before, await readAll(k, params as unknown as Record<string, Tensor>))
+  const all = await gatherValues(world, { badRow, skippedRows, unchanged })
+  return (
+    all && {
+      badRows: all.map((rank) => rank.badRow),
+      skippedRows: all.map((rank) => rank.skippedRows),
+      unchanged: all.every((rank) => rank.unchanged),
+    }
+  )
 }
 
 interface Found {
@@ -214,6 +257,8 @@ function joinCodes(parts: readonly Codes[], features: number): Codes {
 }
 
 interface StepCase extends Reading {
+  /** what the ranks share. Default: features */
+  share?: 'rows'
   options: Omit<SaeStepOptions, 'adam' | 'form' | 'ranks'>
 }
 
@@ -237,19 +282,31 @@ function stepCases(): StepCase[] {
     precision: 'fp32' as const,
     options,
   }))
-  return [...precise, ...large]
+  // few directions, many equal activations: which of them belong to the largest depends on the other ranks' rows
+  const ties = {
+    name: 'batchtopk, ties',
+    layout: { features: 65, d: 5, activation: { kind: 'batchtopk', k: 3 } as const },
+    n: 37,
+    precision: 'fp32' as const,
+    options,
+  }
+  return [...precise, ...large, ties, { ...ties, name: 'batchtopk, ties between rows', share: 'rows' }]
 }
 
-async function train(k: Kernels, of: typeof one, { layout, options, ...which }: StepCase, ranks?: SaeRanks) {
-  const { params: all, x } = draw(k, { layout, ...which })
+/** A few steps on a rank of a mesh. */
+async function train(k: Kernels, mesh: Mesh, { layout, options, ...which }: StepCase) {
+  const { params: all, x: batch } = draw(k, { layout, ...which })
+  const ownRows = sliceOf(which.n, mesh.data)
+  const x = k.rows(batch, ownRows.first, ownRows.count)
+  const ranks = saeRanksOf(mesh, layout.features, which.n)
   const random = new RandomTensors(k, seedOf(which.name))
-  const params = partOf(k, all, of)
+  const params = partOf(k, all, mesh.features)
   const moments = random.moments(all, 0.01, 1)
   const training = {
     ...trainingOf(k, params),
     packed: k.saePack(params.wEnc, which.precision, null),
     m: likeSae(params, (shape) => k.zeros(shape)),
-    v: partOf(k, moments, of),
+    v: partOf(k, moments, mesh.features),
   }
   const form = { activation: layout.activation, subtractDecoderBias: true }
   const stats: Record<string, number>[] = []
@@ -280,21 +337,22 @@ async function train(k: Kernels, of: typeof one, { layout, options, ...which }: 
 }
 
 async function step(which: StepCase): Promise<StepResult | null> {
-  const { name, layout, n } = which
-  const ranks = ranksFor(layout.features, n)
+  const { name, layout, n, share } = which
+  const mesh: Mesh = { ...singleMesh, world, [share === 'rows' ? 'data' : 'features']: world }
   const before = world.traffic().bytes
-  const trained = await train(kernels, world, which, ranks)
+  const trained = await train(kernels, mesh, which)
   const bytes = (world.traffic().bytes - before) / STEPS
-  const again = await train(moreThreads, world, which, ranks)
+  const again = await train(moreThreads, mesh, which)
   const all = await gatherValues(world, { ...trained, repeatable: sameBits(trained, again) })
   if (all === null) return null
-  const want = await train(kernels, one, which)
+  const want = await train(kernels, singleMesh, which)
+  const withFeatures = share === 'rows' ? all.slice(0, 1) : all
   const farther = (a: [string, number], b: [string, number]): [string, number] => (b[1] > a[1] ? b : a)
   const ofTensors = Object.entries(want.own).map(([key, t]): [string, number] => [
     key,
     farthest(
       t,
-      all.flatMap(({ own }) => [...own[key]]),
+      withFeatures.flatMap(({ own }) => [...own[key]]),
     ),
   ])
   const ofShared = Object.entries(want.shared).map(([key, t]): [string, number] => [

@@ -2,7 +2,14 @@
 import { openMpi } from '../../../src/distributed/mpi.js'
 import { allGatherValues } from '../../../src/distributed/values.js'
 import { loadKernels } from '../../../src/kernels/load.js'
-import { buildCorpus, digestBatches, harvestBoth, harvestRest, harvestUntilKilled } from '../texts-work.js'
+import {
+  buildCorpora,
+  digestBatches,
+  failCorpus,
+  harvestBoth,
+  harvestRest,
+  harvestUntilKilled,
+} from '../texts-work.js'
 
 const { communicator: ranks, finalize } = openMpi()
 const [root, part] = process.argv.slice(2)
@@ -14,7 +21,8 @@ const print = async (value: unknown): Promise<void> => {
 }
 try {
   if (part === 'whole') {
-    await buildCorpus(work)
+    await print(await failCorpus(work))
+    await buildCorpora(work)
     await harvestBoth(work)
     await print(await digestBatches(work))
     await harvestUntilKilled({ ...work, out: 'killed' })

@@ -7,10 +7,9 @@ import { MonosemError } from '../../../src/errors/monosem-error.js'
 import type { Kernels, SaeTraining, Tensor } from '../../../src/kernels/kernels.js'
 import { loadKernels } from '../../../src/kernels/load.js'
 import { silentProgress } from '../../../src/progress/progress.js'
-import type { ActivationSource } from '../../../src/sae/activation-source.js'
-import { runSaeStage } from '../../../src/sae/sae-stage.js'
+import { trainSaes } from '../../../src/sae/sae-stage.js'
 import type { RankState, TrainJob } from '../train-job.js'
-import { smallSource } from '../train-job.js'
+import { smallSource, watched } from '../train-job.js'
 
 const { communicator: world, finalize } = openMpi()
 const kernels = await loadKernels({ threads: 1, implementation: 'native' })
@@ -26,26 +25,15 @@ const read = async (tensors: readonly Tensor[]): Promise<string> => {
 async function hashesOf(state: SaeTraining): Promise<Pick<RankState, 'shared' | 'own'>> {
   const { params, m, v, tokensSinceFired, running } = state
   const groups = [params, m, v]
-  const shared = read([...groups.map(({ bDec }) => bDec), running])
+  const shared = read([...groups.flatMap(({ bDec, wSkip }) => [bDec, ...(wSkip ? [wSkip] : [])]), running])
   const own = read([...groups.flatMap(({ wEnc, bEnc, wDec }) => [wEnc, bEnc, wDec]), tokensSinceFired])
   return { shared: await shared, own: await own }
 }
 
-/** Calls back before batch `index` is given out. */
-const watched = (source: ActivationSource, index: number, callback: () => void): ActivationSource => ({
-  ...source,
-  async *batches(options) {
-    let i = options.skip
-    for await (const batch of source.batches(options)) {
-      if (i++ === index) callback()
-      yield batch
-    }
-  },
-})
-
 async function train({
   out,
   config,
+  also,
   featureRanks,
   gradients,
   stop,
@@ -67,7 +55,7 @@ async function train({
     },
   }
   const abort = new AbortController()
-  let source = smallSource(kernels)
+  let source = smallSource(kernels, config)
   if (stop?.rank === world.rank) source = watched(source, stop.batch, () => abort.abort())
   if (kill?.rank === world.rank)
     source = watched(source, kill.batch, () => process.kill(process.pid, 'SIGKILL'))
@@ -81,7 +69,7 @@ async function train({
   }
   let error: string | null = null
   try {
-    await runSaeStage(config, { source, out, inputs: {} }, context)
+    await trainSaes([{ config, out }, ...(also ? [also] : [])], { source, inputs: {} }, context)
   } catch (thrown) {
     if (!(thrown instanceof MonosemError)) throw thrown
     error = `${thrown.code}: ${thrown.message}`
