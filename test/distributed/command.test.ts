@@ -64,10 +64,24 @@ test('only rank 0 shows progress and the outcome; what others noted besides foll
     assert.equal(count(stderr, line), 1, stderr)
 })
 
-test('SIGUSR2 at one rank stops all', options, async () => {
-  const { code, stderr } = await runRanks(2, commands, ['runs'], { timeout: 50 })
-  assert.equal(code, 1, stderr)
-  assert.equal(count(stderr, 'stopped before the end'), 1, stderr)
+test('SIGUSR2 at one rank stops all; at mpirun too, which passes it on', options, async () => {
+  const one = await runRanks(2, commands, ['one-told'], { timeout: 50 })
+  assert.equal(one.code, 1, one.stderr)
+  assert.equal(count(one.stderr, 'stopped before the end'), 1, one.stderr)
+  const all = await runRanks(2, commands, ['mpirun-told'], { timeout: 50 })
+  assert.equal(all.code, 140, all.stderr)
+  assert.equal(count(all.stderr, 'rank 0: stopped before the end'), 1, all.stderr)
+})
+
+test('ranks that run different commands are an error at the start', options, async () => {
+  const main = join(projectRoot, 'dist', commands)
+  const other = [':', '-n', '1', process.execPath, main, 'notes', '--threads', '2']
+  const { code, stderr } = await runRanks(1, commands, ['notes', ...other], { timeout: 50 })
+  assert.equal(code, 2)
+  assert.match(
+    stderr,
+    /error: expected all ranks to have the same command, but rank 1 has monosem notes --threads 2 and rank 0 has monosem notes\n/,
+  )
 })
 
 test('a command for one rank refuses several, and says which ones do not', options, async () => {

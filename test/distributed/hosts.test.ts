@@ -23,7 +23,7 @@ test('three hosts with a rank each talk over TCP', options, async (t) => {
 })
 
 const training =
-  '--features 32 --k 4 --architecture topk --train-tokens 40000 --batch-size 256 --buffer-tokens 2048 --init-tokens 512 ' +
+  '--features 32 --k 4 --architecture topk --train-tokens 16000 --batch-size 256 --buffer-tokens 2048 --init-tokens 512 ' +
   '--measure-tokens 512 --threads 1 --checkpoint-every-seconds 0'
 
 test(
@@ -45,7 +45,7 @@ test(
 
     const out = join(root, 'killed')
     const job = train(out)
-    await until(() => savedCheckpoints(`${out}.partial`) > 20, job)
+    await until(() => savedCheckpoints(`${out}.partial`) > 10, job)
     const ranks = everyHost.map((host) => job.rankOn(host))
     assert.equal(new Set(ranks).size, 3)
     process.kill(ranks[1]!, 'SIGKILL')
@@ -56,7 +56,7 @@ test(
       everyHost.map((host) => job.rankOn(host)),
       [undefined, undefined, undefined],
     )
-    assert.ok(!existsSync(out) && savedCheckpoints(`${out}.partial`) > 20)
+    assert.ok(!existsSync(out) && savedCheckpoints(`${out}.partial`) > 10)
 
     await succeeds(train(out))
     await assertSameFiles(out, whole)
@@ -78,6 +78,12 @@ function savedCheckpoints(directory: string): number {
 async function assertSameFiles(one: string, other: string): Promise<void> {
   const names = readdirSync(other).filter((name) => !['timings.jsonl', 'manifest.json'].includes(name))
   assert.ok(names.includes('sae_weights.safetensors') && names.includes('metrics.jsonl'))
-  for (const name of names)
-    assert.deepEqual(await readFile(join(one, name)), await readFile(join(other, name)), name)
+  for (const name of names) {
+    const [found, wanted] = await Promise.all(
+      [one, other].map((directory) => readFile(join(directory, name), 'latin1')),
+    )
+    assert.ok(withoutRates(found) === withoutRates(wanted), `${name} differs`)
+  }
 }
+
+const withoutRates = (text: string): string => text.replace(/"samplesPerSecond": [\d.]+/, '')

@@ -3,14 +3,25 @@ import { setTimeout } from 'node:timers/promises'
 import { Command } from 'commander'
 import { type Action, addCommand } from '../../../src/cli/command.js'
 import { globalSchema } from '../../../src/cli/global-options.js'
+import type { Outcome, Session } from '../../../src/cli/session.js'
 import { addFlags } from '../../../src/config/flags.js'
 import { shouldStop } from '../../../src/distributed/agree.js'
 import { singleRank } from '../../../src/distributed/communicator.js'
 import { MonosemError } from '../../../src/errors/monosem-error.js'
-import { throwIfInterrupted } from '../../../src/progress/progress.js'
 
 const program = new Command('monosem')
 addFlags(program, globalSchema)
+/** Works until any rank is to stop; rank 1 tells a process to. */
+async function runUntil({ context }: Session, told: () => number): Promise<Outcome> {
+  const { ranks = singleRank, signal, progress } = context
+  const task = progress.start('work', 10, 'steps')
+  await ranks.barrier()
+  if (ranks.rank === 1) process.kill(told(), 'SIGUSR2')
+  while (!(await shouldStop(ranks, signal))) await setTimeout(5)
+  task.update(1)
+  throw new MonosemError('interrupted', 'stopped before the end')
+}
+
 const outcome = { json: {}, text: 'the outcome' }
 
 const actions: Record<string, Action> = {
@@ -58,15 +69,9 @@ const actions: Record<string, Action> = {
     task.end('done')
     return { json: { threads }, text: `the outcome of ${ranks.size}, ${threads}` }
   },
-  // until rank 1 is told to stop
-  runs: async ({ context: { ranks = singleRank, signal, progress } }) => {
-    progress.note('ready')
-    if (ranks.rank === 1) process.kill(process.pid, 'SIGUSR2')
-    while (!(await shouldStop(ranks, signal))) await setTimeout(5)
-    await ranks.barrier()
-    if (signal?.aborted === true) throwIfInterrupted(signal)
-    throw new MonosemError('interrupted', 'stopped before the end')
-  },
+  'one-told': async (session) => runUntil(session, () => process.pid),
+  // mpirun is the parent of the ranks on its own machine
+  'mpirun-told': async (session) => runUntil(session, () => process.ppid),
 }
 
 for (const [name, action] of Object.entries(actions))
