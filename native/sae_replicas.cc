@@ -12,13 +12,14 @@ namespace MONOSEM_ISA {
 namespace {
 
 constexpr int kExchangedFeatures = 2048;  // gradients that cross at once: few large messages, and memory that does not grow with F
+static_assert(kExchangedFeatures >= NR, "a block holds a panel");
 
 // A stretch of whole panels, with gradients of those of its features that cross.
 struct Block {
-  int first, end;      // features
-  const int32_t* before;
-  float *dec, *enc;    // [exchanged, dOut] and [exchanged, d], one behind the other
-  FeatureSums* sums;   // [exchanged]
+  int first, end;         // features
+  const int32_t* before;  // of featuresToExchange
+  float *dec, *enc;       // [exchanged, dOut] and [exchanged, d], one behind the other
+  FeatureSums* sums;      // [exchanged]
 
   int exchanged() const { return before[end] - before[first]; }
   FeatureGradients place(const SaeShape& s, int j) const {

@@ -222,7 +222,10 @@ void giveUpInt8(const Context& context, const SaeStepArgs& a) {
 
 void watchRecall(const Context& context, const SaeStepArgs& a, const float* centred, const Codes& codes) {
   int step = static_cast<int>(a.adam.step), n = a.shape.n;
-  if (a.packed->precision != kInt8Panels || a.form.kind != kTopK || step % kRecallEvery) return;
+  if (a.form.kind != kTopK || step % kRecallEvery) return;
+  double int8 = a.packed->precision == kInt8Panels;
+  maxOverAll(a.ranks, &int8, 1);  // processors may differ, but all ranks check or none
+  if (!int8) return;
   int rows = n < kRecallRows ? n : kRecallRows, first = static_cast<int>(static_cast<int64_t>(step) * kRecallRows % (n - rows + 1));
   bool counted = isFirst(a.ranks.features) && isFirst(a.ranks.data);  // one rank adds what was counted before
   double recall[2] = {counted ? a.running[kRecallChecked] * kRecallDecay : 0, counted ? a.running[kRecallMissed] * kRecallDecay : 0};

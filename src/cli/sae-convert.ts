@@ -41,11 +41,11 @@ async function runConvert(session: Session, command: Command): Promise<Outcome> 
   const { read, ...result } = await convertSae(source, out, readSaeSource(session, command))
   const description = describeSae(read)
   const files = Object.entries(result.sourceFiles).map(([name, hash]) => `  from ${name}, sha256 ${hash}`)
-  const lacking = result.saelensLoadsIt
-    ? []
-    : [
-        `SAELens has no architecture ${description.saelens.architecture}: it will refuse this directory, Monosem reads it`,
-      ]
+  const { architecture, loads } = description.saelens
+  const lacking = [
+    ...(loads ? [] : [`SAELens has no architecture ${architecture}`]),
+    ...(result.sharded ? ['SAELens reads weights from a single file, these are in shards'] : []),
+  ].map((reason) => `${reason}: it will refuse this directory, Monosem reads it`)
   return {
     json: { ...result, sae: description } as unknown as Json,
     text: [

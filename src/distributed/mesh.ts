@@ -26,8 +26,8 @@ export async function createMesh(
   world: Communicator,
   { featureRanks, dataRanks }: { featureRanks?: number; dataRanks?: number },
 ): Promise<Mesh> {
-  const columns = featureRanks ?? Math.floor(world.size / (dataRanks ?? 1))
-  const rows = dataRanks ?? Math.floor(world.size / columns)
+  const columns = featureRanks ?? Math.max(1, Math.floor(world.size / (dataRanks ?? 1)))
+  const rows = dataRanks ?? Math.max(1, Math.floor(world.size / columns))
   if (columns * rows !== world.size)
     throw new MonosemError(
       'config',

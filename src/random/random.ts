@@ -16,6 +16,14 @@ function splitmix32(seed: number): () => number {
   }
 }
 
+/** A matrix over bits times a state: column i is what becomes of bit i. */
+function applied(columns: readonly RandomState[], state: RandomState): RandomState {
+  const result: RandomState = [0, 0, 0, 0]
+  for (let bit = 0; bit < 128; bit++)
+    if ((state[bit >> 5] >>> (bit & 31)) & 1) for (let w = 0; w < 4; w++) result[w] ^= columns[bit][w]
+  return result
+}
+
 /**
  * A seeded pseudo-random generator, xoshiro128** (Blackman & Vigna 2018): the same seed gives the same
  * sequence on every machine, and `state` can be stored and restored for exact resume.
@@ -49,6 +57,23 @@ export class Random {
     s[2] ^= t
     s[3] = rotl(s[3], 11)
     return result
+  }
+
+  /**
+   * Leaves out `count` numbers of `uint32`, in no time however many: what a step does to the state is linear in its bits, a matrix, and powers of a matrix
+   * are squares of squares.
+   */
+  skip(count: number): void {
+    let step = Array.from({ length: 128 }, (_, bit) => {
+      const single = new Random([0, 0, 0, 0])
+      single.state[bit >> 5] = 1 << (bit & 31)
+      single.uint32()
+      return single.state
+    })
+    for (let left = count; left > 0; left = Math.floor(left / 2)) {
+      if (left % 2 === 1) this.state = applied(step, this.state)
+      step = step.map((column) => applied(step, column))
+    }
   }
 
   /** Uniform in [0, 1), 32 bits of resolution. */

@@ -24,7 +24,8 @@ import { saeRanksOf } from './sae-ranks.js'
  * activations do not disturb each other.
  *
  * Where the features are spread over ranks, all ranks see the same losses and draw the same inputs with the same random numbers. The i-th input is for
- * the i-th dead feature in the order of the ranks, which is that of the features, and each rank changes its own: replicas with other tokens too.
+ * the i-th dead feature in the order of the ranks, which is that of the features, and each rank changes its own. Replicas, with the same features and other
+ * tokens in training, see the whole sample here and do the same.
  */
 
 /** Share of the mean alive encoder norm that a resampled encoder row gets. */

@@ -144,9 +144,12 @@ export async function saveTrainState(
   const parameters = writes ? await readParameters(kernels, state) : {}
   const broken = await allGatherValues(mesh.world, notFinite(parameters))
   for (const name of broken) if (name !== null) throw diverged(name)
-  if (!writes) return
-  const tensors = { ...parameters, ...(await readCounts(kernels, state)) }
-  await saveCheckpoint(directory, state.counters, tensors, { ranks: mesh.features, rows: slice })
+  if (writes) {
+    const tensors = { ...parameters, ...(await readCounts(kernels, state)) }
+    await saveCheckpoint(directory, state.counters, tensors, { ranks: mesh.features, rows: slice })
+  }
+  // whoever is interrupted ends all ranks: not before the checkpoint counts
+  await mesh.world.barrier()
 }
 
 /** Parameters, moments and average. */

@@ -15,6 +15,7 @@ const thisMachine = existsSync(bootId) ? readFileSync(bootId, 'utf8').trim() : h
 
 /** How often the owner of a lock touches it, milliseconds, which other machines see. */
 const heartbeat = 4000
+
 /**
  * Keeps two processes from writing one directory: creates `lock` with our process id and machine. A lock whose process is gone
  * (killed) is taken over; whether a process of another machine is gone, e.g. after a node was lost, is seen by its lock, which nobody touches any more.

@@ -45,9 +45,8 @@ const ip = (...args: string[]): string => execFileSync('ip', args, { encoding: '
 /** Makes `count` hosts that reach each other through a bridge, and nothing else; they are gone when the test ends, with whatever runs on them. */
 export async function createHosts(t: Lifetime, count: number): Promise<Hosts> {
   await removeNamespaces(leftOver())
-  const network = `10.213.${process.pid % 250}`
   const name = (host: number | string): string => `monosem-${process.pid}-${host}`
-  const address = (host: number): string => `${network}.${host + 1}`
+  const address = (host: number): string => `10.213.0.${host + 1}`
   const numbers = Array.from({ length: count }, (_, host) => host)
   t.after(() => removeNamespaces([...numbers.map(name), name('bridge')]))
   ip('netns', 'add', name('bridge'))

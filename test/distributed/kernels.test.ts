@@ -13,14 +13,14 @@ for (const ranks of [2, 3])
     const { code, stdout, stderr } = await runRanks(ranks, 'test/distributed/programs/kernels.js')
     assert.equal(code, 0, stderr)
     const { readings, steps, stopped } = JSON.parse(stdout) as KernelsResult
-    assert.equal(readings.length, 22)
+    assert.equal(readings.length, 30)
     for (const { name, sameCodes, entries, identical, difference } of readings) {
       assert.ok(entries > 0, name)
       assert.ok(sameCodes, `codes of ${name}`)
       assert.ok(identical, `${name}: every rank has the whole reconstruction`)
       assert.ok(difference < 1e-5, `${name}: ${difference}`)
     }
-    assert.equal(steps.length, 8)
+    assert.equal(steps.length, 9)
     for (const { name, identical, repeatable, difference, differsIn } of steps) {
       assert.ok(difference < 1e-5, `${name}: ${difference} in ${differsIn}`)
       assert.ok(identical, `${name}: what all ranks have is the same`)

@@ -46,9 +46,9 @@ function partOf(arrays: SaeArrays, mesh: Mesh): SaeArrays {
   return Object.fromEntries(parts)
 }
 
-async function* batchesOf(kernels: Kernels, seed: number, count: number): AsyncGenerator<Batch> {
+async function* batchesOf(kernels: Kernels, seed: number, count: number, n = rows): AsyncGenerator<Batch> {
   for (let index = 0; index < count; index++) {
-    const x = kernels.tensor(normals(seed + index, rows * d), [rows, d])
+    const x = kernels.tensor(normals(seed + index, n * d), [n, d])
     yield { x, y: x, index }
   }
 }
@@ -90,8 +90,24 @@ export interface Resampled {
   tokensSinceFired: Int32Array
 }
 
-/** Resamples a gated autoencoder whose features 1, 2, 5 and 10 are dead. @param l1Coefficient see `ResampleOptions` */
-export async function resample(kernels: Kernels, mesh: Mesh, l1Coefficient: number): Promise<Resampled> {
+/**
+ * Resamples a gated autoencoder whose features 1, 2, 5 and 10 are dead, three times from the same start: without a penalty, with a large one, and with fewer
+ * inputs than dead features.
+ */
+export async function resampleThrice(kernels: Kernels, mesh: Mesh): Promise<Resampled[]> {
+  return [
+    await resample(kernels, mesh, 0, batchesOf(kernels, 200, 2)),
+    await resample(kernels, mesh, 100, batchesOf(kernels, 200, 2)),
+    await resample(kernels, mesh, 0, batchesOf(kernels, 200, 1, 3)),
+  ]
+}
+
+async function resample(
+  kernels: Kernels,
+  mesh: Mesh,
+  l1Coefficient: number,
+  batches: AsyncIterable<Batch>,
+): Promise<Resampled> {
   const [params, m, average] = [1, 11, 21].map((seed) => saeTensors(kernels, partOf(someArrays(seed), mesh)))
   const { first, count } = sliceOf(features, mesh.features)
   const fired = Int32Array.of(0, 100, 100, 99, 4, 100, 1, 2, 3, 4, 250).slice(first, first + count)
@@ -102,7 +118,7 @@ export async function resample(kernels: Kernels, mesh: Mesh, l1Coefficient: numb
     tokensSinceFired: kernels.tensor(fired, [count]),
   }
   return {
-    count: await resampleDeadFeatures(kernels, state, batchesOf(kernels, 200, 2), {
+    count: await resampleDeadFeatures(kernels, state, batches, {
       deadAfterTokens: 100,
       form: { activation: { kind: 'gated' }, subtractDecoderBias: true },
       l1Coefficient,

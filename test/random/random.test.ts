@@ -87,3 +87,16 @@ test('pick returns elements of the list', () => {
   const random = new Random(5)
   assert.deepEqual(new Set(Array.from({ length: 50 }, () => random.pick(['a', 'b']))), new Set(['a', 'b']))
 })
+
+test('numbers that are skipped are those that would have come', () => {
+  for (const count of [0, 1, 2, 7, 1000, 12_345]) {
+    const [one, other] = [new Random(7), new Random(7)]
+    for (let i = 0; i < count; i++) one.uint32()
+    other.skip(count)
+    assert.equal(other.uint32(), one.uint32())
+  }
+  const [far, parts] = [new Random(7), new Random(7)]
+  far.skip(3e12)
+  for (const count of [1e12, 1e12 + 5, 1e12 - 5]) parts.skip(count)
+  assert.equal(far.uint32(), parts.uint32())
+})

@@ -62,9 +62,14 @@ export function randomDirections(
   encoderNorm: number,
   slice: Slice = allFeatures(config),
 ): { wEnc: Float32Array; wDec: Float32Array } {
-  const unitRow = (row: Float32Array) => fillUnitRows(row, row.length, () => random.normal())
-  const wDec = sliceOfRows(config.features, dOut, slice, unitRow)
-  const source = isTranscoder(config) ? sliceOfRows(config.features, d, slice, unitRow) : wDec
+  const unitRows = (width: number) =>
+    sliceOfRows(config.features, slice, random, 2 * width, (count) => {
+      const rows = new Float32Array(count * width)
+      fillUnitRows(rows, width, () => random.normal())
+      return rows
+    })
+  const wDec = unitRows(dOut)
+  const source = isTranscoder(config) ? unitRows(d) : wDec
   return { wEnc: source.map((w) => w * encoderNorm), wDec }
 }
 
@@ -74,22 +79,21 @@ export const allFeatures = ({ features }: Pick<ResolvedSaeConfig, 'features'>): 
 })
 
 /**
- * Some rows of a matrix [rows, width] whose rows are drawn one after the other: all are drawn and the others dropped, so that each row is what it is
- * in the whole matrix, and that is never held.
+ * Some rows of a matrix whose rows are drawn one after the other, the same as in the whole matrix: the numbers of the others are left out. (A unit row that is
+ * all but zero is drawn again, which is not foreseen here and does not happen to rows of more than one number.)
+ * @param drawsPerRow numbers that `random` gives for a row
  */
 export function sliceOfRows(
   rows: number,
-  width: number,
   { first, count }: Slice,
-  fill: (row: Float32Array) => void,
+  random: Random,
+  drawsPerRow: number,
+  draw: (count: number) => Float32Array,
 ): Float32Array {
-  const kept = new Float32Array(count * width)
-  const dropped = new Float32Array(width)
-  for (let j = 0; j < rows; j++) {
-    const at = (j - first) * width
-    fill(j >= first && j < first + count ? kept.subarray(at, at + width) : dropped)
-  }
-  return kept
+  random.skip(first * drawsPerRow)
+  const drawn = draw(count)
+  random.skip((rows - first - count) * drawsPerRow)
+  return drawn
 }
 
 /**

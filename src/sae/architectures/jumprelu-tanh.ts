@@ -46,11 +46,12 @@ export const jumpReluTanh: SaeArchitecture = {
   initialise(config, statistics, random, slice = allFeatures(config)) {
     const { features } = config
     const { d, dOut } = statistics
-    const uniformRow = (row: Float32Array) => {
-      for (let i = 0; i < row.length; i++) row[i] = (2 * random.uniform() - 1) / row.length
-    }
-    const wDec = sliceOfRows(features, dOut, slice, uniformRow)
-    const source = isTranscoder(config) ? sliceOfRows(features, d, slice, uniformRow) : wDec
+    const uniformRows = (width: number) =>
+      sliceOfRows(features, slice, random, width, (count) =>
+        Float32Array.from({ length: count * width }, () => (2 * random.uniform() - 1) / width),
+      )
+    const wDec = uniformRows(dOut)
+    const source = isTranscoder(config) ? uniformRows(d) : wDec
     const wEnc = source.map((w) => (w * d) / features)
     const density = Math.min(1 / 16, 10_000 / features)
     const bEnc = firingBias(wEnc, statistics, config.initialThreshold, density)

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs'
 import { copyFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { indexEnding } from '../../formats/safetensors-index.js'
 import { sha256File, storageError } from '../../storage/atomic-file.js'
 import { type Json, runStage, type StageResult } from '../../storage/stage.js'
 import { type ReadSae, type ReadSaeOptions, readSae } from './read-sae.js'
-import { writeSaelens } from './saelens.js'
+import { saelensWeights, writeSaelens } from './saelens.js'
 import { type SaelensConfig, saelensArchitecture, saelensKnows, saelensVersion } from './saelens-config.js'
 
 /** What a conversion has made. */
@@ -13,8 +14,15 @@ export interface SaeConversion extends StageResult {
   read: ReadSae
   /** SHA-256 of each file that was read, by name */
   sourceFiles: Record<string, string>
-  /** whether SAELens has this architecture: it loads the directory, and f and x_hat mean the same there */
+  /** whether the weights are several files: SAELens reads a single one */
+  sharded: boolean
+  /** whether SAELens has this architecture, and the weights are one file: it loads the directory, and f and x_hat mean the same there */
   saelensLoadsIt: boolean
+}
+
+export interface ConvertSaeOptions extends ReadSaeOptions {
+  /** bytes of weights beyond which they are several files with an index. Default 5e9; Infinity: always one */
+  shardBytes?: number
 }
 
 /**
@@ -28,7 +36,7 @@ export interface SaeConversion extends StageResult {
 export async function convertSae(
   source: string,
   out: string,
-  options: ReadSaeOptions = {},
+  { shardBytes, ...options }: ConvertSaeOptions = {},
 ): Promise<SaeConversion> {
   const read = await readSae(source, options)
   const sourceFiles: Record<string, string> = {}
@@ -41,14 +49,16 @@ export async function convertSae(
     inputs: {},
   }
   const result = await runStage(request, async (partial, hashed) => {
-    await writeSaelens(partial, { config, arrays: read.arrays, hashed })
+    await writeSaelens(partial, { config, arrays: read.arrays, shardBytes, hashed })
     await copySparsity(read, partial)
   })
+  const sharded = existsSync(join(result.directory, `${saelensWeights}${indexEnding}`))
   return {
     ...result,
     read,
     sourceFiles,
-    saelensLoadsIt: saelensKnows(saelensArchitecture(config)),
+    sharded,
+    saelensLoadsIt: !sharded && saelensKnows(saelensArchitecture(config)),
   }
 }
 

@@ -32,8 +32,8 @@ export interface SaelensSae {
 /** What is written: an autoencoder, or the part of it that this rank has. */
 export interface SaelensPart extends SaelensSae, StoreOptions {}
 
-/** The weights, without an extension. */
-const weightsStem = 'sae_weights'
+/** Name of the file of weights, without its extension: shards and their index begin with it. */
+export const saelensWeights = 'sae_weights'
 
 /**
  * Writes cfg.json, sae_weights.safetensors (past 5 GB in shards) and, when frequencies are given, sparsity.safetensors. With several ranks all of
@@ -60,7 +60,7 @@ export async function writeSaelens(
       )
     return { ...stored, array }
   })
-  await storeTensors(directory, weightsStem, tensors, options)
+  await storeTensors(directory, saelensWeights, tensors, options)
   if (frequencies) {
     const array = Float32Array.from(frequencies, (frequency) => Math.log10(frequency + 1e-10))
     const sparsity = {
@@ -90,8 +90,8 @@ export interface ReadSaelensOptions {
  * @throws MonosemError missing, format, corrupt, io
  */
 export async function readSaelens(directory: string, options: ReadSaelensOptions = {}): Promise<SaeFile> {
-  const single = join(directory, `${weightsStem}.safetensors`)
-  const index = join(directory, `${weightsStem}${indexEnding}`)
+  const single = join(directory, `${saelensWeights}.safetensors`)
+  const index = join(directory, `${saelensWeights}${indexEnding}`)
   const file = await openWeights(!existsSync(single) && existsSync(index) ? index : single)
   try {
     const cfgPath = join(directory, 'cfg.json')

@@ -24,7 +24,10 @@ export interface StoredTensor {
 }
 
 export interface StoreOptions {
-  /** the ranks that have the features: rank i has those of `sliceOf(F, i)`, and arrays hold these alone. Default: one rank with all */
+  /**
+   * the ranks that have the features: rank i has those of `sliceOf(F, i)`, and arrays hold these alone. Of replicas with the same features only one writes.
+   * Default: one rank with all
+   */
   ranks?: Communicator
   /** bytes of tensors beyond which they are several files with an index. Default 5e9 */
   shardBytes?: number

@@ -120,14 +120,19 @@ function readingCases(): Reading[] {
       n: 11,
     },
   ]
-  return [...small, ...precise, ...odd.map((c) => ({ ...c, precision: 'fp32' as const }))]
+  const ties = small
+    .filter(({ layout }) => 'k' in layout.activation)
+    .map((c) => ({ ...c, name: `${c.name}, ties`, layout: { ...c.layout, d: 1 } }))
+  return [...small, ...ties, ...precise, ...odd.map((c) => ({ ...c, precision: 'fp32' as const }))]
 }
 
-/** An autoencoder and a batch. At width 512 they are made for rounding; narrower ones have many equal activations. */
+/** An autoencoder and a batch. At width 512 they are made for rounding; at width 1 most activations of a row are equal to others. */
 function draw(k: Kernels, { name, layout, n }: Pick<Reading, 'name' | 'layout' | 'n'>) {
   const random = new RandomTensors(k, seedOf(name))
   if (layout.d === 512) return separatedSae(k, seedOf(name), layout, n, true)
-  return { params: random.sae(layout), x: random.eighths([n, layout.d], 2) }
+  const params = random.sae(layout)
+  if (layout.d === 1) k.fill(params.bEnc, 0)
+  return { params, x: random.eighths([n, layout.d], 2) }
 }
 
 /** The rows of a rank's features; b_dec and W_skip are everyone's. */
@@ -155,10 +160,9 @@ async function badRows(): Promise<BadRowsResult | null> {
   const k = kernels
   const [n, layout] = [10, { features: 9, d: 4, activation: { kind: 'topk', k: 2 } as const }]
   const { params, x: batch } = draw(k, { name: 'bad rows', layout, n })
-  const values = await k.readF32(batch)
-  for (const row of [6, 8]) values[row * layout.d] = NaN
+  const bad = await spoil(k, batch, [6, 8])
   const { first, count } = sliceOf(n, world)
-  const x = k.rows(k.tensor(values, [n, layout.d]), first, count)
+  const x = k.rows(bad, first, count)
   const training = trainingOf(k, params)
   const before = await readAll(k, params as unknown as Record<string, Tensor>)
   const { badRow, skippedRows } = await k.saeStep(training, x, x, {
@@ -259,6 +263,8 @@ function joinCodes(parts: readonly Codes[], features: number): Codes {
 interface StepCase extends Reading {
   /** what the ranks share. Default: features */
   share?: 'rows'
+  /** with NaN, to be skipped */
+  badRows?: readonly number[]
   options: Omit<SaeStepOptions, 'adam' | 'form' | 'ranks'>
 }
 
@@ -282,20 +288,30 @@ function stepCases(): StepCase[] {
     precision: 'fp32' as const,
     options,
   }))
-  // few directions, many equal activations: which of them belong to the largest depends on the other ranks' rows
   const ties = {
     name: 'batchtopk, ties',
-    layout: { features: 65, d: 5, activation: { kind: 'batchtopk', k: 3 } as const },
+    layout: { features: 65, d: 1, activation: { kind: 'batchtopk', k: 3 } as const },
     n: 37,
     precision: 'fp32' as const,
     options,
   }
-  return [...precise, ...large, ties, { ...ties, name: 'batchtopk, ties between rows', share: 'rows' }]
+  const rows = { ...ties, name: 'batchtopk, ties between rows', share: 'rows' as const }
+  // the first of two or three ranks has no row left
+  const few = { ...rows, name: 'batchtopk, a rank without rows', n: 5, badRows: [0, 1, 2] }
+  return [...precise, ...large, ties, rows, few]
+}
+
+/** NaN in some rows. */
+async function spoil(k: Kernels, x: Tensor, rows: readonly number[] = []): Promise<Tensor> {
+  const values = await k.readF32(x)
+  for (const row of rows) values[row * x.shape[1]] = NaN
+  return k.tensor(values, x.shape)
 }
 
 /** A few steps on a rank of a mesh. */
 async function train(k: Kernels, mesh: Mesh, { layout, options, ...which }: StepCase) {
-  const { params: all, x: batch } = draw(k, { layout, ...which })
+  const { params: all, x: clean } = draw(k, { layout, ...which })
+  const batch = await spoil(k, clean, which.badRows)
   const ownRows = sliceOf(which.n, mesh.data)
   const x = k.rows(batch, ownRows.first, ownRows.count)
   const ranks = saeRanksOf(mesh, layout.features, which.n)
@@ -321,7 +337,7 @@ async function train(k: Kernels, mesh: Mesh, { layout, options, ...which }: Step
       weightDecay: 0,
       step: 8 * (i + 1),
     }
-    const found = await k.saeStep(training, x, x, { ...options, form, adam, ranks })
+    const found = await k.saeStep(training, x, x, { ...options, form, adam, ranks, badRows: 'skip' })
     const { precision, encodeMs: _, decodeMs: __, updateMs: ___, ...numbers } = found
     granted = precision
     stats.push(numbers)

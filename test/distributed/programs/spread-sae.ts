@@ -5,7 +5,7 @@ import { createMesh } from '../../../src/distributed/mesh.js'
 import { openMpi } from '../../../src/distributed/mpi.js'
 import { gatherValues } from '../../../src/distributed/values.js'
 import { loadKernels } from '../../../src/kernels/load.js'
-import { measureAndWrite, resample } from '../spread-sae.js'
+import { measureAndWrite, resampleThrice } from '../spread-sae.js'
 
 const [directory, results] = process.argv.slice(2)
 const { communicator, finalize } = openMpi()
@@ -13,7 +13,7 @@ const mesh = await createMesh(communicator, {})
 const kernels = await loadKernels()
 const found = {
   measured: await measureAndWrite(kernels, mesh, directory),
-  resampled: [await resample(kernels, mesh, 0), await resample(kernels, mesh, 100)],
+  resampled: await resampleThrice(kernels, mesh),
 }
 const all = await gatherValues(communicator, found)
 if (all) writeFileSync(results, serialize(all))

@@ -97,12 +97,23 @@ test('the size of tiles changes nothing, and what was hashed on the way is what 
   }
 })
 
-test('a finished directory whose shard has changed is refused', async (t) => {
+test('a conversion cuts weights into shards and puts them together, and says whether SAELens loads them', async (t) => {
   const source = await sharded(t)
-  const out = join(await temporaryDirectory(t), 'converted')
-  await convertSae(source, out)
-  assert.deepEqual((await readSae(out)).arrays, arrays)
-  // small weights are one file again; of a stage in shards every shard is checked
+  const directory = await temporaryDirectory(t)
+  const together = await convertSae(source, join(directory, 'together'))
+  assert.deepEqual([together.sharded, together.saelensLoadsIt], [false, true])
+  assert.deepEqual(
+    Object.keys(together.sourceFiles).sort(),
+    ['cfg.json', shard(1), shard(2), shard(3), index].sort(),
+  )
+  const cut = await convertSae(together.directory, join(directory, 'cut'), { shardBytes })
+  assert.deepEqual([cut.sharded, cut.saelensLoadsIt], [true, false])
+  for (const name of [shard(1), shard(2), shard(3), index])
+    assert.deepEqual(await readFile(join(cut.directory, name)), await readFile(join(source, name)))
+  assert.deepEqual((await readSae(cut.directory)).arrays, arrays)
+})
+
+test('a finished directory whose shard has changed is refused', async (t) => {
   const staged = join(await temporaryDirectory(t), 'sae')
   await runStage({ stage: 'sae', out: staged, config: {}, inputs: {} }, (partial) =>
     writeSaelens(partial, { config, arrays, shardBytes }),
