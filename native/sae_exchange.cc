@@ -56,7 +56,7 @@ Threshold findThreshold(const SaeRanks& ranks, int64_t wanted, const Codes& code
   return found;
 }
 
-// A growing set of places, each a row and a feature of the whole.
+// Places of pairs in the whole, row before feature.
 struct Places {
   uint64_t* items;
   int64_t count;
@@ -96,7 +96,6 @@ uint64_t lastTie(const SaeRanks& ranks, const Threshold& threshold, const Codes&
 }  // namespace
 
 void kthKeys(const Context& context, const Exchange* group, const uint64_t* keys, int rows, int k, uint64_t* kth) {
-  auto larger = [](uint64_t a, uint64_t b) { return a > b; };
   if (!group) {
     for (int row = 0; row < rows; row++) kth[row] = 0;  // a rank alone has no more than k keys a row
     return;
@@ -117,7 +116,7 @@ void kthKeys(const Context& context, const Exchange* group, const uint64_t* keys
   forRows(context, own, [&](int row) {
     uint64_t* candidates = byRow + static_cast<size_t>(row) * ranks * k;
     for (int r = 0; r < ranks; r++) memcpy(candidates + static_cast<size_t>(r) * k, received + (static_cast<size_t>(r) * own + row) * k, sizeof(uint64_t) * k);
-    std::nth_element(candidates, candidates + k - 1, candidates + static_cast<size_t>(ranks) * k, larger);
+    std::nth_element(candidates, candidates + k - 1, candidates + static_cast<size_t>(ranks) * k, [](uint64_t a, uint64_t b) { return a > b; });
     found[row] = candidates[k - 1];
   });
   group->allGather(group->self, found, kth, thresholds);
