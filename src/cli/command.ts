@@ -53,9 +53,9 @@ async function runAction(action: Action, command: Command): Promise<void> {
   }
   try {
     const outcome = await action(session, command)
+    await session.leave()
     if (launch.rank === 0) printOutcome(outcome, session.options)
     await outcome.afterwards?.()
-    await session.leave()
   } catch (error) {
     session.close()
     await failure(error, { interrupted: session.interruption.exitCode(), notes: session.hiddenNotes })

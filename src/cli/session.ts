@@ -37,7 +37,7 @@ export interface Session {
   commandLine: string
   /** what this rank noted and did not show, because it is not rank 0 */
   hiddenNotes: readonly string[]
-  /** the end of a command that went well: shows what other ranks noted, and leaves MPI when all ranks have come here */
+  /** after work that went well: shows what other ranks noted, and leaves MPI when all ranks have come here */
   leave(): Promise<void>
   /** leaves standard error at the start of a line and stops listening for signals */
   close(): void
