@@ -7,6 +7,7 @@ import { benchGemm } from './gemm.js'
 import { benchHarvest } from './harvest.js'
 import { benchHuggingFace } from './huggingface.js'
 import { benchLoadModel } from './load-model.js'
+import { benchRanks } from './ranks.js'
 import { benchSae } from './sae.js'
 import { benchScalingCost } from './scaling-cost.js'
 import { benchServer } from './server.js'
@@ -20,6 +21,7 @@ const benchmarks: Record<string, () => Promise<unknown>> = {
   huggingface: benchHuggingFace,
   'load-model': () => benchLoadModel(),
   sae: benchSae,
+  ranks: benchRanks,
   'scaling-cost': benchScalingCost,
   synthetic: benchSynthetic,
   harvest: benchHarvest,

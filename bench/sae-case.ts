@@ -122,7 +122,11 @@ export async function measureSaeCase(given: SaeCase, feed: Feed = {}): Promise<S
   return { ms, encodeMs, decodeMs, updateMs, l0, precision, peak, rssMiB: (rss - before) / 2 ** 20 }
 }
 
-function stepOptions({ architecture, shape }: SaeCase, step: number): SaeStepOptions {
+/** Options of one step of a case. */
+export function stepOptions(
+  { architecture, shape }: Pick<SaeCase, 'architecture' | 'shape'>,
+  step: number,
+): SaeStepOptions {
   const { activation, sparsity, subtract, clip, prefixes } = ARCHITECTURES[architecture]
   const { f, k } = shape
   return {
@@ -136,8 +140,11 @@ function stepOptions({ architecture, shape }: SaeCase, step: number): SaeStepOpt
   }
 }
 
-/** Unit rows in random directions, W_enc = W_dec, and biases or thresholds at which the wanted share of features is active. */
-async function startTraining(kernels: Kernels, given: SaeCase): Promise<SaeTraining> {
+/**
+ * Unit rows in random directions, W_enc = W_dec, and biases or thresholds at which the wanted share of features is active.
+ * @param seed of the directions
+ */
+export async function startTraining(kernels: Kernels, given: SaeCase, seed = 0): Promise<SaeTraining> {
   const { architecture, precision, shape, density } = given
   const { d, f } = shape
   const { activation, sparsity } = ARCHITECTURES[architecture]
@@ -152,7 +159,7 @@ async function startTraining(kernels: Kernels, given: SaeCase): Promise<SaeTrain
     ...(kind === 'gated' ? { rMag: kernels.zeros([f]), bMag: kernels.zeros([f]) } : {}),
   })
   const params = zeros()
-  fillRows(kernels, params, f, d)
+  fillRows(kernels, params, [f, d], seed)
   if (kind === 'relu' || kind === 'gated') kernels.fill(params.bEnc, -quantile)
   if (params.threshold)
     kernels.fill(params.threshold, sparsity.kind === 'tanh' ? Math.log(quantile) : quantile)
@@ -163,8 +170,13 @@ async function startTraining(kernels: Kernels, given: SaeCase): Promise<SaeTrain
 }
 
 /** Random rows of norm 1, a few at a time so that JavaScript's memory does not count. */
-function fillRows(kernels: Kernels, { wEnc, wDec }: SaeTensors, f: number, d: number): void {
-  const random = Random.named(0, 'bench weights')
+function fillRows(
+  kernels: Kernels,
+  { wEnc, wDec }: SaeTensors,
+  [f, d]: [number, number],
+  seed: number,
+): void {
+  const random = Random.named(seed, 'bench weights')
   const rows = 256
   for (let first = 0; first < f; first += rows) {
     const count = Math.min(rows, f - first)

@@ -398,6 +398,44 @@ Napi::Value traffic(const Napi::CallbackInfo& info) {
   return object;
 }
 
+// What `bench comm` times, in the order of `exchangeKinds` in communicator.ts. `bytes` is the size of what is summed (on the wire), sent to all, or gathered.
+using TimedExchange = void (*)(const Exchange& exchange, char* data, char* other, const int64_t* pieces, int64_t bytes);
+constexpr TimedExchange kTimedExchanges[] = {
+    [](const Exchange& e, char* data, char*, const int64_t*, int64_t bytes) { e.sum(e.self, reinterpret_cast<float*>(data), bytes / 4); },
+    [](const Exchange& e, char* data, char*, const int64_t*, int64_t bytes) { e.sumInBf16(e.self, reinterpret_cast<float*>(data), bytes / 2); },
+    [](const Exchange& e, char* data, char* other, const int64_t* pieces, int64_t) { e.allToAll(e.self, data, pieces, other, pieces); },
+    [](const Exchange& e, char* data, char* other, const int64_t* pieces, int64_t) { e.allGather(e.self, data, other, pieces); },
+};
+
+// timeExchange(group, kind, bytes, repeats) -> seconds of one of the kernels' exchanges, mean of `repeats` after one that is not counted. No kernels
+// may use the communicator meanwhile. Traffic counts these too.
+Napi::Value timeExchange(const Napi::CallbackInfo& info) {
+  int64_t kind = info[1].ToNumber().Int64Value(), bytes = info[2].ToNumber().Int64Value(), repeats = info[3].ToNumber().Int64Value();
+  if (kind < 0 || kind > 3 || bytes < 0 || repeats < 1) throw Napi::TypeError::New(info.Env(), "mpi: expected a kind of exchange, bytes, and repeats of at least 1");
+  return collective(info, [kind, bytes, repeats](Group& group, Pending& pending) {
+    std::vector<int64_t> pieces(group.ranks);
+    for (int r = 0; r < group.ranks; r++) pieces[r] = bytes * (r + 1) / group.ranks - bytes * r / group.ranks;
+    // in an exchange with all each pair has to agree on the size of its piece
+    if (kind == 2) pieces.assign(group.ranks, bytes / group.ranks);
+    std::vector<char> data(2 * bytes), other(bytes);
+    auto exchange = [&] { kTimedExchanges[kind](group.exchange, data.data(), other.data(), pieces.data(), bytes); };
+    exchange();
+    MPI_Barrier(group.kernels);
+    double start = now();
+    for (int64_t i = 0; i < repeats; i++) exchange();
+    double seconds = (now() - start) / static_cast<double>(repeats);
+    pending.result = [seconds](Napi::Env env) -> Napi::Value { return Napi::Number::New(env, seconds); };
+  });
+}
+
+// library() -> name and version of the MPI library
+Napi::Value library(const Napi::CallbackInfo& info) {
+  char text[MPI_MAX_LIBRARY_VERSION_STRING];
+  int length = 0;
+  MPI_Get_library_version(text, &length);
+  return Napi::String::New(info.Env(), text, length);
+}
+
 Napi::Object addAll(Napi::Env env, Napi::Object exports) {
   auto add = [&](const char* name, auto function) { exports.Set(name, Napi::Function::New(env, function, name)); };
   add("init", init);
@@ -409,6 +447,8 @@ Napi::Object addAll(Napi::Env env, Napi::Object exports) {
   add("gather", gather);
   add("reduce", reduce);
   add("traffic", traffic);
+  add("timeExchange", timeExchange);
+  add("library", library);
   return exports;
 }
 

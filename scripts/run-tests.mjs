@@ -33,26 +33,35 @@ const { status } = spawnSync(
 )
 
 // Last, where it is seen.
-const skipped = files.filter((file) => relative(compiled, file).startsWith('web'))
-if (skipped.length > 0) {
-  const { browserPath } = await import(pathToFileURL(join(compiled, 'web', 'find-browser.js')))
-  if (browserPath === undefined)
-    console.error(
-      `\n*** No Chromium was found: the browser tests (${skipped.length} files) were SKIPPED. ` +
-        'Install one (Debian: apt-get install chromium) or set CHROMIUM_PATH. ***\n',
-    )
-}
-if (files.some((file) => relative(compiled, file).startsWith('distributed'))) {
-  const { noMpi } = await import(pathToFileURL(join(compiled, 'distributed', 'find-mpi.js')))
-  const { noHosts } = await import(pathToFileURL(join(compiled, 'distributed', 'hosts.js')))
-  if (noMpi !== null)
-    console.error(
-      `\n*** ${noMpi}: the tests of several ranks were SKIPPED. Install Open MPI (Debian: apt-get install libopenmpi-dev openmpi-bin) ` +
-        'and run npm run build:mpi. ***\n',
-    )
-  else if (noHosts !== null)
-    console.error(
-      `\n*** ${noHosts}: the tests of several hosts were SKIPPED. Run them as root on Linux. ***\n`,
-    )
-}
+for (const skipped of await whatWasSkipped()) console.error(`\n*** ${skipped} ***\n`)
 process.exit(status ?? 1)
+
+/** Tests that need programs or rights which are not there. */
+async function whatWasSkipped() {
+  const below = (folder) => files.filter((file) => relative(compiled, file).startsWith(folder))
+  const load = (...path) => import(pathToFileURL(join(compiled, ...path)))
+  const skipped = []
+  const browserTests = below('web')
+  if (browserTests.length > 0 && (await load('web', 'find-browser.js')).browserPath === undefined)
+    skipped.push(
+      `No Chromium was found: the browser tests (${browserTests.length} files) were SKIPPED. Install one (Debian: apt-get install chromium) or set CHROMIUM_PATH.`,
+    )
+  if (below('distributed').length === 0) return skipped
+  const { noMpi } = await load('distributed', 'find-mpi.js')
+  if (noMpi !== null)
+    return [
+      ...skipped,
+      `${noMpi}: the tests of several ranks were SKIPPED. Install Open MPI (Debian: apt-get install libopenmpi-dev openmpi-bin) and run npm run build:mpi.`,
+    ]
+  const { noHosts } = await load('distributed', 'hosts.js')
+  if (noHosts !== null)
+    skipped.push(
+      `${noHosts}: the tests of several hosts were SKIPPED. They need root on Linux, and iproute2 (Debian: apt-get install iproute2).`,
+    )
+  const { noSlurm } = await load('distributed', 'find-slurm.js')
+  if (noSlurm !== null)
+    skipped.push(
+      `${noSlurm}: the test of Slurm was SKIPPED. It needs root, and Slurm (Debian: apt-get install slurm-wlm munge).`,
+    )
+  return skipped
+}

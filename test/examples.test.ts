@@ -12,9 +12,12 @@ import { createProgram } from '../src/cli/program.js'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
 
-/** The fenced blocks of one language. */
-const blocks = (language: string): string[] =>
-  [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)\\n\`\`\`$`, 'gms'))].map(([, body]) => body!)
+/** Documents that show commands besides the README. */
+const guides = ['docs/cluster.md', 'docs/scale.md'].map((name) => readFileSync(join(root, name), 'utf8'))
+
+/** The fenced blocks of one language, of the README or of another text. */
+const blocks = (language: string, text: string = readme): string[] =>
+  [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)\\n\`\`\`$`, 'gms'))].map(([, body]) => body!)
 
 /** The words of a command line, as a POSIX shell splits them (quotes only). */
 const words = (line: string): string[] =>
@@ -57,9 +60,14 @@ function parseOnly(args: readonly string[]): string | null {
   return reached
 }
 
-/** Every command line that the README and the help pages show. */
+/** What mpirun or srun starts, where a line begins with one of them. */
+const started = (line: string): string => line.replace(/^(mpirun|srun) .*?(?=monosem )/, '')
+
+/** Every command line that the README, the guides and the help pages show. */
 function shownCommands(): string[] {
-  const lines = blocks('sh').flatMap((block) => block.split('\n'))
+  const lines = [readme, ...guides]
+    .flatMap((text) => blocks('sh', text))
+    .flatMap((block) => block.split('\n').map(started))
   const helps = (command: Command): string[] => {
     let help = ''
     command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp()
@@ -71,7 +79,12 @@ function shownCommands(): string[] {
   return [...lines, ...helps(createProgram('0.0.0'))].filter((line) => line.startsWith('monosem '))
 }
 
-test('every monosem command that the README and the help pages show is understood', () => {
+test('every shell line of the guides is a monosem command, alone or on several ranks, or an npm command', () => {
+  for (const line of guides.flatMap((text) => blocks('sh', text)).flatMap((block) => block.split('\n')))
+    assert.match(started(line), /^(monosem|npm (ci|link|run build:mpi)$)/, line)
+})
+
+test('every monosem command that the README, the guides and the help pages show is understood', () => {
   const shown = shownCommands()
   assert.ok(shown.length > 15, `${shown.length} commands`)
   for (const line of shown) assert.ok(parseOnly(words(line).slice(1)), line)
@@ -98,9 +111,10 @@ test('the example that trains an autoencoder finds the true directions', async (
 })
 
 test('the files that the documents point to exist', async () => {
-  for (const document of ['README.md', 'CONTRIBUTING.md', 'ARCHITECTURE.md', 'CHANGELOG.md']) {
+  const documents = ['README.md', 'CONTRIBUTING.md', 'ARCHITECTURE.md', 'CHANGELOG.md']
+  for (const document of [...documents, 'docs/cluster.md', 'docs/scale.md']) {
     const text = await readFile(join(root, document), 'utf8')
     for (const [, target] of text.matchAll(/\]\((?!https?:)([^)#]+)\)/g))
-      await assert.doesNotReject(readFile(join(root, target!)), `${document}: ${target}`)
+      await assert.doesNotReject(readFile(join(root, dirname(document), target!)), `${document}: ${target}`)
   }
 })

@@ -3,6 +3,7 @@ import { addFlags } from '../config/flags.js'
 import { addActivations } from './activations.js'
 import { addAttribute } from './attribute.js'
 import { addBaselines } from './baselines.js'
+import { addBench } from './bench-comm.js'
 import { addCaseStudies } from './case-studies.js'
 import { addCompare } from './compare.js'
 import { addCorpus } from './corpus.js'
@@ -49,7 +50,17 @@ export function createProgram(version: string, asJson = false, rank = 0): Comman
     addExplain,
     addSynth,
   ]
-  const uses = [addCompare, addScaling, addServe, addSteer, addInfluence, addAttribute, addProbe, addExport]
+  const uses = [
+    addCompare,
+    addScaling,
+    addServe,
+    addSteer,
+    addInfluence,
+    addAttribute,
+    addProbe,
+    addExport,
+    addBench,
+  ]
   for (const add of [...stages, ...uses]) add(program)
   return program
 }

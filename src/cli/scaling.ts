@@ -1,21 +1,27 @@
-import { totalmem } from 'node:os'
+import { availableParallelism, totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { openActivations } from '../activations/activation-store.js'
 import { addFlags, readFlags } from '../config/flags.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import type { Kernels } from '../kernels/kernels.js'
+import { loadKernels } from '../kernels/load.js'
 import { openModelAndCorpus } from '../model/model-corpus.js'
 import { freeTransformer } from '../model/transformer.js'
 import { saeConfigSchema } from '../sae/sae-config.js'
+import { readCommReport } from '../scaling/comm-model.js'
 import { costConfigSchema } from '../scaling/cost-config.js'
 import { estimateCost } from '../scaling/estimate-cost.js'
 import { scalingFitConfigSchema } from '../scaling/fit-config.js'
 import { readScalingReport, runScalingStage } from '../scaling/fit-stage.js'
 import { type HeldOut, heldOutFromStore, heldOutFromText } from '../scaling/held-out.js'
 import { readFailure } from '../scaling/job-files.js'
+import { planCluster, type RankSpeed } from '../scaling/plan-cluster.js'
+import { type PlanConfig, planConfigSchema } from '../scaling/plan-config.js'
 import { planJobs } from '../scaling/plan-jobs.js'
+import { rankSpeed } from '../scaling/rank-speed.js'
 import { renderCost } from '../scaling/render-cost.js'
+import { renderPlan } from '../scaling/render-plan.js'
 import { renderScaling } from '../scaling/render-scaling.js'
 import { type JobStatus, runJobs } from '../scaling/run-jobs.js'
 import { type ScalingConfig, scalingConfigSchema } from '../scaling/scaling-config.js'
@@ -32,7 +38,7 @@ import {
 } from './sae-source.js'
 import type { Outcome, Session } from './session.js'
 
-/** `monosem scaling run`, `fit` and `cost` */
+/** `monosem scaling run`, `fit`, `cost` and `plan` */
 export function addScaling(program: Command): void {
   const scaling = program
     .command('scaling')
@@ -42,6 +48,7 @@ export function addScaling(program: Command): void {
   addRun(scaling)
   addFit(scaling)
   addCost(scaling)
+  addPlan(scaling)
 }
 
 function addRun(scaling: Command): void {
@@ -139,6 +146,43 @@ function addCost(scaling: Command): void {
     },
   )
   addFlags(cost, costConfigSchema)
+}
+
+function addPlan(scaling: Command): void {
+  const plan = addCommand(
+    scaling,
+    'plan',
+    {
+      description:
+        'Say what a training on many ranks will need before it begins: memory of each rank, bytes that it sends, time, and which arrangement of the ranks ' +
+        'is best. --threads is for each rank of that machine.',
+      example:
+        'monosem scaling plan --features 34M --d 8192 --k 64 --tokens 8e9 --nodes 64 --ranks-per-node 8 --threads 16 --node-gib 512',
+    },
+    async (session, command) => {
+      const config = readFlags(command, planConfigSchema)
+      const commFile: string | undefined = command.getOptionValue('comm')
+      const comm = commFile === undefined ? null : await readCommReport(commFile)
+      const speed = await speedOfRank(session, config)
+      const nodeBytes = config.nodeGib === undefined ? totalmem() : config.nodeGib * 2 ** 30
+      const planned = planCluster(config, { nodeBytes, speed, comm })
+      return { json: planned as unknown as Json, text: renderPlan(planned) }
+    },
+  ).option('--comm <file>', 'what `monosem bench comm --out` wrote (default: no times of exchanges)')
+  addFlags(plan, planConfigSchema)
+}
+
+/** --threads are those of the planned ranks: what is measured here is measured with this machine's. */
+async function speedOfRank({ options }: Session, config: PlanConfig): Promise<RankSpeed | null> {
+  const here = availableParallelism()
+  const threads = options.threads || here
+  const { flopsPerThread, memoryBandwidth } = config
+  if (flopsPerThread !== undefined && memoryBandwidth !== undefined)
+    return { threads, flopsPerThread, memoryBandwidth }
+  if (!config.probe) return null
+  const implementation = options.kernels === 'auto' ? undefined : options.kernels
+  const kernels = await loadKernels({ threads: here, ...(implementation && { implementation }) })
+  return rankSpeed(kernels, config, { probe: here, rank: threads })
 }
 
 /** When no job is finished, what stopped one of them stops the command: activations that are not finite, most likely. */

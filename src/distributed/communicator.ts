@@ -7,6 +7,11 @@ export interface Traffic {
   seconds: number
 }
 
+/** The kernels' exchanges that can be timed, as native/addon_mpi.cc numbers them. */
+export const exchangeKinds = ['sum', 'sumInBf16', 'allToAll', 'allGather'] as const
+
+export type ExchangeKind = (typeof exchangeKinds)[number]
+
 /**
  * The ranks that work on one job: processes with the same program, started together by mpirun or srun. Every method but `abort` and `traffic` is a
  * collective: all ranks of the group call the same ones in the same order. None blocks Node's event loop.
@@ -33,6 +38,13 @@ export interface Communicator {
   /** The ranks that give the same colour, as a group of their own, in the order of their ranks here. */
   split(color: number): Promise<Communicator>
   traffic(): Traffic
+  /**
+   * Seconds that one of the kernels' exchanges takes, while no kernels run: the mean of `repeats`, as this rank sees it.
+   * @param bytes size of the vector that is summed (as it crosses: 2 or 4 bytes a number), of what a rank sends to all, or of what is gathered
+   */
+  timeExchange(kind: ExchangeKind, bytes: number, repeats: number): Promise<number>
+  /** name and version of the library that carries the messages */
+  readonly library: string
   /** Ends the processes of all ranks at once, wherever they are. */
   abort(exitCode: number): never
 }
@@ -50,5 +62,7 @@ export const singleRank: Communicator = {
   max: async (values) => Float64Array.from(values),
   split: async () => singleRank,
   traffic: () => ({ bytes: 0, seconds: 0 }),
+  timeExchange: async () => 0,
+  library: 'one process',
   abort: (exitCode) => process.exit(exitCode),
 }

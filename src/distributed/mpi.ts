@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { MonosemError } from '../errors/monosem-error.js'
-import type { Communicator, Exchange, Traffic } from './communicator.js'
+import { type Communicator, type Exchange, exchangeKinds, type Traffic } from './communicator.js'
 
 /** A group of ranks as the addon (native/addon_mpi.cc) hands it out. */
 interface Group {
@@ -23,6 +23,8 @@ interface MpiAddon {
   gather(handle: unknown, bytes: Uint8Array, root: number): Promise<Uint8Array[] | null>
   reduce(handle: unknown, values: Float64Array, maximum: boolean): Promise<void>
   traffic(handle: unknown): Traffic
+  timeExchange(handle: unknown, kind: number, bytes: number, repeats: number): Promise<number>
+  library(): string
 }
 
 /** All ranks that were started together. */
@@ -85,6 +87,9 @@ function communicatorOf(addon: MpiAddon, { rank, size, handle, exchange }: Group
     max: (values) => reduce(values, true),
     split: async (color) => communicatorOf(addon, await addon.split(handle, color)),
     traffic: () => addon.traffic(handle),
+    timeExchange: (kind, bytes, repeats) =>
+      addon.timeExchange(handle, exchangeKinds.indexOf(kind), bytes, repeats),
+    library: addon.library(),
     abort: (exitCode) => {
       addon.abort(exitCode)
       process.exit(exitCode)

@@ -1,4 +1,5 @@
 import type { Interval } from '../eval/ratio-interval.js'
+import { formatSeconds } from '../progress/rate.js'
 
 const suffixes = ['', 'k', 'M', 'B', 'T']
 
@@ -27,4 +28,11 @@ export function parseCount(text: string): number {
   if (digits === undefined) return Number.NaN
   const power = suffixes.findIndex((known) => known.toLowerCase() === suffix.toLowerCase())
   return Math.round(Number(digits.replaceAll('_', '')) * 1000 ** power)
+}
+
+/** Hours and minutes, days, or years where it comes to that. */
+export function longTime(seconds: number): string {
+  const years = seconds / (365.25 * 86_400)
+  if (years >= 1) return `${formatCount(Number(years.toPrecision(2)))} years`
+  return seconds > 100 * 3600 ? `${Math.round(seconds / 86_400)} days` : formatSeconds(seconds)
 }

@@ -1,8 +1,8 @@
-import { formatNumber, formatSeconds } from '../progress/rate.js'
+import { formatNumber } from '../progress/rate.js'
 import { formatBytes } from '../storage/free-space.js'
 import { type Column, renderTable } from '../terminal/table.js'
 import type { CostEstimate, SizeCost } from './estimate-cost.js'
-import { formatCount, formatFlop } from './figures.js'
+import { formatCount, formatFlop, longTime } from './figures.js'
 
 /** The estimate for a terminal of 100 columns. */
 export function renderCost(cost: CostEstimate): string {
@@ -27,7 +27,7 @@ export function renderCost(cost: CostEstimate): string {
         formatCount(size.parameters),
         formatFlop(size.flops.dense * tokens),
         formatFlop(size.flops.sparse * tokens),
-        size.seconds === null ? '–' : duration(size.seconds),
+        size.seconds === null ? '–' : longTime(size.seconds),
         formatBytes(size.memory.total),
         `+ ${formatBytes(size.memory.checkpoint)}`,
         formatBytes(size.disk.autoencoder + size.disk.checkpoint),
@@ -36,7 +36,7 @@ export function renderCost(cost: CostEstimate): string {
     `stored activations: ${formatBytes(sizes[0].disk.activations)}; without storing them, the model runs while the autoencoder trains`,
     ...(modelSeconds === null
       ? []
-      : [`the model's forward passes: at least ${duration(modelSeconds)} more (at the processor's peak)`]),
+      : [`the model's forward passes: at least ${longTime(modelSeconds)} more (at the processor's peak)`]),
     `features sharded over ranks of ${formatBytes(rankBytes)} each, the fewest that hold them with a checkpoint:`,
     renderTable(
       columns(
@@ -69,13 +69,6 @@ function describeProbe({ stepTime, sizes }: CostEstimate): string {
     : line
 }
 
-/** Hours and minutes, days, or years where it comes to that. */
-function duration(seconds: number): string {
-  const years = seconds / (365.25 * 86400)
-  if (years >= 1) return `${formatCount(Number(years.toPrecision(2)))} years`
-  return seconds > 100 * 3600 ? `${Math.round(seconds / 86400)} days` : formatSeconds(seconds)
-}
-
 function rankRow({ features, split, rankSeconds }: SizeCost): string[] {
   if (split === null) return [formatCount(features), 'none suffice', '', '', '', '', '']
   return [
@@ -85,6 +78,6 @@ function rankRow({ features, split, rankSeconds }: SizeCost): string[] {
     formatBytes(split.memory.total + split.memory.checkpoint),
     formatBytes(split.bytesPerStep),
     formatBytes(split.dataParallelBytesPerStep),
-    rankSeconds === null ? '–' : duration(rankSeconds),
+    rankSeconds === null ? '–' : longTime(rankSeconds),
   ]
 }

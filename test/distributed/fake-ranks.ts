@@ -41,6 +41,8 @@ export function fakeRanks(size: number): Communicator[] {
       max: async (values) => reduced(await allGather(bytesOf(values)), Math.max),
       split: async () => communicator,
       traffic: () => ({ bytes: 0, seconds: 0 }),
+      timeExchange: async () => 0,
+      library: 'no messages',
       abort: (code) => process.exit(code),
     }
     return communicator
