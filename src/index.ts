@@ -7,6 +7,15 @@ export * from './progress/terminal-progress.js'
 export * from './random/random.js'
 export * from './storage/stage.js'
 
+// distributed: the processes of one job
+export { type Communicator, singleRank, type Traffic } from './distributed/communicator.js'
+export { shouldStop } from './distributed/agree.js'
+export { inOrder } from './distributed/in-order.js'
+export { type Launch, openRanks, readLaunch } from './distributed/launch.js'
+export { createMesh, type Mesh, singleMesh, type Slice, sliceOf } from './distributed/mesh.js'
+export { onFirstRank } from './distributed/on-first-rank.js'
+export { requireSameOnAllRanks } from './distributed/same-on-all-ranks.js'
+
 // formats: files that other programs read
 export * from './formats/safetensors.js'
 
@@ -56,7 +65,7 @@ export { createStoredSource, type StoredSourceOptions } from './activations/stor
 export type { ActivationPair, ActivationSource } from './sae/activation-source.js'
 export { setFeature } from './sae/edit-codes.js'
 export { encodeFile, type EncodeFileOptions, type EncodeSummary } from './sae/encode-file.js'
-export { convertSae, type SaeConversion } from './sae/formats/convert-sae.js'
+export { convertSae, type ConvertSaeOptions, type SaeConversion } from './sae/formats/convert-sae.js'
 export { describeSae, type SaeDescription } from './sae/formats/describe-sae.js'
 export { type ReadSae, type ReadSaeOptions, readSae } from './sae/formats/read-sae.js'
 export { type SaeConventions, type SaeFormat, saeFormats } from './sae/formats/sae-file.js'
@@ -75,6 +84,7 @@ export {
 } from './sae/sae.js'
 export { type ResolvedSaeConfig, type SaeConfig, saeConfigSchema } from './sae/sae-config.js'
 export { runSaeStage, type SaeMetrics, type SaeRequest, trainSaes } from './sae/sae-stage.js'
+export type { TrainContext } from './sae/train-together.js'
 export type { SaelensConfig } from './sae/formats/saelens-config.js'
 
 // eval: how good the decomposition is
