@@ -23,6 +23,7 @@ export interface RanksBenchResult extends RanksCaseResult {
 const CASE = fileURLToPath(new URL('./ranks-case.js', import.meta.url))
 const ADDON = fileURLToPath(new URL('../../build/Release/monosem_mpi.node', import.meta.url))
 const shape = { b: 4096, d: 512, f: 16_384, k: 32 }
+const precision = 'bf16'
 const meshes = [
   { featureRanks: 2, dataRanks: 1 },
   { featureRanks: 1, dataRanks: 2 },
@@ -65,13 +66,14 @@ function line(
   alone: number | null,
 ): RanksBenchResult {
   const given: RanksCase = {
-    ...{ architecture: 'topk', precision: 'bf16', shape, gradients: 'f32', steps: 6 },
+    ...{ architecture: 'topk', precision, shape, gradients: 'f32', steps: 6 },
     ...{ ...mesh, threads },
   }
   const measured = run(given)
   const samplesPerSecond = (shape.b * 1000) / measured.ms
   const { b: batchSize, d, f: features, k } = shape
-  const step = { ...mesh, architecture: 'topk', gradients: 'f32' as const, batchSize, d, features, k }
+  const common = { architecture: 'topk', gradients: 'f32', precision } as const
+  const step = { ...mesh, ...common, batchSize, d, features, k }
   const predictedBytes = sentBytes(stepExchanges(step)).total
   const ratio = alone && samplesPerSecond / alone
   return { ...measured, ...mesh, threads, samplesPerSecond, predictedBytes, ratio }
@@ -93,7 +95,9 @@ function run(given: RanksCase): RanksCaseResult {
 
 function print(results: readonly RanksBenchResult[]): void {
   const { b, d, f, k } = shape
-  console.log(`topk, one step at ${b}, ${d}, ${f}, ${k} (B, D, F, K), bf16, on several ranks; ${machine()}`)
+  console.log(
+    `topk, one step at ${b}, ${d}, ${f}, ${k} (B, D, F, K), ${precision}, on several ranks; ${machine()}`,
+  )
   const columns = [
     ...['ranks', 'features x data', 'threads each', 'ms', 'samples/s', 'of as many threads'],
     ...['bytes a step', 'predicted', 'off by', 'in exchanges'],

@@ -67,6 +67,7 @@ struct Encoding {
   SaeForm form;
   const float *cut, *centred, *wEnc;
   int panelsPerTask, panels;
+  bool rescoreLater;  // topk over ranks: what is found are candidates, see rescoreOverRanks
 
   float exactly(int row, int32_t id) const {
     return dot(centred + static_cast<size_t>(row) * job.d, wEnc + static_cast<size_t>(id) * job.d, job.d) + job.bEnc[id];
@@ -78,9 +79,14 @@ struct Encoding {
   int32_t idOf(int index) const { return job.features.ids ? job.features.ids[index] : index; }
 };
 
+// By how much, per unit of a weight's error, two approximate values of a row may be in the wrong order.
+float doubtOf(const Encoding& e, int row) { return 2 * kDeviations * e.job.rowError[row]; }
+
+constexpr int kAhead = 8;  // weights are spread over memory: they are fetched so many candidates before they are needed
+
 // Computes a row's candidates again in fp32, but those only that may be among the k largest.
 void rescore(const Encoding& e, int row, TopK& top, int k) {
-  float least = -__builtin_inff(), doubt = 2 * kDeviations * e.job.rowError[row];
+  float least = -__builtin_inff(), doubt = doubtOf(e, row);
   if (top.count > k) {
     top.largestFirst(k);
     least = valueOfKey(top.keys[k - 1]);
@@ -90,7 +96,6 @@ void rescore(const Encoding& e, int row, TopK& top, int k) {
     uint64_t key = top.keys[i];
     if (valueOfKey(key) >= least - doubt * e.job.weightError[idOfKey(key)]) top.keys[kept++] = key;
   }
-  constexpr int kAhead = 8;  // weights are spread over memory: fetch them before they are needed
   for (int i = 0; i < kAhead && i < kept; i++) e.prefetch(idOfKey(top.keys[i]));
   top.count = 0;
   for (int i = 0; i < kept; i++) {
@@ -114,7 +119,7 @@ void findTopK(const Encoding& e, int panel0, int panel1, void* scratch, Found& f
                        [&](int row, int index, float value) { tops[row - row0].push(e.idOf(index), value); });
   for (int r = 0; r < rows; r++) {
     TopK& top = tops[r];
-    if (precision != kFp32) rescore(e, row0 + r, top, k);
+    if (precision != kFp32 && !e.rescoreLater) rescore(e, row0 + r, top, k);
     top.compact();
     std::sort(top.keys, top.keys + top.count, [](uint64_t a, uint64_t b) { return static_cast<uint32_t>(a) > static_cast<uint32_t>(b); });
     for (int i = 0; i < top.count; i++) found.push(row0 + r, idOfKey(top.keys[i]), valueOfKey(top.keys[i]));
@@ -277,6 +282,32 @@ void findBatchTopK(const Context& context, Encoding& e, float guess, const SaeRa
   else keepLargest(codes, wanted);
 }
 
+// Computes the candidates of a row again in fp32; those that cannot be as large as `least` become 0.
+void rescoreRow(const Encoding& e, int row, const int32_t* ids, float* values, int count, float least) {
+  float doubt = doubtOf(e, row);
+  for (int i = 0; i < count; i++)
+    if (values[i] < least - doubt * e.job.weightError[ids[i]]) values[i] = 0;
+  auto prefetch = [&](int i) {
+    if (i < count && values[i] > 0) e.prefetch(ids[i]);
+  };
+  for (int i = 0; i < kAhead; i++) prefetch(i);
+  for (int i = 0; i < count; i++) {
+    prefetch(i + kAhead);
+    if (values[i] > 0) values[i] = e.exactly(row, ids[i]);
+  }
+}
+
+// topk over ranks below fp32: each rank has as many candidates as if there were no others. What the k-th largest of all is, but for the
+// error of the format, tells it which of them are worth computing.
+void rescoreOverRanks(const Context& context, const Encoding& e, const SaeRanks& ranks, Codes& codes) {
+  const uint64_t* kth = kthOfRows(context, ranks, e.form.k, codes);
+  forRows(context, codes.rows, [&](int row) {
+    int first = codes.rowOffsets[row];
+    rescoreRow(e, row, codes.featureIds + first, codes.values + first, codes.rowOffsets[row + 1] - first, valueOfKey(kth[row]));
+  });
+  filterCodes(codes, [&](int, int i) { return codes.values[i] > 0; });
+}
+
 // Packs a list of features (or all of them) in fp32 for this call.
 const void* packForCall(const Context& context, const float* wEnc, FeatureList features, int d) {
   int panels = ceilDiv(features.count, NR);
@@ -319,7 +350,9 @@ void encodeSupport(const Context& context, const SaePointers& params, SaeShape s
   e.panels = panels;
   e.panelsPerTask = choosePanelsPerTask(panels, poolThreads(context.pool));
   if (form.kind == kBatchTopK) return findBatchTopK(context, e, runningThreshold, ranks, codes);
+  e.rescoreLater = form.kind == kTopK && ranks.features && rows.precision != kFp32;
   findAll(context, e, codes);
+  if (e.rescoreLater) rescoreOverRanks(context, e, ranks, codes);
   if (form.kind == kTopK) keepLargestOfRows(context, ranks, form.k, codes);
 }
 

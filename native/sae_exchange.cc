@@ -20,6 +20,11 @@ T* allocate(int64_t count) {
 // The first of the rows that a rank of a group finds the k-th keys of.
 int firstRowOf(const Exchange& group, int rank, int rows) { return static_cast<int>(static_cast<int64_t>(rows) * rank / group.ranks); }
 
+bool larger(uint64_t a, uint64_t b) { return a > b; }
+
+// The key of a pair among those of all ranks.
+uint64_t globalKey(const SaeRanks& ranks, const Codes& codes, int i) { return keyOf(codes.values[i], ranks.firstFeature + codes.featureIds[i]); }
+
 uint32_t bitsOf(float value) {
   uint32_t bits;
   memcpy(&bits, &value, 4);
@@ -123,18 +128,25 @@ void kthKeys(const Context& context, const Exchange* group, const uint64_t* keys
   free(send);
 }
 
-void keepLargestOfRows(const Context& context, const SaeRanks& ranks, int k, Codes& codes) {
-  if (!ranks.features) return;
-  uint64_t* keys = scratchArray<uint64_t>(context, kSlotSaeKeys, static_cast<size_t>(codes.rows) * (k + 1));
-  uint64_t* kth = keys + static_cast<size_t>(codes.rows) * k;
-  auto key = [&](int i) { return keyOf(codes.values[i], ranks.firstFeature + codes.featureIds[i]); };
+const uint64_t* kthOfRows(const Context& context, const SaeRanks& ranks, int k, const Codes& codes) {
+  uint64_t* keys = scratchArray<uint64_t>(context, kSlotSaeKeys, static_cast<size_t>(codes.rows) * (k + 1) + codes.count);
+  uint64_t *kth = keys + static_cast<size_t>(codes.rows) * k, *all = kth + codes.rows;
   forRows(context, codes.rows, [&](int row) {
-    uint64_t *next = keys + static_cast<size_t>(row) * k, *end = next + k;
-    for (int i = codes.rowOffsets[row]; i < codes.rowOffsets[row + 1]; i++) *next++ = key(i);
-    while (next < end) *next++ = 0;
+    int first = codes.rowOffsets[row], count = codes.rowOffsets[row + 1] - first, most = count < k ? count : k;
+    for (int i = first; i < first + count; i++) all[i] = globalKey(ranks, codes, i);
+    if (count > k) std::nth_element(all + first, all + first + k - 1, all + first + count, larger);
+    uint64_t* own = keys + static_cast<size_t>(row) * k;
+    memcpy(own, all + first, sizeof(uint64_t) * most);
+    memset(own + most, 0, sizeof(uint64_t) * (k - most));
   });
   kthKeys(context, ranks.features, keys, codes.rows, k, kth);
-  filterCodes(codes, [&](int row, int i) { return key(i) >= kth[row]; });
+  return kth;
+}
+
+void keepLargestOfRows(const Context& context, const SaeRanks& ranks, int k, Codes& codes) {
+  if (!ranks.features) return;
+  const uint64_t* kth = kthOfRows(context, ranks, k, codes);
+  filterCodes(codes, [&](int row, int i) { return globalKey(ranks, codes, i) >= kth[row]; });
 }
 
 void keepLargestOfRanks(const SaeRanks& ranks, int64_t wanted, Codes& codes) {

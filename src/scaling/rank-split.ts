@@ -1,3 +1,4 @@
+import { type RankStep, sentBytes, stepExchanges } from './step-exchanges.js'
 import { type TrainingMemory, type TrainingShape, trainingMemory } from './training-cost.js'
 
 /** Features sharded over ranks: each holds F / R of them, encoder row, decoder row and moments, and sees every token. */
@@ -9,13 +10,9 @@ export interface RankSplit {
   parameters: number
   /** of one rank */
   memory: TrainingMemory
-  /**
-   * bytes that one rank sends and receives in a step: a ring all-reduce of its share of the reconstructions [B, D] (2 (R - 1) / R times 4 B D), and
-   * an all-gather of the K candidates of each token (a value and an id each) where the largest of all ranks are wanted. Errors are then the same
-   * everywhere, so the gradients of a rank's features need no exchange; b_dec's are D numbers, all-reduced.
-   */
+  /** bytes that one rank sends in a step, see `stepExchanges`; `monosem scaling plan` goes into meshes and times */
   bytesPerStep: number
-  /** what data parallelism would exchange instead: an all-reduce of all gradients, f32 */
+  /** the same if the ranks shared the tokens instead, and exchanged gradients */
   dataParallelBytesPerStep: number
 }
 
@@ -25,15 +22,17 @@ export function splitOverRanks(shape: TrainingShape, ranks: number, byCount: boo
   const own = Math.ceil(features / ranks)
   const share = { ...shape, features: own, active: Math.min(own, active) }
   const memory = trainingMemory(share)
-  const ring = (bytes: number): number => (2 * (ranks - 1) * bytes) / ranks
-  const gather = byCount ? (ranks - 1) * 8 * batchSize * active : 0
+  const sent = (mesh: Pick<RankStep, 'featureRanks' | 'dataRanks'>): number => {
+    const common = { architecture: byCount ? 'topk' : 'relu', gradients: 'f32' as const }
+    return sentBytes(stepExchanges({ ...common, ...mesh, d, features, k: active, batchSize, prefixes })).total
+  }
   return {
     ranks,
     features: own,
     parameters: memory.parameters / 4,
     memory,
-    bytesPerStep: ring(4 * batchSize * d * prefixes + 4 * d) + gather,
-    dataParallelBytesPerStep: ring(trainingMemory(shape).parameters),
+    bytesPerStep: sent({ featureRanks: ranks, dataRanks: 1 }),
+    dataParallelBytesPerStep: sent({ featureRanks: 1, dataRanks: ranks }),
   }
 }
 
