@@ -434,7 +434,7 @@ Napi::Value library(const Napi::CallbackInfo& info) {
   char text[MPI_MAX_LIBRARY_VERSION_STRING];
   int length = 0;
   MPI_Get_library_version(text, &length);
-  return Napi::String::New(info.Env(), text, length);
+  return Napi::String::New(info.Env(), text);  // some libraries count the 0 at the end
 }
 
 Napi::Object addAll(Napi::Env env, Napi::Object exports) {

@@ -19,7 +19,7 @@ export function renderPlan(plan: ClusterPlan): string {
   const { architecture, features, d, tokens, k, batchSize, nodes, ranksPerNode } = config
   return [
     `${architecture}, ${formatCount(features)} features of width ${d}, ${formatCount(tokens)} tokens in ${formatCount(steps)} steps of ${formatNumber(batchSize)}, ` +
-      `${k} active features a token; ${formatNumber(ranks)} ranks: ${nodes} nodes x ${ranksPerNode}`,
+      `${k} active features a token; ${formatNumber(ranks)} rank${ranks > 1 ? 's' : ''} (nodes x ranks of each: ${nodes} x ${ranksPerNode})`,
     describeSpeed(plan),
     `${arrangement(chosen)}: ${formatCount(chosen.features)} features and ${formatNumber(chosen.rows)} tokens of a batch on each rank`,
     renderMemory(plan),
