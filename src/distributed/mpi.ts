@@ -1,7 +1,4 @@
-import { existsSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { loadAddon } from '../addons/load-addon.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import { type Communicator, type Exchange, exchangeKinds, type Traffic } from './communicator.js'
 
@@ -39,7 +36,7 @@ export interface MpiWorld {
  * @throws MonosemError native: the addon is not compiled, or its MPI library cannot be used
  */
 export function openMpi(): MpiWorld {
-  const addon = loadAddon()
+  const addon = mpiAddon()
   let world: Group
   try {
     world = addon.init()
@@ -49,20 +46,12 @@ export function openMpi(): MpiWorld {
   return { communicator: communicatorOf(addon, world), finalize: () => addon.finalize() }
 }
 
-function loadAddon(): MpiAddon {
-  let directory = dirname(fileURLToPath(import.meta.url))
-  while (!existsSync(join(directory, 'binding.gyp')) && dirname(directory) !== directory)
-    directory = dirname(directory)
-  const path = join(directory, 'build', 'Release', 'monosem_mpi.node')
-  try {
-    return createRequire(import.meta.url)(path) as MpiAddon
-  } catch (cause) {
-    throw new MonosemError('native', `the MPI addon is not there: ${path} could not be loaded`, {
-      cause,
-      hint: 'install MPI with its compiler (Debian: apt-get install libopenmpi-dev openmpi-bin), then compile the addon: npm run build:mpi',
-    })
-  }
-}
+const mpiAddon = (): MpiAddon =>
+  loadAddon<MpiAddon>(
+    'monosem_mpi.node',
+    'the MPI addon is',
+    'install MPI with its compiler (Debian: apt-get install libopenmpi-dev openmpi-bin), then compile the addon: npm run build:mpi',
+  )
 
 const everyRank = -1
 

@@ -1,8 +1,5 @@
-import { existsSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { loadAddon } from '../addons/load-addon.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import * as check from './check.js'
 import type { DType, Kernels, Tensor } from './kernels.js'
@@ -25,23 +22,13 @@ export type InstructionSet = 'avx512bf16' | 'avx512' | 'avx2' | 'baseline'
 
 let loaded: Addon | undefined
 
-/** Finds and loads the compiled addon, once. */
-function loadAddon(): Addon {
-  if (loaded) return loaded
-  let directory = dirname(fileURLToPath(import.meta.url))
-  while (!existsSync(join(directory, 'binding.gyp')) && dirname(directory) !== directory)
-    directory = dirname(directory)
-  const path = join(directory, 'build', 'Release', 'monosem.node')
-  try {
-    loaded = createRequire(import.meta.url)(path) as Addon
-  } catch (cause) {
-    throw new MonosemError('native', `the native kernels are not there: ${path} could not be loaded`, {
-      cause,
-      hint: 'compile them with: npm run build:native (needs a C++ compiler, make and python3)',
-    })
-  }
-  return loaded
-}
+/** The addon of the kernels, loaded once. */
+const kernelsAddon = (): Addon =>
+  (loaded ??= loadAddon<Addon>(
+    'monosem.node',
+    'the native kernels are',
+    'compile them with: npm run build:native (needs a C++ compiler, make and python3)',
+  ))
 
 /**
  * The compiled kernels: C++ on a thread pool, the best instruction set of this processor chosen at run time.
@@ -53,7 +40,7 @@ function loadAddon(): Addon {
 export function createNativeKernels(
   options: { threads?: number; instructionSet?: InstructionSet } = {},
 ): Kernels {
-  const addon = loadAddon()
+  const addon = kernelsAddon()
   const threads = options.threads ?? availableParallelism()
   if (!Number.isInteger(threads) || threads < 1 || threads > 256)
     throw new MonosemError('config', `threads: expected an integer from 1 to 256, got ${threads}`)

@@ -9,9 +9,10 @@ import { storageError } from './atomic-file.js'
 /** Locks of this very process. A killed process may have had our id (containers hand out the same ones again and again). */
 const held = new Set<string>()
 
-/** What a process id belongs to: this machine since its start, under Linux; else its name. */
+/** What a process id belongs to: this machine since its start (under Linux) by its name, which containers of one machine do not share. */
 const bootId = '/proc/sys/kernel/random/boot_id'
-const thisMachine = existsSync(bootId) ? readFileSync(bootId, 'utf8').trim() : hostname()
+const startedAs = existsSync(bootId) ? `${readFileSync(bootId, 'utf8').trim()}/` : ''
+const thisMachine = `${startedAs}${hostname().replace(/\s/g, '-')}`
 
 /** How often the owner of a lock touches it, milliseconds, which other machines see. */
 const heartbeat = 4000
