@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { MonosemError } from '../errors/monosem-error.js'
 import type { Kernels, SaePrecision } from '../kernels/kernels.js'
 import { writeFileAtomic } from '../storage/atomic-file.js'
-import { type Json, runStage, type StageResult } from '../storage/stage.js'
+import { type FileEntry, type Json, runStage, type StageResult } from '../storage/stage.js'
 import type { ActivationSource } from './activation-source.js'
 import { foldActivationScale } from './fold.js'
 import { writeSaelens } from './formats/saelens.js'
@@ -98,13 +98,13 @@ export async function trainSaes(
     const { config, out } = members[i]
     const request = { stage: 'sae', out, config: config as Record<string, Json>, inputs, seed: config.seed }
     let opened = false
-    const body = async (partial: string): Promise<void> => {
+    const body = async (partial: string, hashed: Map<string, FileEntry>): Promise<void> => {
       opened = true
       partials.set(i, partial)
       await open(i + 1)
       const result = trained.get(i)
       if (result instanceof MonosemError) throw result
-      await saveTrained(partial, source, result as TrainedAndMeasured)
+      await saveTrained(partial, source, result as TrainedAndMeasured, hashed)
     }
     const stage = runStage(request, body, context.mesh?.world ?? context.ranks)
     results[i] = await stage.catch((error) => {
@@ -165,6 +165,7 @@ async function saveTrained(
   directory: string,
   source: ActivationSource,
   trained: TrainedAndMeasured,
+  hashed: Map<string, FileEntry>,
 ): Promise<void> {
   const { config, counters, measured, share } = trained
   const { mesh } = share
@@ -173,7 +174,7 @@ async function saveTrained(
   if (mesh.data.rank === 0)
     await writeSaelens(
       directory,
-      { config: saelensConfig(trained, source), arrays, ranks: mesh.features },
+      { config: saelensConfig(trained, source), arrays, ranks: mesh.features, hashed },
       measured.frequencies,
     )
   if (mesh.world.rank > 0) return
