@@ -64,7 +64,18 @@ interface Owner {
 
 async function isHeld(path: string, { pid, machine }: Owner, silence: number): Promise<boolean> {
   if (machine !== undefined && machine !== thisMachine) return isTouched(path, silence)
-  return pid === process.pid ? held.has(path) : isAlive(pid)
+  return pid === process.pid ? held.has(path) : staysAlive(pid)
+}
+
+/** How long a process that was killed may take to go, milliseconds: launchers end their ranks and do not wait for them. */
+const lastMoment = 1000
+
+async function staysAlive(pid: number): Promise<boolean> {
+  for (let waited = 0; waited < lastMoment; waited += 50) {
+    if (!isAlive(pid)) return false
+    await setTimeout(50)
+  }
+  return isAlive(pid)
 }
 
 /** Whether its owner touches a lock while we look. */
@@ -98,11 +109,21 @@ async function readOwner(path: string): Promise<Owner> {
 }
 
 function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false
+  if (!Number.isInteger(pid) || pid <= 0 || isZombie(pid)) return false
   try {
     process.kill(pid, 0)
     return true
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+/** Whether a process has ended and nobody has asked how, under Linux: in containers such ones can stay for ever. */
+function isZombie(pid: number): boolean {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return ['Z', 'X'].includes(text[text.lastIndexOf(')') + 2])
+  } catch {
+    return false
   }
 }
