@@ -1,5 +1,5 @@
-import { deserialize, serialize } from 'node:v8'
 import type { Communicator } from './communicator.js'
+import { allGatherValues, gatherValues } from './values.js'
 
 /** Where the results of `inOrder` come out: rank 0 alone, or every rank. */
 export type Receivers = 'first' | 'every'
@@ -30,19 +30,11 @@ export async function* inOrder<T>(
     for (let round = 0; round < rounds; round++) {
       const own = await next
       if (round + 1 < rounds) next = start(round + 1)
-      const all = await share(ranks, own, receivers)
-      const size = Math.min(ranks.size, count - round * ranks.size)
-      for (let i = 0; i < Math.min(size, all.length); i++) yield all[i] as T
+      const all = await (receivers === 'every' ? allGatherValues(ranks, own) : gatherValues(ranks, own))
+      for (const result of all?.slice(0, count - round * ranks.size) ?? []) yield result as T
     }
   } finally {
     // An error, or a caller that stops early, leaves an item under way, with buffers that are about to be freed.
     await next?.catch(() => {})
   }
-}
-
-async function share<T>(ranks: Communicator, own: T, receivers: Receivers): Promise<T[]> {
-  if (ranks.size === 1) return [own]
-  const bytes = serialize(own)
-  const all = receivers === 'every' ? await ranks.allGather(bytes) : await ranks.gather(bytes)
-  return (all ?? []).map((part) => deserialize(part) as T)
 }

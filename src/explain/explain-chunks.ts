@@ -1,7 +1,7 @@
 import { shouldStop } from '../distributed/agree.js'
 import { type Communicator, singleRank } from '../distributed/communicator.js'
 import { gatherValues } from '../distributed/values.js'
-import { type StageContext, throwIfInterrupted } from '../progress/progress.js'
+import { interrupted, type StageContext } from '../progress/progress.js'
 import type { ExplainerSetup } from './create-explainer.js'
 import { type ChunkOptions, type ChunkResult, explainChunk } from './explain-chunk.js'
 import type { ExplainConfig } from './explain-config.js'
@@ -31,7 +31,7 @@ export async function explainAll(
   const failed: { feature: number; reason: string }[] = []
   const task = progress.start('explain features', ids.length, 'features')
   for (let first = 0; first < left.length; first += atOnce) {
-    if (await shouldStop(ranks, signal)) throwIfInterrupted(AbortSignal.abort())
+    if (await shouldStop(ranks, signal)) throw interrupted()
     const { setup } = work
     const chunk = setup && left[first + ranks.rank]
     const { stopped, ...made } = chunk ? await explainChunk(chunk, { ...work, setup }) : nothingMade

@@ -34,8 +34,11 @@ export const silentProgress: Progress = {
 
 /** @throws MonosemError interrupted, when the signal is aborted */
 export function throwIfInterrupted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted)
-    throw new MonosemError('interrupted', 'stopped before the end', {
-      hint: 'run the same command again to go on from the last finished stage or checkpoint',
-    })
+  if (signal?.aborted) throw interrupted()
 }
+
+/** What a stage throws when it was told to stop, after saving. */
+export const interrupted = (): MonosemError =>
+  new MonosemError('interrupted', 'stopped before the end', {
+    hint: 'run the same command again to go on from the last finished stage or checkpoint',
+  })

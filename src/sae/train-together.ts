@@ -2,12 +2,7 @@ import { basename } from 'node:path'
 import { createMesh, type Mesh, singleMesh } from '../distributed/mesh.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import type { Kernels, SaeRanks } from '../kernels/kernels.js'
-import {
-  type Progress,
-  type ProgressTask,
-  type StageContext,
-  throwIfInterrupted,
-} from '../progress/progress.js'
+import { interrupted, type Progress, type ProgressTask, type StageContext } from '../progress/progress.js'
 import type { ActivationSource } from './activation-source.js'
 import { badActivation } from './bad-activations.js'
 import { type Batch, type BatchStream, openBatchStream } from './batch-stream.js'
@@ -211,7 +206,7 @@ async function trainLoop(run: Run, { batchSize, checkpointEverySeconds }: LoopOp
     const { save, stop } = await agree(run, now >= saveAt)
     if (!save && !stop) continue
     await eachTrainee(run, saveTrainee)
-    if (stop && traineesOf(run).some(isTraining)) throwIfInterrupted(AbortSignal.abort())
+    if (stop && traineesOf(run).some(isTraining)) throw interrupted()
     since = performance.now()
     saveAt = since + checkpointEverySeconds * 1000
   }

@@ -3,12 +3,12 @@ import type { Kernels, SaeForm } from '../../src/kernels/kernels.js'
 import { Random } from '../../src/random/random.js'
 import type { Batch } from '../../src/sae/batch-stream.js'
 import { writeSaelens } from '../../src/sae/formats/saelens.js'
-import type { SaelensConfig } from '../../src/sae/formats/saelens-config.js'
 import { createSaeMeter, type SaeMeasurements } from '../../src/sae/measure-sae.js'
 import { resampleDeadFeatures } from '../../src/sae/resample.js'
 import { createSaeParts } from '../../src/sae/sae.js'
 import { paramNames, readSae, type SaeArrays, saeShapes, saeTensors } from '../../src/sae/sae-params.js'
 import { saeRanksOf } from '../../src/sae/sae-ranks.js'
+import { topkConfig } from '../sae/formats/topk-config.js'
 
 /*
  * What is done with an autoencoder whose features are on several ranks: the same functions for one rank and for the programs that several run. None of
@@ -65,18 +65,10 @@ export async function measureAndWrite(
   const meter = createSaeMeter(kernels, parts, mesh.features)
   for await (const batch of batchesOf(kernels, 100, 3)) await meter.add(batch)
   const measured = meter.result()
-  const config: SaelensConfig = {
-    architecture: 'topk',
-    d_in: d,
-    d_sae: features,
-    dtype: 'float32',
-    device: 'cpu',
-    apply_b_dec_to_input: true,
-    normalize_activations: 'none',
-    reshape_activations: 'none',
+  const config = topkConfig(d, features, {
     k: 3,
     metadata: {},
-  }
+  })
   const part = { config, arrays, ranks: mesh.features, shardBytes: 100, tileBytes: 90 }
   await writeSaelens(directory, part, measured.frequencies)
   return measured

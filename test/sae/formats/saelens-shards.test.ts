@@ -12,6 +12,7 @@ import { readSaelens, writeSaelens } from '../../../src/sae/formats/saelens.js'
 import { loadSae } from '../../../src/sae/sae.js'
 import { runStage } from '../../../src/storage/stage.js'
 import { type Lifetime, temporaryDirectory } from '../../temporary-directory.js'
+import { topkConfig } from './topk-config.js'
 
 const [d, features] = [3, 7]
 const random = new Random(5)
@@ -22,19 +23,11 @@ const arrays = {
   wDec: normals(d * features),
   bDec: normals(d),
 }
-const config = {
-  architecture: 'topk',
-  d_in: d,
-  d_sae: features,
-  dtype: 'float32',
-  device: 'cpu',
-  apply_b_dec_to_input: true,
-  normalize_activations: 'none',
-  reshape_activations: 'none',
+const config = topkConfig(d, features, {
   k: 2,
   rescale_acts_by_decoder_norm: false,
   metadata: { hook_name: 'blocks.0.hook_resid_post' },
-}
+})
 
 /** W_dec and W_enc alone, b_dec and b_enc together. */
 const shardBytes = 50

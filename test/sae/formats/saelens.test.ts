@@ -11,6 +11,7 @@ import { saelensName } from '../../../src/sae/formats/saelens-config.js'
 import { encodeRows, loadSae } from '../../../src/sae/sae.js'
 import type { SaeArrays } from '../../../src/sae/sae-params.js'
 import { assertSame, goldenDirectory, readGolden } from './golden-sae.js'
+import { topkConfig } from './topk-config.js'
 
 const golden = join(goldenDirectory, 'saelens')
 /** What was written, without what reading adds. */
@@ -46,20 +47,12 @@ test('what is written is read back bit for bit, W_enc as [D, F] on disk', async 
     wDec: normals(d * features),
     bDec: normals(d),
   }
-  const config = {
-    architecture: 'topk',
-    d_in: d,
-    d_sae: features,
-    dtype: 'float32',
-    device: 'cpu',
-    apply_b_dec_to_input: true,
-    normalize_activations: 'none',
-    reshape_activations: 'none',
+  const config = topkConfig(d, features, {
     k: 2,
     rescale_acts_by_decoder_norm: false,
     metadata: { hook_name: 'blocks.0.mlp.hook_post', context_size: 128 },
     monosem: { activationScale: 2.5, subtractDecoderBias: true },
-  }
+  })
   await writeSaelens(directory, { config, arrays }, [0, 1, 0.01, 0.5, 1e-6, 0, 0])
   assert.deepEqual(await readBack(directory), { config, arrays })
   const { tensors } = await readSafetensors(join(directory, 'sae_weights.safetensors'))
