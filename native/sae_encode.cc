@@ -185,10 +185,10 @@ void findAll(const Context& context, const Encoding& e, Codes& codes) {
     void* scratch = e.form.kind == kTopK ? scratchBytes(context.scratch, kSlotPerWorker + worker, rowScratch) : nullptr;
     found[worker].count = 0;
     if (e.job.precision == kFp32) findTask<kFp32>(e, panel0, panel1, scratch, found[worker]);
-#if defined(__AVX512BF16__) && defined(__AVX512VNNI__)
-    else if (e.job.precision == kBf16Panels) findTask<kBf16Panels>(e, panel0, panel1, scratch, found[worker]);
-    else findTask<kInt8Panels>(e, panel0, panel1, scratch, found[worker]);
-#endif
+    if constexpr (kHasBf16)
+      if (e.job.precision == kBf16Panels) findTask<kBf16Panels>(e, panel0, panel1, scratch, found[worker]);
+    if constexpr (kHasInt8)
+      if (e.job.precision == kInt8Panels) findTask<kInt8Panels>(e, panel0, panel1, scratch, found[worker]);
     int row0 = panel0 * MR, rows = (panel1 * MR < n ? panel1 * MR : n) - row0;
     parts[task] = sortByRow(found[worker], row0, rows, offsets + 1 + row0);
   });

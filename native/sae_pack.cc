@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "micro_kernel.h"
 #include "sae.h"
+#include "sae_tile.h"
 
 namespace monosem {
 
@@ -75,11 +75,7 @@ constexpr float kBf16Error = 1.7f / 512;
 }  // namespace
 
 bool saeHasPrecision(SaePrecision precision) {
-#if defined(__AVX512BF16__) && defined(__AVX512VNNI__)
-  return precision == kFp32 || precision == kBf16Panels || precision == kInt8Panels;
-#else
-  return precision == kFp32;
-#endif
+  return precision == kFp32 || (precision == kBf16Panels && kHasBf16) || (precision == kInt8Panels && kHasInt8);
 }
 
 size_t panelScratchBytes(int d) { return sizeof(uint32_t) * (static_cast<size_t>(NR) * (d / 2 + 2) + d); }
