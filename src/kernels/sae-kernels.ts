@@ -103,7 +103,11 @@ export interface AuxKOptions {
   deadAfterTokens: number
 }
 
-/** Number format in which encoding looks for active features; what it finds is always computed again in fp32. */
+/**
+ * How encoding looks for active features; what it finds below fp32 is always computed again in fp32.
+ * `fp32` finds exactly what comparing all pre-activations in fp32 would: where the processor multiplies bf16, these come first, and whatever may be
+ * active within a bound of their rounding error is computed again. `bf16` and `int8` do so within four standard deviations of that error.
+ */
 export type SaePrecision = 'fp32' | 'bf16' | 'int8'
 
 /** W_enc once more, in the layout and the number format that encoding reads. The kernels own it; `saeStep` keeps it true. */
@@ -134,10 +138,10 @@ export const saeRunning = {
   density: 0,
   /** batchtopk: moving average (decay 0.99) of the smallest activation kept in a batch: the threshold for inference */
   threshold: 1,
-  /** int8 with topk: features looked for, and of them missed, in recall checks so far (decaying) */
+  /** int8: features looked for, and of them missed, in recall checks so far (decaying) */
   recallChecked: 2,
   recallMissed: 3,
-  /** 1 once int8 missed more than 1 in 10,000: later steps encode in bf16 (or fp32) */
+  /** 1 once int8 missed more than 1 in 10,000: later steps encode in fp32 */
   recallFailed: 4,
 } as const
 
@@ -201,7 +205,7 @@ export interface SaeStepStats {
   badRow: number
   /** how many such rows were left out */
   skippedRows: number
-  /** number format in which this step looked for active features */
+  /** number format of the products in which this step looked for active features; bf16 for fp32 where that comes first */
   precision: SaePrecision
   /** milliseconds of the phases: encode and select; decode and errors; gradients, Adam and repacking */
   encodeMs: number

@@ -11,7 +11,7 @@ export function packEncoder(
   precision: ResolvedSaeConfig['precision'],
   smoothing: Tensor | null,
 ): SaePacked {
-  const asked = precision === 'auto' ? 'bf16' : precision
+  const asked = precision === 'auto' ? 'fp32' : precision
   return kernels.saePack(wEnc, asked, asked === 'int8' ? smoothing : null)
 }
 

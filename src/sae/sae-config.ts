@@ -177,7 +177,7 @@ export const saeConfigSchema = z.strictObject({
     .enum(['auto', 'fp32', 'bf16', 'int8'])
     .default('auto')
     .describe(
-      'number format in which encoding looks for active features; auto: bf16 where the processor has it, else fp32',
+      'how encoding looks for active features; fp32 (auto) misses none, bf16 and int8 may miss a few',
     ),
   badActivations: z
     .enum(['stop', 'skip'])

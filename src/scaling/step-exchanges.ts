@@ -1,4 +1,3 @@
-import type { SaePrecision } from '../kernels/kernels.js'
 import { type CommKind, type CommReport, exchangeSeconds, roundsAndBytes } from './comm-model.js'
 
 /** One training step as one rank of a mesh sees it. */
@@ -14,8 +13,6 @@ export interface RankStep {
   featureRanks: number
   dataRanks: number
   gradients: 'f32' | 'bf16'
-  /** in which encoding looks for active features. Default fp32 */
-  precision?: SaePrecision
   /** nested parts of a Matryoshka dictionary; default 1 */
   prefixes?: number
 }
@@ -68,11 +65,11 @@ export function stepExchanges(step: RankStep): StepExchange[] {
 
 /** Between ranks with other features: who has the largest, what all features together reconstruct, and a few sums. */
 function amongFeatures(step: RankStep): StepExchange[] {
-  const { architecture, d, k, featureRanks: ranks, precision = 'fp32', prefixes = 1 } = step
+  const { architecture, d, k, featureRanks: ranks, prefixes = 1 } = step
   const rows = rowsOf(step)
   const reconstructions = prefixes + (architecture === 'gated' ? 1 : 0)
   return [
-    ...(architecture === 'topk' ? largestOfRows(rows, k, ranks, precision === 'fp32' ? 1 : 2) : []),
+    ...(architecture === 'topk' ? largestOfRows(rows, k, ranks) : []),
     ...(byBatch(architecture) ? thresholdOfBatch(ranks) : []),
     { what: 'reconstructions', kind: 'sum', ranks, bytes: 4 * rows * d * reconstructions, times: 1 },
     // b_dec's gradient through the encoders
@@ -101,13 +98,12 @@ function amongReplicas(step: RankStep): StepExchange[] {
 }
 
 /**
- * Every rank sends its k best of each token to the one that decides on it, and gets the k-th of all: once more before that with what low precision found,
- * so that each computes again only what may count.
+ * Every rank sends its k best of each token to the one that decides on it, and gets the k-th of all.
  */
-function largestOfRows(rows: number, k: number, ranks: number, times: number): StepExchange[] {
+function largestOfRows(rows: number, k: number, ranks: number): StepExchange[] {
   return [
-    { what: 'candidates', kind: 'allToAll', ranks, bytes: rows * k * keyBytes, times },
-    { what: 'candidates', kind: 'allGather', ranks, bytes: rows * keyBytes, times },
+    { what: 'candidates', kind: 'allToAll', ranks, bytes: rows * k * keyBytes, times: 1 },
+    { what: 'candidates', kind: 'allGather', ranks, bytes: rows * keyBytes, times: 1 },
   ]
 }
 
@@ -123,7 +119,7 @@ export function auxKExchanges(step: RankStep, auxK: number): StepExchange[] {
   if (ranks === 1) return []
   const bytes = 4 * rowsOf(step) * step.d
   return [
-    ...largestOfRows(rowsOf(step), auxK, ranks, 1),
+    ...largestOfRows(rowsOf(step), auxK, ranks),
     { what: 'reconstructions', kind: 'sum', ranks, bytes, times: 1 },
   ]
 }
