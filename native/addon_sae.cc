@@ -93,7 +93,7 @@ PackedHandle packedHandle(Arguments& arguments, const SaeShape& s) {
 Napi::Value saeHasPrecision(const Napi::CallbackInfo& info) {
   Arguments arguments(info, "saeHasPrecision");
   Addon& addon = arguments.addon();
-  return Napi::Boolean::New(info.Env(), addon.runtime.table->saeHasPrecision(static_cast<SaePrecision>(arguments.integer())));
+  return Napi::Boolean::New(info.Env(), hasPrecision(addon.runtime.table->tiles, static_cast<SaePrecision>(arguments.integer())));
 }
 
 // saePack(runtime, wEnc, smoothing, f, d, precision) -> packed
@@ -104,7 +104,7 @@ Napi::Value saePack(const Napi::CallbackInfo& info) {
   View wEnc = arguments.view(static_cast<int64_t>(f) * d);
   OptionalView smoothing = optionalView(arguments, d);
   const KernelTable* table = addon.runtime.table;
-  if (precision < kFp32 || precision > kInt8Panels || !table->saeHasPrecision(static_cast<SaePrecision>(precision))) arguments.fail("a precision of this processor");
+  if (precision < kFp32 || precision > kInt8Panels || !hasPrecision(table->tiles, static_cast<SaePrecision>(precision))) arguments.fail("a precision of this processor");
   auto packed = std::make_shared<Packed>();
   packed->table = table;
   packed->packed.precision = static_cast<SaePrecision>(precision);

@@ -185,10 +185,8 @@ void findAll(const Context& context, const Encoding& e, Codes& codes) {
     void* scratch = e.form.kind == kTopK ? scratchBytes(context.scratch, kSlotPerWorker + worker, rowScratch) : nullptr;
     found[worker].count = 0;
     if (e.job.precision == kFp32) findTask<kFp32>(e, panel0, panel1, scratch, found[worker]);
-    if constexpr (kHasBf16)
-      if (e.job.precision == kBf16Panels) findTask<kBf16Panels>(e, panel0, panel1, scratch, found[worker]);
-    if constexpr (kHasInt8)
-      if (e.job.precision == kInt8Panels) findTask<kInt8Panels>(e, panel0, panel1, scratch, found[worker]);
+    if (e.job.precision == kBf16Panels) findTask<kBf16Panels>(e, panel0, panel1, scratch, found[worker]);
+    if (e.job.precision == kInt8Panels) findTask<kInt8Panels>(e, panel0, panel1, scratch, found[worker]);
     int row0 = panel0 * MR, rows = (panel1 * MR < n ? panel1 * MR : n) - row0;
     parts[task] = sortByRow(found[worker], row0, rows, offsets + 1 + row0);
   });
@@ -341,7 +339,7 @@ void encodeSupport(const Context& context, const SaePointers& params, SaeShape s
   SaePacked inFp32{kFp32, shape.f, d, nullptr, nullptr, nullptr, nullptr};
   PackedRows rows = packBatch(context, centred, n, d, packed ? *packed : inFp32);
   Encoding e{};
-  e.job = {rows.precision, rows.panels, packed ? packed->panels : packForCall(context, params.wEnc, features, d), n, d, features, params.bEnc,
+  e.job = {context.tiles, rows.precision, rows.panels, packed ? packed->panels : packForCall(context, params.wEnc, features, d), n, d, features, params.bEnc,
            rows.scale, rows.error, packed ? packed->scale : nullptr, packed ? packed->error : nullptr, rows.sum};
   e.form = form;
   e.cut = constants.cut;

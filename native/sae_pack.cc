@@ -74,10 +74,6 @@ constexpr float kBf16Error = 1.7f / 512;
 
 }  // namespace
 
-bool saeHasPrecision(SaePrecision precision) {
-  return precision == kFp32 || (precision == kBf16Panels && kHasBf16) || (precision == kInt8Panels && kHasInt8);
-}
-
 size_t panelScratchBytes(int d) { return sizeof(uint32_t) * (static_cast<size_t>(NR) * (d / 2 + 2) + d); }
 
 void saeAllocatePacked(SaePacked& packed) {
@@ -116,7 +112,7 @@ void packFeaturePanel(SaePacked& packed, const float* wEnc, int panel, void* scr
       toBf16(target, row, d);
       error[j] = norm(row, d) * kBf16Error / sqrtf(static_cast<float>(d));
     } else {
-      scale[j] = toInt8(target, row, packed.smoothing, true, 128, d, smoothed, nullptr);
+      scale[j] = toInt8(target, row, packed.smoothing, true, kWeightOffset, d, smoothed, nullptr);
       error[j] = norm(smoothed, d);
     }
   }

@@ -209,13 +209,13 @@ void explainResidual(Step& step, Codes& codes) {
   free(dead);
 }
 
-// int8 found too little to be trusted: from here on bf16.
+// int8 found too little to be trusted: from here on bf16, or fp32 where the processor has no bf16.
 void giveUpInt8(const Context& context, const SaeStepArgs& a) {
   float* smoothing = a.packed->smoothing;
   a.packed->smoothing = nullptr;
   saeReleasePacked(*a.packed);
   a.packed->smoothing = smoothing;
-  a.packed->precision = kBf16Panels;
+  a.packed->precision = context.tiles->bf16 ? kBf16Panels : kFp32;
   saeAllocatePacked(*a.packed);
   saePack(context, *a.packed, a.params.wEnc);
 }

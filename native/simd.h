@@ -30,9 +30,12 @@ constexpr int VL = 4;
 typedef float vf __attribute__((vector_size(VL * 4)));
 typedef int32_t vi __attribute__((vector_size(VL * 4)));
 typedef float vfUnaligned __attribute__((vector_size(VL * 4), aligned(4), may_alias));
+typedef int32_t viUnaligned __attribute__((vector_size(VL * 4), aligned(4), may_alias));
 
 static inline __attribute__((always_inline)) vf load(const float* p) { return *reinterpret_cast<const vfUnaligned*>(p); }
 static inline __attribute__((always_inline)) void store(float* p, vf v) { *reinterpret_cast<vfUnaligned*>(p) = v; }
+static inline __attribute__((always_inline)) vi load(const int32_t* p) { return *reinterpret_cast<const viUnaligned*>(p); }
+static inline __attribute__((always_inline)) void store(int32_t* p, vi v) { *reinterpret_cast<viUnaligned*>(p) = v; }
 // A store past the caches, to aligned addresses only; an ordinary one where there is none.
 static inline __attribute__((always_inline)) bool isStreamable(const float* p) { return reinterpret_cast<uintptr_t>(p) % (VL * 4) == 0; }
 static inline __attribute__((always_inline)) void storeStreaming(float* p, vf v) {
