@@ -21,27 +21,37 @@ static_assert(MR == 6 && NV == 4, "the rows of a group are read as two vectors")
 
 void multiplyBf16(int64_t groups, const uint32_t* a, const uint32_t* b, float* tile) {
   auto four = [](const uint32_t* p) { return vreinterpretq_bf16_u32(vld1q_u32(p)); };
-  float32x4_t sums[MR][NV] = {};
+  float32x4_t sums[MR][NV];
+#pragma GCC unroll 6
+  for (int i = 0; i < MR; i++)
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; j++) sums[i][j] = vdupq_n_f32(0);
   for (; groups > 0; groups--, a += MR, b += NR) {
     bfloat16x8_t first = four(a), last = four(a + 2);
     bfloat16x8_t columns[NV] = {four(b), four(b + 4), four(b + 8), four(b + 12)};
     MONOSEM_ROWS(vbfdotq_laneq_f32);
   }
+#pragma GCC unroll 6
   for (int i = 0; i < MR; i++)
+#pragma GCC unroll 4
     for (int j = 0; j < NV; j++) vst1q_f32(tile + i * NR + j * VL, sums[i][j]);
 }
 
 void multiplyInt8(int64_t groups, const uint32_t* a, const uint32_t* b, const int32_t* start, int32_t* tile) {
   auto four = [](const uint32_t* p) { return vreinterpretq_s8_u32(vld1q_u32(p)); };
   int32x4_t sums[MR][NV];
+#pragma GCC unroll 6
   for (int i = 0; i < MR; i++)
+#pragma GCC unroll 4
     for (int j = 0; j < NV; j++) sums[i][j] = vdupq_n_s32(start[i]);
   for (; groups > 0; groups--, a += MR, b += NR) {
     int8x16_t first = four(a), last = four(a + 2);
     int8x16_t columns[NV] = {four(b), four(b + 4), four(b + 8), four(b + 12)};
     MONOSEM_ROWS(vdotq_laneq_s32);
   }
+#pragma GCC unroll 6
   for (int i = 0; i < MR; i++)
+#pragma GCC unroll 4
     for (int j = 0; j < NV; j++) vst1q_s32(tile + i * NR + j * VL, sums[i][j]);
 }
 
