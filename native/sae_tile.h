@@ -15,5 +15,12 @@ constexpr int kWeightOffset = 0;
 constexpr int kWeightOffset = 128;
 #endif
 
+// How far rounding takes a sum of products of bf16 in fp32: after `groups` steps of two products it is off by at most
+// kBf16Rounding (groups + 1) 2^-24 times the sum of the products' magnitudes, terms of the second order (their square) left out. The
+// products are exact. VDPBF16PS adds the upper, then the lower one, rounding to nearest even: two units a step. BFDOT adds them to each
+// other, then both to the sum, rounding to odd, which may be off by two units: two a step, and two in all for the pairs. Both
+// take denormal numbers for 0, which this leaves out (Intel's and Arm's reference manuals, under these names).
+constexpr float kBf16Rounding = 2;
+
 }  // namespace MONOSEM_ISA
 }  // namespace monosem

@@ -78,5 +78,7 @@ for (const { cpu, expected } of PROCESSORS) {
     console.error(`${cpu}: expected ${expected}\n${chosen.stderr}`)
     process.exit(1)
   }
-  run(...emulated('--test-reporter=spec', `--test-name-pattern=${pattern}`, 'dist/test/kernels/parity.test.js'))
+  run(
+    ...emulated('--test-reporter=spec', `--test-name-pattern=${pattern}`, 'dist/test/kernels/parity.test.js'),
+  )
 }
