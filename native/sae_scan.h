@@ -29,7 +29,7 @@ static inline __attribute__((always_inline)) void scanTile(const ScanJob& job, i
   if constexpr (precision == kBf16Panels) {
     int groups = (job.d + 1) / 2;
     job.tiles->bf16(groups, static_cast<const uint32_t*>(job.rows) + static_cast<size_t>(rowPanel) * MR * groups,
-                    static_cast<const uint32_t*>(job.weights) + static_cast<size_t>(featurePanel) * NR * groups, &tile[0][0][0]);
+                    static_cast<const uint32_t*>(job.weights) + static_cast<size_t>(featurePanel) * NR * groups, reinterpret_cast<float*>(tile));
   }
   if constexpr (precision == kInt8Panels) {
     int groups = (job.d + 3) / 4, row0 = rowPanel * MR;
@@ -37,7 +37,7 @@ static inline __attribute__((always_inline)) void scanTile(const ScanJob& job, i
     for (int i = 0; i < MR; i++) start[i] = row0 + i < job.n ? -kWeightOffset * job.rowSum[row0 + i] : 0;
     vi integers[MR][NV];
     job.tiles->int8(groups, static_cast<const uint32_t*>(job.rows) + static_cast<size_t>(rowPanel) * MR * groups,
-                    static_cast<const uint32_t*>(job.weights) + static_cast<size_t>(featurePanel) * NR * groups, start, &integers[0][0][0]);
+                    static_cast<const uint32_t*>(job.weights) + static_cast<size_t>(featurePanel) * NR * groups, start, reinterpret_cast<int32_t*>(integers));
     for (int i = 0; i < MR; i++) {
       float unit = row0 + i < job.n ? job.rowScale[row0 + i] : 0.0f;
       for (int v = 0; v < NV; v++) tile[i][v] = __builtin_convertvector(integers[i][v], vf) * (unit * load(job.weightScale + featurePanel * NR + v * VL));
