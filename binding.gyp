@@ -23,6 +23,8 @@
       'native/table.cc',
     ],
     'kernel_flags': ['-std=c++20', '-O3', '-fno-math-errno', '-fno-trapping-math', '-ffp-contract=fast', '-fno-exceptions', '-fno-rtti', '-fvisibility=hidden', '-Wno-psabi', '-Wno-ignored-attributes'],
+    # binutils before 2.36 cannot
+    'assembles_avxvnni': '<!(printf "{vex} vpdpbusd %%ymm0, %%ymm0, %%ymm0\\n" | ${CXX:-g++} -x assembler -c -o /dev/null - 2> /dev/null && echo 1 || echo 0)',
   },
   'targets': [
     {
@@ -36,7 +38,7 @@
     {
       'target_name': 'kernels_avx2',
       'type': 'static_library',
-      'defines': ['MONOSEM_ISA=avx2'],
+      'defines': ['MONOSEM_ISA=avx2', 'MONOSEM_AVXVNNI=<(assembles_avxvnni)'],
       'cflags_cc': ['<@(kernel_flags)', '-mavx2', '-mfma', '-mf16c'],
       'xcode_settings': { 'OTHER_CPLUSPLUSFLAGS': ['<@(kernel_flags)', '-mavx2', '-mfma', '-mf16c'] },
       'conditions': [['target_arch=="x64"', { 'sources': ['<@(kernel_sources)', 'native/sae_tile_avx2.cc'] }, { 'type': 'none' }]],

@@ -58,7 +58,7 @@ std::vector<Candidate> candidates() {
   bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                 __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
   bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  bool vnni = avx512 && __builtin_cpu_supports("avx512vnni"), vex = avx2 && hasAvxVnni();
+  bool vnni = avx512 && __builtin_cpu_supports("avx512vnni"), vex = avx2 && avx2::kTilesVex.int8 && hasAvxVnni();
   return {
       {vnni && __builtin_cpu_supports("avx512bf16"), extended("avx512bf16", avx512::kTable, avx512::kTiles)},
       {vnni, extended("avx512vnni", avx512::kTable, {nullptr, avx512::kTiles.int8})},

@@ -42,7 +42,11 @@ void multiplyInt8(int64_t groups, const uint32_t* a, const uint32_t* b, const in
 }  // namespace
 
 extern const SaeTiles kTilesVex, kTilesEvex;
+#if MONOSEM_AVXVNNI
 const SaeTiles kTilesVex = {nullptr, multiplyInt8<kVex>};
+#else
+const SaeTiles kTilesVex = {nullptr, nullptr};  // the assembler does not know it
+#endif
 const SaeTiles kTilesEvex = {nullptr, multiplyInt8<kEvex>};
 
 }  // namespace MONOSEM_ISA

@@ -15,7 +15,7 @@ namespace MONOSEM_ISA {
 extern const KernelTable kTable;
 const KernelTable kTable = {
     MONOSEM_STRING(MONOSEM_ISA),
-    {nullptr, nullptr},
+    {nullptr, nullptr},  // dispatch.cc adds the tiles of extensions
     gemm,
     columnSums,
     add,
