@@ -232,6 +232,8 @@ Napi::Value saeStep(const Napi::CallbackInfo& info) {
   });
 }
 
+// Lambdas name what they take of a structured binding: clang before 16 does not know it otherwise.
+
 // saeReconstruct(runtime, n, d, dOut, f, kind, k, logThreshold, subtractDecoderBias, params x8, packed, xHat, losses, x, y, ranks x7)
 void saeReconstruct(const Napi::CallbackInfo& info) {
   Arguments arguments(info, "saeReconstruct");
@@ -243,7 +245,7 @@ void saeReconstruct(const Napi::CallbackInfo& info) {
   OptionalView losses = optionalView(arguments, shape.n);
   View x = arguments.view(static_cast<int64_t>(shape.n) * shape.d), y = arguments.view(outputs);
   SaeRanks ranks = saeRanks(arguments);
-  enqueue(addon, [=](Runtime& r) {
+  enqueue(addon, [=, shape = shape, form = form, params = params](Runtime& r) {
     Codes codes;
     std::vector<float> target;  // xHat may overwrite y before the losses are known
     if (losses.present && y.f32() == xHat.f32()) target.assign(y.f32(), y.f32() + outputs);
@@ -262,7 +264,7 @@ Napi::Value saeEncode(const Napi::CallbackInfo& info) {
   PackedHandle packed = packedHandle(arguments, shape);
   View x = arguments.view(static_cast<int64_t>(shape.n) * shape.d);
   SaeRanks ranks = saeRanks(arguments);
-  return enqueuePromise(info.Env(), addon, info.Env().Undefined(), [=](Runtime& r, Completion& completion) {
+  return enqueuePromise(info.Env(), addon, info.Env().Undefined(), [=, shape = shape, form = form, params = params](Runtime& r, Completion& completion) {
     std::shared_ptr<Codes> codes = sharedCodes();
     r.table->saeEncode(r.context, params.pointers(), shape, x.f32(), form, packed ? &packed->packed : nullptr, ranks, *codes);
     completion.result = [codes](Napi::Env env) -> Napi::Value { return codesObject(env, *codes); };
@@ -414,7 +416,7 @@ void saeEncodeFeatures(const Napi::CallbackInfo& info) {
   std::vector<int32_t> ids(list.Data(), list.Data() + list.ElementLength());
   int count = static_cast<int>(ids.size());
   if (out.dtype != kF32 || out.count != static_cast<int64_t>(shape.n) * count || !tokensInRange(ids.data(), count, 0, shape.f)) arguments.fail("feature ids, and out [n, ids]");
-  enqueue(addon, [=, ids = std::move(ids)](Runtime& r) {
+  enqueue(addon, [=, shape = shape, form = form, params = params, ids = std::move(ids)](Runtime& r) {
     r.table->saeEncodeFeatures(r.context, out.f32(), params.pointers(), shape, x.f32(), ids.data(), count, form);
   });
 }
