@@ -23,6 +23,8 @@
       'native/table.cc',
     ],
     'kernel_flags': ['-std=c++20', '-O3', '-fno-math-errno', '-fno-trapping-math', '-ffp-contract=fast', '-fno-exceptions', '-fno-rtti', '-fvisibility=hidden', '-Wno-psabi', '-Wno-ignored-attributes'],
+    # binutils before 2.36 cannot
+    'assembles_avxvnni': '<!(printf "{vex} vpdpbusd %%ymm0, %%ymm0, %%ymm0\\n" | ${CXX:-g++} -x assembler -c -o /dev/null - 2> /dev/null && echo 1 || echo 0)',
   },
   'targets': [
     {
@@ -36,10 +38,10 @@
     {
       'target_name': 'kernels_avx2',
       'type': 'static_library',
-      'defines': ['MONOSEM_ISA=avx2'],
+      'defines': ['MONOSEM_ISA=avx2', 'MONOSEM_AVXVNNI=<(assembles_avxvnni)'],
       'cflags_cc': ['<@(kernel_flags)', '-mavx2', '-mfma', '-mf16c'],
       'xcode_settings': { 'OTHER_CPLUSPLUSFLAGS': ['<@(kernel_flags)', '-mavx2', '-mfma', '-mf16c'] },
-      'conditions': [['target_arch=="x64"', { 'sources': ['<@(kernel_sources)'] }, { 'type': 'none' }]],
+      'conditions': [['target_arch=="x64"', { 'sources': ['<@(kernel_sources)', 'native/sae_tile_avx2.cc'] }, { 'type': 'none' }]],
     },
     {
       'target_name': 'kernels_avx512',
@@ -47,21 +49,21 @@
       'defines': ['MONOSEM_ISA=avx512'],
       'cflags_cc': ['<@(kernel_flags)', '-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mfma', '-mprefer-vector-width=512'],
       'xcode_settings': { 'OTHER_CPLUSPLUSFLAGS': ['<@(kernel_flags)', '-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mfma'] },
-      'conditions': [['target_arch=="x64"', { 'sources': ['<@(kernel_sources)'] }, { 'type': 'none' }]],
+      'conditions': [['target_arch=="x64"', { 'sources': ['<@(kernel_sources)', 'native/sae_tile_avx512.cc'] }, { 'type': 'none' }]],
     },
     {
-      'target_name': 'kernels_avx512bf16',
+      'target_name': 'tiles_neon',
       'type': 'static_library',
-      'defines': ['MONOSEM_ISA=avx512bf16'],
-      'cflags_cc': ['<@(kernel_flags)', '-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mfma', '-mavx512bf16', '-mavx512vnni', '-mprefer-vector-width=512'],
-      'xcode_settings': { 'OTHER_CPLUSPLUSFLAGS': ['<@(kernel_flags)', '-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mfma', '-mavx512bf16', '-mavx512vnni'] },
-      'conditions': [['target_arch=="x64"', { 'sources': ['<@(kernel_sources)'] }, { 'type': 'none' }]],
+      'defines': ['MONOSEM_ISA=baseline'],
+      'cflags_cc': ['<@(kernel_flags)', '-march=armv8.2-a+dotprod+bf16'],
+      'xcode_settings': { 'OTHER_CPLUSPLUSFLAGS': ['<@(kernel_flags)', '-march=armv8.2-a+dotprod+bf16'] },
+      'conditions': [['target_arch=="arm64"', { 'sources': ['native/sae_tile_neon.cc'] }, { 'type': 'none' }]],
     },
     {
       'target_name': 'monosem',
       'sources': ['native/addon.cc', 'native/addon_transformer.cc', 'native/addon_sae.cc', 'native/addon_synthetic.cc', 'native/runtime.cc', 'native/dispatch.cc'],
       'include_dirs': ["<!(node -p \"require('node-addon-api').include_dir\")"],
-      'dependencies': ['kernels_baseline', 'kernels_avx2', 'kernels_avx512', 'kernels_avx512bf16'],
+      'dependencies': ['kernels_baseline', 'kernels_avx2', 'kernels_avx512', 'tiles_neon'],
       'defines': ['NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED'],
       'cflags!': ['-fno-exceptions'],
       'cflags_cc!': ['-fno-exceptions'],

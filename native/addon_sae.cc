@@ -93,7 +93,7 @@ PackedHandle packedHandle(Arguments& arguments, const SaeShape& s) {
 Napi::Value saeHasPrecision(const Napi::CallbackInfo& info) {
   Arguments arguments(info, "saeHasPrecision");
   Addon& addon = arguments.addon();
-  return Napi::Boolean::New(info.Env(), addon.runtime.table->saeHasPrecision(static_cast<SaePrecision>(arguments.integer())));
+  return Napi::Boolean::New(info.Env(), hasPrecision(addon.runtime.table->tiles, static_cast<SaePrecision>(arguments.integer())));
 }
 
 // saePack(runtime, wEnc, smoothing, f, d, precision) -> packed
@@ -104,12 +104,12 @@ Napi::Value saePack(const Napi::CallbackInfo& info) {
   View wEnc = arguments.view(static_cast<int64_t>(f) * d);
   OptionalView smoothing = optionalView(arguments, d);
   const KernelTable* table = addon.runtime.table;
-  if (precision < kFp32 || precision > kInt8Panels || !table->saeHasPrecision(static_cast<SaePrecision>(precision))) arguments.fail("a precision of this processor");
+  if (precision < kFp32 || precision > kInt8Panels || !hasPrecision(table->tiles, static_cast<SaePrecision>(precision))) arguments.fail("a precision of this processor");
   auto packed = std::make_shared<Packed>();
   packed->table = table;
   packed->packed.precision = static_cast<SaePrecision>(precision);
   packed->packed.exact = precision == kFp32;
-  if (precision == kFp32 && table->saeHasPrecision(kBf16Panels)) packed->packed.precision = kBf16Panels;
+  if (precision == kFp32 && table->tiles.bf16) packed->packed.precision = kBf16Panels;
   packed->packed.f = f;
   packed->packed.d = d;
   enqueue(addon, [=](Runtime& r) {
@@ -234,6 +234,8 @@ Napi::Value saeStep(const Napi::CallbackInfo& info) {
   });
 }
 
+// Lambdas name what they take of a structured binding: clang before 16 does not know it otherwise.
+
 // saeReconstruct(runtime, n, d, dOut, f, kind, k, logThreshold, subtractDecoderBias, params x8, packed, xHat, losses, x, y, ranks x7)
 void saeReconstruct(const Napi::CallbackInfo& info) {
   Arguments arguments(info, "saeReconstruct");
@@ -245,7 +247,7 @@ void saeReconstruct(const Napi::CallbackInfo& info) {
   OptionalView losses = optionalView(arguments, shape.n);
   View x = arguments.view(static_cast<int64_t>(shape.n) * shape.d), y = arguments.view(outputs);
   SaeRanks ranks = saeRanks(arguments);
-  enqueue(addon, [=](Runtime& r) {
+  enqueue(addon, [=, shape = shape, form = form, params = params](Runtime& r) {
     Codes codes;
     std::vector<float> target;  // xHat may overwrite y before the losses are known
     if (losses.present && y.f32() == xHat.f32()) target.assign(y.f32(), y.f32() + outputs);
@@ -264,7 +266,7 @@ Napi::Value saeEncode(const Napi::CallbackInfo& info) {
   PackedHandle packed = packedHandle(arguments, shape);
   View x = arguments.view(static_cast<int64_t>(shape.n) * shape.d);
   SaeRanks ranks = saeRanks(arguments);
-  return enqueuePromise(info.Env(), addon, info.Env().Undefined(), [=](Runtime& r, Completion& completion) {
+  return enqueuePromise(info.Env(), addon, info.Env().Undefined(), [=, shape = shape, form = form, params = params](Runtime& r, Completion& completion) {
     std::shared_ptr<Codes> codes = sharedCodes();
     r.table->saeEncode(r.context, params.pointers(), shape, x.f32(), form, packed ? &packed->packed : nullptr, ranks, *codes);
     completion.result = [codes](Napi::Env env) -> Napi::Value { return codesObject(env, *codes); };
@@ -416,7 +418,7 @@ void saeEncodeFeatures(const Napi::CallbackInfo& info) {
   std::vector<int32_t> ids(list.Data(), list.Data() + list.ElementLength());
   int count = static_cast<int>(ids.size());
   if (out.dtype != kF32 || out.count != static_cast<int64_t>(shape.n) * count || !tokensInRange(ids.data(), count, 0, shape.f)) arguments.fail("feature ids, and out [n, ids]");
-  enqueue(addon, [=, ids = std::move(ids)](Runtime& r) {
+  enqueue(addon, [=, shape = shape, form = form, params = params, ids = std::move(ids)](Runtime& r) {
     r.table->saeEncodeFeatures(r.context, out.f32(), params.pointers(), shape, x.f32(), ids.data(), count, form);
   });
 }

@@ -20,9 +20,17 @@ int poolThreads(const ThreadPool* pool);
 class Scratch;
 void* scratchBytes(Scratch* scratch, int slot, size_t bytes);
 
+// Products below fp32 of whole tiles (native/sae_tile.h); null where the processor has no instruction for them. a [groups, rows of a
+// tile], b [groups, columns of a tile] in groups of 32 bits; tile [rows, columns] is written, int8 from `start` [rows] on.
+struct SaeTiles {
+  void (*bf16)(int64_t groups, const uint32_t* a, const uint32_t* b, float* tile);
+  void (*int8)(int64_t groups, const uint32_t* a, const uint32_t* b, const int32_t* start, int32_t* tile);
+};
+
 struct Context {
   ThreadPool* pool;
   Scratch* scratch;
+  const SaeTiles* tiles;
 };
 
 template <class Body>
@@ -96,6 +104,9 @@ struct AttentionHeads {
 enum SaeKind { kRelu = 0, kJumpRelu, kGated, kTopK, kBatchTopK };
 enum SaePenalty { kNoPenalty = 0, kL1, kL1ByNorm, kL0, kTanh };
 enum SaePrecision { kFp32 = 0, kBf16Panels, kInt8Panels };
+inline bool hasPrecision(const SaeTiles& tiles, SaePrecision precision) {
+  return precision == kFp32 || (precision == kBf16Panels && tiles.bf16) || (precision == kInt8Panels && tiles.int8);
+}
 
 struct SaePointers {
   float *wEnc, *bEnc, *wDec, *bDec;
@@ -181,6 +192,7 @@ struct SyntheticLaw;  // synthetic.h
 
 struct KernelTable {
   const char* name;
+  SaeTiles tiles;
   void (*gemm)(const Context&, const GemmArgs&);
   void (*columnSums)(const Context&, float* out, const float* x, int n, int d, bool accumulate);
   void (*add)(const Context&, float* out, const float* a, const float* b, int64_t count);
@@ -209,7 +221,6 @@ struct KernelTable {
   void (*crossEntropyForward)(const Context&, float* losses, const float* logits, const int32_t* targets, int n, int v);
   void (*crossEntropyBackward)(const Context&, float* dlogits, const float* logits, const int32_t* targets, int n, int v, float scale);
   void (*klDivergence)(const Context&, float* out, const float* p, const float* q, int n, int v);
-  bool (*saeHasPrecision)(SaePrecision);
   void (*saeAllocatePacked)(SaePacked&);  // for its precision, f and d
   void (*saeReleasePacked)(SaePacked&);
   void (*saePack)(const Context&, SaePacked&, const float* wEnc);

@@ -19,6 +19,19 @@ constexpr int NR = NV * VL;
 
 static inline int ceilDiv(int a, int b) { return (a + b - 1) / b; }
 
+// One number of each row of a panel. NEON multiplies by a lane of a vector: it reads the numbers as vectors, which takes fewer registers.
+struct RowNumbers {
+#if defined(__aarch64__)
+  vf first, last;
+  inline __attribute__((always_inline)) explicit RowNumbers(const float* a) : first(load(a)), last(load(a + MR - VL)) {}
+  inline __attribute__((always_inline)) vf operator[](int i) const { return splat(i < VL ? first[i] : last[i - (MR - VL)]); }
+#else
+  const float* a;
+  inline __attribute__((always_inline)) explicit RowNumbers(const float* numbers) : a(numbers) {}
+  inline __attribute__((always_inline)) vf operator[](int i) const { return splat(a[i]); }
+#endif
+};
+
 // The first kRows rows of tile[MR][NR] = sum over k of a[k][MR] (x) b[k][NR]; a and b are packed panels.
 template <int kRows>
 static inline __attribute__((always_inline)) void multiplyPanels(int depth, const float* __restrict a, const float* __restrict b,
@@ -29,12 +42,13 @@ static inline __attribute__((always_inline)) void multiplyPanels(int depth, cons
 #pragma GCC unroll 4
     for (int j = 0; j < NV; j++) accumulator[i][j] = vf{};
   for (int k = 0; k < depth; k++) {
+    RowNumbers rows(a);
     vf columns[NV];
 #pragma GCC unroll 4
     for (int j = 0; j < NV; j++) columns[j] = load(b + j * VL);
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; i++) {
-      vf row = splat(a[i]);
+      vf row = rows[i];
 #pragma GCC unroll 4
       for (int j = 0; j < NV; j++) accumulator[i][j] += row * columns[j];
     }

@@ -237,7 +237,7 @@ void Stream::loop() {
 }
 
 Runtime::Runtime(int threads, const KernelTable* kernels)
-    : table(kernels), context{new ThreadPool(threads), new Scratch()}, stream(new Stream()) {}
+    : table(kernels), context{new ThreadPool(threads), new Scratch(), &kernels->tiles}, stream(new Stream()) {}
 
 Runtime::~Runtime() {
   stream.reset();

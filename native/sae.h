@@ -42,7 +42,6 @@ static inline float activate(const SaeForm& form, const SaePointers& params, con
 }
 
 // ---- sae_pack.cc ----
-bool saeHasPrecision(SaePrecision);
 void saeAllocatePacked(SaePacked&);
 void saeReleasePacked(SaePacked&);
 void saePack(const Context&, SaePacked&, const float* wEnc);

@@ -131,10 +131,8 @@ void findAll(const Context& context, const Encoding& e, Codes& codes) {
     for (int r = 0; r < rows; r++) own[r].clear(3 * e.form.k + 32);
     if (*e.tooMany) return;
     if (e.job.precision == kFp32) findTask<kFp32>(e, panel0, panel1, own);
-    if constexpr (kHasBf16)
-      if (e.job.precision == kBf16Panels) findTask<kBf16Panels>(e, panel0, panel1, own);
-    if constexpr (kHasInt8)
-      if (e.job.precision == kInt8Panels) findTask<kInt8Panels>(e, panel0, panel1, own);
+    if (e.job.precision == kBf16Panels) findTask<kBf16Panels>(e, panel0, panel1, own);
+    if (e.job.precision == kInt8Panels) findTask<kInt8Panels>(e, panel0, panel1, own);
     parts[task] = joinLists(e, own, rows, offsets + 1 + row0);
   });
   delete[] lists;
@@ -327,7 +325,7 @@ void encodeSupport(const Context& context, const SaePointers& params, SaeShape s
   PackedRows rows = packBatch(context, centred, n, d, packed ? *packed : inFp32);
   std::atomic<bool> tooMany = false;
   Encoding e{};
-  e.job = {rows.precision, rows.panels, packed ? packed->panels : packForCall(context, params.wEnc, features, d), n, d, features, params.bEnc,
+  e.job = {context.tiles, rows.precision, rows.panels, packed ? packed->panels : packForCall(context, params.wEnc, features, d), n, d, features, params.bEnc,
            rows.scale, rows.error, packed ? packed->scale : nullptr, packed ? packed->error : nullptr, rows.sum};
   e.form = form;
   e.cut = constants.cut;

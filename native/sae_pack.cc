@@ -81,17 +81,13 @@ float roundedAway(const float* x, const uint32_t* rounded, int d) {
   return sqrtf(squares);
 }
 
-// |x . w - rounded x . rounded w| <= ||x - rounded x|| ||w|| + ||rounded x|| ||w - rounded w|| (Cauchy and Schwarz), to which come the rounding of
-// d additions in this product and in the one that is computed again, each at most 2^-24 of ||x|| ||w||. One part in 100 is for the rest.
+// |x . w - rounded x . rounded w| <= ||x - rounded x|| ||w|| + ||rounded x|| ||w - rounded w|| (Cauchy and Schwarz), to which come the rounding in this
+// product, and of at most d additions in the one that is computed again: units of 2^-24 ||x|| ||w||. One part in 100 is for terms of the second order.
 float exactError(float normX, float away, float largestAwayW, int d) {
-  return 1.01f * (away + normX * (largestAwayW + d * (4.0f / (1 << 24))));
+  return 1.01f * (away + normX * (largestAwayW + (kBf16Rounding * (d / 2 + 2) + d) / (1 << 24)));
 }
 
 }  // namespace
-
-bool saeHasPrecision(SaePrecision precision) {
-  return precision == kFp32 || (precision == kBf16Panels && kHasBf16) || (precision == kInt8Panels && kHasInt8);
-}
 
 size_t panelScratchBytes(int d) { return sizeof(uint32_t) * (static_cast<size_t>(NR) * (d / 2 + 2) + d); }
 
@@ -133,7 +129,7 @@ void packFeaturePanel(SaePacked& packed, const float* wEnc, int panel, void* scr
       scale[j] = length > 0 ? roundedAway(row, target, d) / length : 0;
       error[j] = packed.exact ? length : length * kBf16Error / sqrtf(static_cast<float>(d));
     } else {
-      scale[j] = toInt8(target, row, packed.smoothing, true, 128, d, smoothed, nullptr);
+      scale[j] = toInt8(target, row, packed.smoothing, true, kWeightOffset, d, smoothed, nullptr);
       error[j] = norm(smoothed, d);
     }
   }

@@ -8,6 +8,7 @@ namespace MONOSEM_ISA {
 
 // Everything a scan reads. Features are numbered by their place in `features`.
 struct ScanJob {
+  const SaeTiles* tiles;
   SaePrecision precision;
   const void *rows, *weights;  // packed panels
   int n, d;
@@ -25,18 +26,18 @@ static inline __attribute__((always_inline)) void scanTile(const ScanJob& job, i
     multiplyPanels<MR>(job.d, static_cast<const float*>(job.rows) + static_cast<size_t>(rowPanel) * MR * job.d,
                 static_cast<const float*>(job.weights) + static_cast<size_t>(featurePanel) * NR * job.d, tile);
   }
-  if constexpr (precision == kBf16Panels && kHasBf16) {
+  if constexpr (precision == kBf16Panels) {
     int groups = (job.d + 1) / 2;
-    microKernelBf16(groups, static_cast<const uint32_t*>(job.rows) + static_cast<size_t>(rowPanel) * MR * groups,
-                    static_cast<const uint32_t*>(job.weights) + static_cast<size_t>(featurePanel) * NR * groups, tile);
+    job.tiles->bf16(groups, static_cast<const uint32_t*>(job.rows) + static_cast<size_t>(rowPanel) * MR * groups,
+                    static_cast<const uint32_t*>(job.weights) + static_cast<size_t>(featurePanel) * NR * groups, reinterpret_cast<float*>(tile));
   }
-  if constexpr (precision == kInt8Panels && kHasInt8) {
+  if constexpr (precision == kInt8Panels) {
     int groups = (job.d + 3) / 4, row0 = rowPanel * MR;
     int32_t start[MR];
-    for (int i = 0; i < MR; i++) start[i] = row0 + i < job.n ? -128 * job.rowSum[row0 + i] : 0;
+    for (int i = 0; i < MR; i++) start[i] = row0 + i < job.n ? -kWeightOffset * job.rowSum[row0 + i] : 0;
     vi integers[MR][NV];
-    microKernelInt8(groups, static_cast<const uint32_t*>(job.rows) + static_cast<size_t>(rowPanel) * MR * groups,
-                    static_cast<const uint32_t*>(job.weights) + static_cast<size_t>(featurePanel) * NR * groups, start, integers);
+    job.tiles->int8(groups, static_cast<const uint32_t*>(job.rows) + static_cast<size_t>(rowPanel) * MR * groups,
+                    static_cast<const uint32_t*>(job.weights) + static_cast<size_t>(featurePanel) * NR * groups, start, reinterpret_cast<int32_t*>(integers));
     for (int i = 0; i < MR; i++) {
       float unit = row0 + i < job.n ? job.rowScale[row0 + i] : 0.0f;
       for (int v = 0; v < NV; v++) tile[i][v] = __builtin_convertvector(integers[i][v], vf) * (unit * load(job.weightScale + featurePanel * NR + v * VL));

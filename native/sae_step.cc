@@ -216,7 +216,7 @@ void giveUpInt8(const Context& context, const SaeStepArgs& a) {
   saeReleasePacked(*a.packed);
   a.packed->smoothing = smoothing;
   a.packed->exact = true;
-  a.packed->precision = saeHasPrecision(kBf16Panels) ? kBf16Panels : kFp32;
+  a.packed->precision = context.tiles->bf16 ? kBf16Panels : kFp32;
   saeAllocatePacked(*a.packed);
   saePack(context, *a.packed, a.params.wEnc);
 }

@@ -1,66 +1,26 @@
-// Tiles of products in bf16 and int8, where the instruction set has them: the same tile as microKernel of micro_kernel.h, on panels of
-// 32-bit groups (2 bf16, 4 int8).
+// Tiles of products below fp32: the tile of micro_kernel.h on panels of 32-bit groups (2 bf16, 4 int8). They are compiled per
+// extension of an instruction set (sae_tile_avx512.cc and its neighbours) and reached through Context::tiles: one call is a whole
+// tile, so everything else of an instruction set is compiled once for processors with and without the extension.
 #pragma once
 #include "micro_kernel.h"
 
 namespace monosem {
 namespace MONOSEM_ISA {
 
-#if defined(__AVX512BF16__) && defined(__AVX512VNNI__)
-constexpr bool kHasBf16 = true, kHasInt8 = true;
-
-// The loop over the depth for 14 rows and 32 features, 28 accumulators in zmm0 to zmm27. It is assembly because GCC 12 spills the
-// accumulators around the intrinsics (and around smaller pieces of assembly).
-#define MONOSEM_ROW(op, offset, first, second)        \
-  op " " offset "(%[a])%{1to16%}, %%zmm28, %%zmm" first "\n" \
-  op " " offset "(%[a])%{1to16%}, %%zmm29, %%zmm" second "\n"
-#define MONOSEM_PAIR(op, at, first, second) op " " at "*64(%[tile]), %%zmm" first "\n" op " " at "*64+64(%[tile]), %%zmm" second "\n"
-#define MONOSEM_STORE(at, first, second) "vmovaps %%zmm" first ", " at "*64(%[tile])\n vmovaps %%zmm" second ", " at "*64+64(%[tile])\n"
-#define MONOSEM_TILE_LOOP(op, groups, a, b, tile)                                                                                          \
-  asm volatile(                                                                                                                            \
-      MONOSEM_PAIR("vmovaps", "0", "0", "1") MONOSEM_PAIR("vmovaps", "2", "2", "3") MONOSEM_PAIR("vmovaps", "4", "4", "5")                 \
-      MONOSEM_PAIR("vmovaps", "6", "6", "7") MONOSEM_PAIR("vmovaps", "8", "8", "9") MONOSEM_PAIR("vmovaps", "10", "10", "11")              \
-      MONOSEM_PAIR("vmovaps", "12", "12", "13") MONOSEM_PAIR("vmovaps", "14", "14", "15") MONOSEM_PAIR("vmovaps", "16", "16", "17")        \
-      MONOSEM_PAIR("vmovaps", "18", "18", "19") MONOSEM_PAIR("vmovaps", "20", "20", "21") MONOSEM_PAIR("vmovaps", "22", "22", "23")        \
-      MONOSEM_PAIR("vmovaps", "24", "24", "25") MONOSEM_PAIR("vmovaps", "26", "26", "27")                                                  \
-      "1:\n"                                                                                                                               \
-      "vmovups (%[b]), %%zmm28\n vmovups 64(%[b]), %%zmm29\n"                                                                              \
-      MONOSEM_ROW(op, "0", "0", "1") MONOSEM_ROW(op, "4", "2", "3") MONOSEM_ROW(op, "8", "4", "5") MONOSEM_ROW(op, "12", "6", "7")         \
-      MONOSEM_ROW(op, "16", "8", "9") MONOSEM_ROW(op, "20", "10", "11") MONOSEM_ROW(op, "24", "12", "13") MONOSEM_ROW(op, "28", "14", "15") \
-      MONOSEM_ROW(op, "32", "16", "17") MONOSEM_ROW(op, "36", "18", "19") MONOSEM_ROW(op, "40", "20", "21")                                \
-      MONOSEM_ROW(op, "44", "22", "23") MONOSEM_ROW(op, "48", "24", "25") MONOSEM_ROW(op, "52", "26", "27")                                \
-      "add $56, %[a]\n add $128, %[b]\n dec %[count]\n jnz 1b\n"                                                                          \
-      MONOSEM_STORE("0", "0", "1") MONOSEM_STORE("2", "2", "3") MONOSEM_STORE("4", "4", "5") MONOSEM_STORE("6", "6", "7")                  \
-      MONOSEM_STORE("8", "8", "9") MONOSEM_STORE("10", "10", "11") MONOSEM_STORE("12", "12", "13") MONOSEM_STORE("14", "14", "15")         \
-      MONOSEM_STORE("16", "16", "17") MONOSEM_STORE("18", "18", "19") MONOSEM_STORE("20", "20", "21") MONOSEM_STORE("22", "22", "23")      \
-      MONOSEM_STORE("24", "24", "25") MONOSEM_STORE("26", "26", "27")                                                                      \
-      : [a] "+r"(a), [b] "+r"(b), [count] "+r"(groups)                                                                                     \
-      : [tile] "r"(tile)                                                                                                                   \
-      : "memory", "cc", "zmm0", "zmm1", "zmm2", "zmm3", "zmm4", "zmm5", "zmm6", "zmm7", "zmm8", "zmm9", "zmm10", "zmm11", "zmm12",          \
-        "zmm13", "zmm14", "zmm15", "zmm16", "zmm17", "zmm18", "zmm19", "zmm20", "zmm21", "zmm22", "zmm23", "zmm24", "zmm25", "zmm26",      \
-        "zmm27", "zmm28", "zmm29")
-
-// The same tile as microKernel on pairs of bf16.
-static inline void microKernelBf16(int64_t groups, const uint32_t* a, const uint32_t* b, vf (&tile)[MR][NV]) {
-  static_assert(MR == 14 && NR == 32, "the loop is written for this tile");
-  for (int i = 0; i < MR; i++)
-    for (int j = 0; j < NV; j++) tile[i][j] = vf{};
-  MONOSEM_TILE_LOOP("vdpbf16ps", groups, a, b, tile);
-}
-
-// The same on groups of four: weights are unsigned (offset by 128), activations signed; `start` takes the offset away again.
-static inline void microKernelInt8(int64_t groups, const uint32_t* a, const uint32_t* b, const int32_t* start, vi (&tile)[MR][NV]) {
-  for (int i = 0; i < MR; i++)
-    for (int j = 0; j < NV; j++) tile[i][j] = vi{} + start[i];
-  MONOSEM_TILE_LOOP("vpdpbusd", groups, a, b, tile);
-}
+// What is added to int8 weights so that their sign is what the instruction wants: x86 multiplies unsigned by signed numbers. A tile
+// starts from -kWeightOffset times the sum of the row's activations, which takes it away again.
+#if defined(__aarch64__)
+constexpr int kWeightOffset = 0;
 #else
-constexpr bool kHasBf16 = false, kHasInt8 = false;
-
-// Named so that code for them compiles; never called.
-void microKernelBf16(int64_t groups, const uint32_t* a, const uint32_t* b, vf (&tile)[MR][NV]);
-void microKernelInt8(int64_t groups, const uint32_t* a, const uint32_t* b, const int32_t* start, vi (&tile)[MR][NV]);
+constexpr int kWeightOffset = 128;
 #endif
+
+// How far rounding takes a sum of products of bf16 in fp32: after `groups` steps of two products it is off by at most
+// kBf16Rounding (groups + 1) 2^-24 times the sum of the products' magnitudes, terms of the second order (their square) left out. The
+// products are exact. VDPBF16PS adds the upper, then the lower one, rounding to nearest even: two units a step. BFDOT adds them to each
+// other, then both to the sum, rounding to odd, which may be off by two units: two a step, and two in all for the pairs. Both
+// take denormal numbers for 0, which this leaves out (Intel's and Arm's reference manuals, under these names).
+constexpr float kBf16Rounding = 2;
 
 }  // namespace MONOSEM_ISA
 }  // namespace monosem

@@ -30,9 +30,12 @@ constexpr int VL = 4;
 typedef float vf __attribute__((vector_size(VL * 4)));
 typedef int32_t vi __attribute__((vector_size(VL * 4)));
 typedef float vfUnaligned __attribute__((vector_size(VL * 4), aligned(4), may_alias));
+typedef int32_t viUnaligned __attribute__((vector_size(VL * 4), aligned(4), may_alias));
 
 static inline __attribute__((always_inline)) vf load(const float* p) { return *reinterpret_cast<const vfUnaligned*>(p); }
 static inline __attribute__((always_inline)) void store(float* p, vf v) { *reinterpret_cast<vfUnaligned*>(p) = v; }
+static inline __attribute__((always_inline)) vi load(const int32_t* p) { return *reinterpret_cast<const viUnaligned*>(p); }
+static inline __attribute__((always_inline)) void store(int32_t* p, vi v) { *reinterpret_cast<viUnaligned*>(p) = v; }
 // A store past the caches, to aligned addresses only; an ordinary one where there is none.
 static inline __attribute__((always_inline)) bool isStreamable(const float* p) { return reinterpret_cast<uintptr_t>(p) % (VL * 4) == 0; }
 static inline __attribute__((always_inline)) void storeStreaming(float* p, vf v) {
@@ -95,6 +98,8 @@ static inline __attribute__((always_inline)) float horizontalSum(vf v) {
 #if defined(__SSE2__)
   __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+#elif defined(__aarch64__)
+  return vpadds_f32(vadd_f32(vget_low_f32(v), vget_high_f32(v)));
 #else
   return (v[0] + v[2]) + (v[1] + v[3]);
 #endif
@@ -124,6 +129,8 @@ static inline __attribute__((always_inline)) vf load(const uint16_t* p) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))), 16));
 #elif defined(__AVX2__)
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))), 16));
+#elif defined(__aarch64__)
+  return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
 #else
   vi bits;
   for (int i = 0; i < VL; i++) bits[i] = static_cast<int32_t>(static_cast<uint32_t>(p[i]) << 16);
@@ -139,6 +146,8 @@ static inline __attribute__((always_inline)) uint32_t greaterMask(vf v, vf thres
   return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(v, threshold, _CMP_GT_OQ)));
 #elif defined(__SSE2__)
   return static_cast<uint32_t>(_mm_movemask_ps(_mm_cmpgt_ps(v, threshold)));
+#elif defined(__aarch64__)
+  return vaddvq_u32(vandq_u32(vcgtq_f32(v, threshold), uint32x4_t{1, 2, 4, 8}));
 #else
   vi greater = v > threshold;
   return (greater[0] & 1) | (greater[1] & 2) | (greater[2] & 4) | (greater[3] & 8);
@@ -159,6 +168,17 @@ static inline __attribute__((always_inline)) void transpose4(float* out, ptrdiff
   _mm_storeu_ps(out + stride, b);
   _mm_storeu_ps(out + 2 * stride, c);
   _mm_storeu_ps(out + 3 * stride, d);
+}
+#elif defined(__aarch64__)
+template <class Element>
+static inline __attribute__((always_inline)) void transpose4(float* out, ptrdiff_t stride, const Element* p0, const Element* p1, const Element* p2, const Element* p3) {
+  vf a = load(p0), b = load(p1), c = load(p2), d = load(p3);
+  float64x2_t even01 = vreinterpretq_f64_f32(vtrn1q_f32(a, b)), odd01 = vreinterpretq_f64_f32(vtrn2q_f32(a, b));
+  float64x2_t even23 = vreinterpretq_f64_f32(vtrn1q_f32(c, d)), odd23 = vreinterpretq_f64_f32(vtrn2q_f32(c, d));
+  store(out, vreinterpretq_f32_f64(vtrn1q_f64(even01, even23)));
+  store(out + stride, vreinterpretq_f32_f64(vtrn1q_f64(odd01, odd23)));
+  store(out + 2 * stride, vreinterpretq_f32_f64(vtrn2q_f64(even01, even23)));
+  store(out + 3 * stride, vreinterpretq_f32_f64(vtrn2q_f64(odd01, odd23)));
 }
 #else
 template <class Element>

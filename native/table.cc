@@ -15,6 +15,7 @@ namespace MONOSEM_ISA {
 extern const KernelTable kTable;
 const KernelTable kTable = {
     MONOSEM_STRING(MONOSEM_ISA),
+    {nullptr, nullptr},  // dispatch.cc adds the tiles of extensions
     gemm,
     columnSums,
     add,
@@ -42,7 +43,6 @@ const KernelTable kTable = {
     crossEntropyForward,
     crossEntropyBackward,
     klDivergence,
-    saeHasPrecision,
     saeAllocatePacked,
     saeReleasePacked,
     saePack,

@@ -17,8 +17,16 @@ import { sae } from './native-sae.js'
 import { synthetic } from './native-synthetic.js'
 import { transformer } from './native-transformer.js'
 
-/** Instruction sets the addon is compiled for, best first; `baseline` is SSE2 or NEON. */
-export type InstructionSet = 'avx512bf16' | 'avx512' | 'avx2' | 'baseline'
+/**
+ * Instruction sets the addon is compiled for, best first: those of x64, those of arm64, and `baseline`, which is SSE2 or NEON.
+ * Sets named after bf16 encode in bf16 and int8, those after vnni or dot in int8.
+ */
+export const INSTRUCTION_SETS = [
+  ...(['avx512bf16', 'avx512vnni', 'avx512', 'avx2vnni', 'avx2'] as const),
+  ...(['neonbf16', 'neondot'] as const),
+  'baseline',
+] as const
+export type InstructionSet = (typeof INSTRUCTION_SETS)[number]
 
 let loaded: Addon | undefined
 

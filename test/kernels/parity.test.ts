@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MonosemError } from '../../src/errors/monosem-error.js'
 import type { Kernels } from '../../src/kernels/kernels.js'
-import { createNativeKernels, type InstructionSet } from '../../src/kernels/native.js'
+import { createNativeKernels, INSTRUCTION_SETS, type InstructionSet } from '../../src/kernels/native.js'
 import { createReferenceKernels } from '../../src/kernels/reference.js'
 import { misuseTests } from './misuse.js'
 import { notANumberTests } from './not-a-number.js'
@@ -37,8 +37,6 @@ function findNative(): { threads: Kernels[]; others: Kernels[] } | { missing: st
     throw error
   }
 }
-
-const INSTRUCTION_SETS: readonly InstructionSet[] = ['avx512bf16', 'avx512', 'avx2', 'baseline']
 
 /** Empty where the processor has not got the instruction set. */
 function otherKernels(instructionSet: InstructionSet): Kernels[] {
