@@ -28,23 +28,29 @@ int lowerBound(const int32_t* ids, int begin, int end, int id) {
   return begin;
 }
 
+// Where feature `first`, or what comes behind it, begins in a row.
+int startOf(const ByRow& pairs, int row, int first) {
+  const int32_t* starts = pairs.starts + static_cast<size_t>(first / kMostFeatures) * pairs.codes->rows + row;
+  return lowerBound(pairs.codes->featureIds, starts[0], starts[pairs.codes->rows], first);
+}
+
 // Lists the features' pairs with rows row0 .. row0 + rows - 1.
 void listPairs(const Step& step, int row0, int rows, Block& b) {
   const SaeStepArgs& a = step.a;
-  const Codes& codes = *step.many;
+  const Codes& codes = *step.many.codes;
+  const int32_t* ids = codes.featureIds;
   int from[kNearRows], to[kNearRows];
   int32_t *begins = b.lists.begins, *next = begins + 1;  // next[k] ends up as where list k ends
   memset(begins, 0, sizeof(b.lists.begins));
   for (int r = 0; r < rows; r++) {
-    int end = codes.rowOffsets[row0 + r + 1];
-    from[r] = lowerBound(codes.featureIds, codes.rowOffsets[row0 + r], end, b.first);
-    to[r] = lowerBound(codes.featureIds, from[r], end, b.first + b.count);
-    for (int i = from[r]; i < to[r]; i++) next[codes.featureIds[i] - b.first + 1]++;
+    int i = from[r] = startOf(step.many, row0 + r, b.first);
+    for (int end = codes.rowOffsets[row0 + r + 1]; i < end && ids[i] < b.first + b.count; i++) next[ids[i] - b.first + 1]++;
+    to[r] = i;
   }
   for (int k = 0; k < b.count; k++) next[k + 1] += next[k];
   for (int r = 0; r < rows; r++)
     for (int i = from[r]; i < to[r]; i++) {
-      int at = next[codes.featureIds[i] - b.first]++;
+      int at = next[ids[i] - b.first]++;
       b.lists.rows[at] = r;
       b.pre[at] = codes.values[i];
     }
@@ -86,6 +92,21 @@ void passInputs(const Step& step, int row0, int rows, const Block& b, const Feat
 }  // namespace
 
 bool isBlocked(const Codes& support, int f) { return support.count > static_cast<int64_t>(support.rows) * f / 16; }
+
+ByRow cutByFeatures(const Context& context, const Codes& codes, int f) {
+  int cuts = ceilDiv(f, kMostFeatures);
+  size_t n = codes.rows;
+  int32_t* starts = scratchArray<int32_t>(context, kSlotSaeColumns, (cuts + 1) * n);
+  forRows(context, codes.rows, [&](int row) {
+    int at = codes.rowOffsets[row], end = codes.rowOffsets[row + 1];
+    for (int cut = 0; cut < cuts; cut++) {
+      at = lowerBound(codes.featureIds, at, at + kMostFeatures < end ? at + kMostFeatures : end, cut * kMostFeatures);
+      starts[cut * n + row] = at;
+    }
+    starts[cuts * n + row] = end;
+  });
+  return {&codes, starts};
+}
 
 size_t blockedFloats(const SaeShape& s, int features) { return nearFloats(s.d > s.dOut ? s.d : s.dOut) + 5 * static_cast<size_t>(features) * kNearRows; }
 

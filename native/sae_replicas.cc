@@ -109,7 +109,7 @@ int32_t* featuresToExchange(const Step& step, bool dense) {
   if (dense) memset(bits, 255, bytes);
   else {
     uint8_t* own = bits + static_cast<size_t>(replicas.ranks) * bytes;
-    if (step.many) memset(own, 255, bytes);
+    if (step.many.codes) memset(own, 255, bytes);
     markPairs(step.main, f, own);
     markPairs(step.auxiliary, f, own);
     for (int r = 0; r < replicas.ranks; r++) lengths[r] = bytes;

@@ -114,7 +114,7 @@ void updateFeature(const Step& step, const Pass& pass, int j, const FeatureGradi
 // Each task forms gradients of its features, all at once or one by one, and finishes them in order.
 void sparsePass(const Step& step, const Pass& pass) {
   const SaeStepArgs& a = step.a;
-  int f = a.shape.f, d = a.shape.d, dOut = a.shape.dOut, share = featuresPerTask(step, f), together = step.many ? share : 1;
+  int f = a.shape.f, d = a.shape.d, dOut = a.shape.dOut, share = featuresPerTask(step, f), together = step.many.codes ? share : 1;
   size_t gradientBytes = sizeof(float) * static_cast<size_t>(share) * (d + dOut), panelBytes = panelScratchBytes(d), formingBytes = sizeof(float) * formingFloats(step, share);
   parallelFor(step.context, ceilDiv(f, share), [&](int task, int worker) {
     int first = task * share, end = first + share < f ? first + share : f;
@@ -271,10 +271,10 @@ void finishFeature(const Step& step, const Pass& pass, int panel, int j, const F
 
 int featuresPerTask(const Step& step, int features) {
   // a part of whole panels for every thread
-  return step.many ? ceilDiv(evenShare(step.context, features, kMostFeatures), NR) * NR : NR;
+  return step.many.codes ? ceilDiv(evenShare(step.context, features, kMostFeatures), NR) * NR : NR;
 }
 
-size_t formingFloats(const Step& step, int features) { return step.many ? blockedFloats(step.a.shape, features) : 0; }
+size_t formingFloats(const Step& step, int features) { return step.many.codes ? blockedFloats(step.a.shape, features) : 0; }
 
 void formGradients(const Step& step, int first, int count, const FeatureGradients* places, float* memory) {
   const SaeShape& s = step.a.shape;
@@ -284,10 +284,10 @@ void formGradients(const Step& step, int first, int count, const FeatureGradient
     memset(places[j].enc, 0, sizeof(float) * s.d);
     *places[j].sums = {};
   }
-  if (step.many) formBlocked(step, first, count, places, memory);
+  if (step.many.codes) formBlocked(step, first, count, places, memory);
   for (int j = 0; j < count; j++) {
     if (!places[j].sums) continue;
-    if (!step.many) addMainPairs(step, first + j, places[j]);
+    if (!step.many.codes) addMainPairs(step, first + j, places[j]);
     addAuxiliaryPairs(step, first + j, places[j]);
   }
 }

@@ -19,6 +19,14 @@ struct ByFeature {
 };
 ByFeature sortByFeature(const Context&, const Codes&, int f);
 
+// The pairs of a support as they are, and in which part of a row the features from a multiple of kMostFeatures on are found.
+struct ByRow {
+  const Codes* codes = nullptr;
+  const int32_t* starts = nullptr;  // [ceil(f / kMostFeatures) + 1][rows]
+};
+constexpr int kMostFeatures = 512;  // of a task
+ByRow cutByFeatures(const Context&, const Codes&, int f);
+
 // One step on its way.
 struct Step {
   const Context& context;
@@ -31,7 +39,7 @@ struct Step {
   float* gateErrors;         // [n, dOut] of gated, else null
   const float* columnSum;    // [d] of centred, where there is a pre-activation penalty, else null
   ByFeature main;            // few pairs, or
-  const Codes* many;         // as they were found: see sae_blocked.cc
+  ByRow many;                // many
   ByFeature auxiliary;       // offsets is null without AuxK
   const float* auxErrors;    // [n, dOut]
 };
@@ -74,7 +82,6 @@ void formGradients(const Step& step, int first, int count, const FeatureGradient
 size_t formingFloats(const Step& step, int count);
 // How many of `features` make a task: whole panels, at most kMostFeatures
 int featuresPerTask(const Step& step, int features);
-constexpr int kMostFeatures = 512;
 // AuxK's pairs reach the same parameters, but make no feature active.
 void addAuxiliaryPairs(const Step& step, int j, const FeatureGradients&);
 // What is done with the sums over the pairs of all rows; changes them.
@@ -83,7 +90,7 @@ void finishFeature(const Step& step, const Pass& pass, int panel, int j, const F
 // ---- sae_blocked.cc ----
 // Whether pairs are so many that features are best formed from blocks of rows.
 bool isBlocked(const Codes& support, int f);
-// Adds step.many's pairs of the features first .. first + count - 1; memory holds blockedFloats(shape, count).
+// Adds the pairs of the features first .. first + count - 1; memory holds blockedFloats(shape, count).
 void formBlocked(const Step& step, int first, int count, const FeatureGradients* places, float* memory);
 size_t blockedFloats(const SaeShape&, int count);
 
