@@ -91,7 +91,7 @@ void passInputs(const Step& step, int row0, int rows, const Block& b, const Feat
 
 }  // namespace
 
-bool isBlocked(const Codes& support, int f) { return support.count > static_cast<int64_t>(support.rows) * f / 16; }
+bool isBlocked(const Codes& support, int f) { return support.count > static_cast<int64_t>(support.rows) * f / 48; }
 
 ByRow cutByFeatures(const Context& context, const Codes& codes, int f) {
   int cuts = ceilDiv(f, kMostFeatures);

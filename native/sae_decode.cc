@@ -82,7 +82,7 @@ float* activationsOf(const Context& context, const Codes& support, const SaeForm
 
 void decodeInto(const Context& context, float* out, const Codes& codes, const float* values, const float* wDec, int n, int d, int f) {
   // with few active features a block would hardly use a decoder row twice
-  bool blocked = codes.count > static_cast<int64_t>(n) * f / 64;
+  bool blocked = codes.count > static_cast<int64_t>(n) * f / 128;
   if (!blocked) {
     forRows(context, n, [&](int row) { gather(out + static_cast<size_t>(row) * d, codes, values, codes.rowOffsets[row], codes.rowOffsets[row + 1], wDec, d); });
     return;
