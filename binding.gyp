@@ -15,6 +15,7 @@
       'native/sae_normalize.cc',
       'native/sae_dense.cc',
       'native/sae_update.cc',
+      'native/sae_blocked.cc',
       'native/sae_replicas.cc',
       'native/sae_step.cc',
       'native/sae_statistics.cc',

@@ -2,15 +2,13 @@
 #include <stdlib.h>
 
 #include "gemm.h"
-#include "micro_kernel.h"
 #include "sae_exchange.h"
+#include "sae_near.h"
 
 namespace monosem {
 namespace MONOSEM_ISA {
 
 namespace {
-
-constexpr int kBlockRows = 256, kBlockFeatures = 128;  // reconstructions and decoder rows of a block stay in L2
 
 // out += sum of values[i] wDec[ids[i]] for entries begin .. end-1, in this order whatever the grouping
 void gather(float* out, const Codes& codes, const float* values, int begin, int end, const float* wDec, int d) {
@@ -19,6 +17,32 @@ void gather(float* out, const Codes& codes, const float* values, int begin, int 
   int i = begin;
   for (; i + 4 <= end; i += 4) axpy4(out, values + i, direction(i), direction(i + 1), direction(i + 2), direction(i + 3), d);
   for (; i < end; i++) axpy(out, values[i], direction(i), d);
+}
+
+// As gather for rows row0 .. row0 + rows - 1 of `out`; the decoder rows of a block of features are kept near.
+void gatherNear(float* out, const Codes& codes, const float* values, int row0, int rows, const float* wDec, int d, int f, float* memory) {
+  PairLists lists;
+  float *near = memory, *weights = near + nearFloats(d), *sums[kMostLists];
+  lists.rows = reinterpret_cast<int32_t*>(weights + static_cast<size_t>(rows) * kNearRows);
+  int next[kMostLists];
+  for (int r = 0; r < rows; r++) {
+    sums[r] = out + static_cast<size_t>(row0 + r) * d;
+    next[r] = codes.rowOffsets[row0 + r];
+  }
+  for (int first = 0; first < f; first += kNearRows) {
+    int end = f - first < kNearRows ? f : first + kNearRows, count = 0;
+    for (int r = 0; r < rows; r++) {
+      lists.begins[r] = count;
+      int &i = next[r], last = codes.rowOffsets[row0 + r + 1];
+      for (; i < last && codes.featureIds[i] < end; i++) {
+        lists.rows[count] = codes.featureIds[i] - first;
+        weights[count++] = values[i];
+      }
+    }
+    lists.begins[rows] = count;
+    copyNear(near, wDec + static_cast<size_t>(first) * d, end - first, d);
+    passNear<true, false>(near, d, lists, 0, rows, sums, weights, nullptr, nullptr);
+  }
 }
 
 }  // namespace
@@ -58,22 +82,16 @@ float* activationsOf(const Context& context, const Codes& support, const SaeForm
 
 void decodeInto(const Context& context, float* out, const Codes& codes, const float* values, const float* wDec, int n, int d, int f) {
   // with few active features a block would hardly use a decoder row twice
-  bool blocked = codes.count > static_cast<int64_t>(n) * f / 64;
+  bool blocked = codes.count > static_cast<int64_t>(n) * f / 128;
   if (!blocked) {
     forRows(context, n, [&](int row) { gather(out + static_cast<size_t>(row) * d, codes, values, codes.rowOffsets[row], codes.rowOffsets[row + 1], wDec, d); });
     return;
   }
-  parallelFor(context, ceilDiv(n, kBlockRows), [&](int task, int) {
-    int row0 = task * kBlockRows, rows = n - row0 < kBlockRows ? n - row0 : kBlockRows;
-    int next[kBlockRows];
-    for (int r = 0; r < rows; r++) next[r] = codes.rowOffsets[row0 + r];
-    for (int limit = kBlockFeatures; limit - kBlockFeatures < f; limit += kBlockFeatures)
-      for (int r = 0; r < rows; r++) {
-        int end = next[r], last = codes.rowOffsets[row0 + r + 1];
-        while (end < last && codes.featureIds[end] < limit) end++;
-        gather(out + static_cast<size_t>(row0 + r) * d, codes, values, next[r], end, wDec, d);
-        next[r] = end;
-      }
+  int share = evenShare(context, n, kMostLists);
+  parallelFor(context, ceilDiv(n, share), [&](int task, int worker) {
+    int row0 = task * share, rows = n - row0 < share ? n - row0 : share;
+    float* memory = scratchArray<float>(context, kSlotPerWorker + worker, nearFloats(d) + 2 * static_cast<size_t>(share) * kNearRows);
+    gatherNear(out, codes, values, row0, rows, wDec, d, f, memory);
   });
 }
 

@@ -51,11 +51,12 @@ void formDense(Step& step, const Block& block) {
 }
 
 void formSparse(const Step& step, const Block& block) {
-  parallelFor(step.context, ceilDiv(block.end - block.first, NR), [&](int panel, int) {
-    int first = block.first + panel * NR, count = block.end - first < NR ? block.end - first : NR;
-    FeatureGradients places[NR];
+  int share = featuresPerTask(step, block.end - block.first);
+  parallelFor(step.context, ceilDiv(block.end - block.first, share), [&](int task, int worker) {
+    int first = block.first + task * share, count = block.end - first < share ? block.end - first : share;
+    FeatureGradients places[kMostFeatures];
     for (int j = 0; j < count; j++) places[j] = block.place(step.a.shape, first + j);
-    formGradients(step, first, count, places);
+    formGradients(step, first, count, places, scratchArray<float>(step.context, kSlotPerWorker + worker, formingFloats(step, share)));
   });
 }
 
@@ -108,6 +109,7 @@ int32_t* featuresToExchange(const Step& step, bool dense) {
   if (dense) memset(bits, 255, bytes);
   else {
     uint8_t* own = bits + static_cast<size_t>(replicas.ranks) * bytes;
+    if (step.many.codes) memset(own, 255, bytes);
     markPairs(step.main, f, own);
     markPairs(step.auxiliary, f, own);
     for (int r = 0; r < replicas.ranks; r++) lengths[r] = bytes;

@@ -305,7 +305,7 @@ void saeStep(const Context& context, const SaeStepArgs& args, SaeStepStats& stat
   double start = milliseconds();
   float* centred = scratchArray<float>(context, kSlotSaeCentered, static_cast<size_t>(n) * d + d);
   centreRows(context, centred, a.x, a.form.subtractDecoderBias ? a.params.bDec : nullptr, n, d);
-  Step step{context, a, stats, ruleOf(a), featureConstants(context, a.params, a.shape, a.form, a.penalty, a.bandwidth), centred, nullptr, nullptr, nullptr, {}, {}, nullptr};
+  Step step{context, a, stats, ruleOf(a), featureConstants(context, a.params, a.shape, a.form, a.penalty, a.bandwidth), centred, nullptr, nullptr, nullptr, {}, {}, {}, nullptr};
   step.errors = scratchArray<float>(context, kSlotSaeError, outputs * (a.prefixCount + gated));
   if (gated) step.gateErrors = step.errors + outputs;
   if (a.preAct > 0) {
@@ -327,11 +327,15 @@ void saeStep(const Context& context, const SaeStepArgs& args, SaeStepStats& stat
   reconstruct(step, dense ? nullptr : &support);
   if (a.auxCount > 0) explainResidual(step, auxiliary);
   double decoded = milliseconds();
-  if (!dense) step.main = sortByFeature(context, support, a.shape.f);
-  releaseCodes(support);
+  if (!dense && isBlocked(support, a.shape.f)) step.many = cutByFeatures(context, support, a.shape.f);
+  else if (!dense) {
+    step.main = sortByFeature(context, support, a.shape.f);
+    releaseCodes(support);
+  }
   updateAll(step, dense);
   joinStatistics(a.ranks, stats);
   a.running[kDensity] = static_cast<float>(stats.l0 / a.ranks.totalFeatures);
+  releaseCodes(support);
   releaseCodes(auxiliary);
   releaseSorted(step.main);
   releaseSorted(step.auxiliary);

@@ -8,13 +8,12 @@
 #include "gemm.h"
 #include "micro_kernel.h"
 #include "sae_exchange.h"
+#include "sae_near.h"
 
 namespace monosem {
 namespace MONOSEM_ISA {
 
 namespace {
-
-constexpr int kBlockRows = 128;  // rows of errors and inputs that stay in L2 while the features of a panel pass
 
 PassTotals passTotals(const Context& context, int panels, int d) {
   size_t words = static_cast<size_t>(panels) * d;
@@ -62,8 +61,9 @@ void addPairs(const PairRule& rule, const FeatureValues& v, const Entry* entries
   }
 }
 
-void addMainPairs(const Step& step, int j, int begin, int end, const FeatureGradients& to) {
+void addMainPairs(const Step& step, int j, const FeatureGradients& to) {
   const SaeStepArgs& a = step.a;
+  int begin = step.main.offsets[j], end = step.main.offsets[j + 1];
   const float* errors = step.errors + static_cast<size_t>(prefixOf(a, j)) * a.shape.n * a.shape.dOut;
   const float* row = a.params.wDec + static_cast<size_t>(j) * a.shape.dOut;
   auto add = step.gateErrors ? addPairs<true> : addPairs<false>;
@@ -111,62 +111,26 @@ void updateFeature(const Step& step, const Pass& pass, int j, const FeatureGradi
     for (int i = 0; i < a.shape.dOut; i++) row[i] *= 1.0f / norm;
 }
 
-// The features of one panel from their pairs; by blocks of rows where a row is met often enough to be worth keeping near.
-// Those without a place are left out. Calls done(j) when the gradients of feature first + j are complete.
-template <class Done>
-void formPanel(const Step& step, int first, int count, const FeatureGradients* places, Done done) {
-  const SaeShape& s = step.a.shape;
-  const int32_t* offsets = step.main.offsets + first;
-  auto clear = [&](const FeatureGradients& to) {
-    memset(to.dec, 0, sizeof(float) * s.dOut);
-    memset(to.enc, 0, sizeof(float) * s.d);
-    *to.sums = {};
-  };
-  auto complete = [&](int j) {
-    addAuxiliaryPairs(step, first + j, places[j]);
-    done(j);
-  };
-  bool blocked = step.main.offsets[s.f] > static_cast<int64_t>(s.n) * s.f / 16;
-  if (!blocked) {
-    for (int j = 0; j < count; j++) {
-      if (!places[j].sums) continue;
-      clear(places[j]);
-      addMainPairs(step, first + j, offsets[j], offsets[j + 1], places[j]);
-      complete(j);
-    }
-    return;
-  }
-  int next[NR];
-  for (int j = 0; j < count; j++) {
-    if (places[j].sums) clear(places[j]);
-    next[j] = offsets[j];
-  }
-  for (int limit = kBlockRows; limit - kBlockRows < s.n; limit += kBlockRows)
-    for (int j = 0; j < count; j++) {
-      int end = next[j];
-      while (end < offsets[j + 1] && step.main.entries[end].row < limit) end++;
-      if (end > next[j]) addMainPairs(step, first + j, next[j], end, places[j]);
-      next[j] = end;
-    }
-  for (int j = 0; j < count; j++)
-    if (places[j].sums) complete(j);
-}
-
+// Each task forms gradients of its features, all at once or one by one, and finishes them in order.
 void sparsePass(const Step& step, const Pass& pass) {
   const SaeStepArgs& a = step.a;
-  int f = a.shape.f, d = a.shape.d, dOut = a.shape.dOut;
-  size_t gradientBytes = sizeof(float) * static_cast<size_t>(NR) * (d + dOut);
-  parallelFor(step.context, ceilDiv(f, NR), [&](int panel, int worker) {
-    int first = panel * NR, count = f - first < NR ? f - first : NR;
-    char* scratch = static_cast<char*>(scratchBytes(step.context.scratch, kSlotPerWorker + worker, gradientBytes + panelScratchBytes(d)));
-    FeatureSums sums[NR];
-    FeatureGradients places[NR];
-    for (int j = 0; j < count; j++) {
+  int f = a.shape.f, d = a.shape.d, dOut = a.shape.dOut, share = featuresPerTask(step, f), together = step.many.codes ? share : 1;
+  size_t gradientBytes = sizeof(float) * static_cast<size_t>(share) * (d + dOut), panelBytes = panelScratchBytes(d), formingBytes = sizeof(float) * formingFloats(step, share);
+  parallelFor(step.context, ceilDiv(f, share), [&](int task, int worker) {
+    int first = task * share, end = first + share < f ? first + share : f;
+    char* scratch = static_cast<char*>(scratchBytes(step.context.scratch, kSlotPerWorker + worker, gradientBytes + (panelBytes > formingBytes ? panelBytes : formingBytes)));
+    FeatureSums sums[kMostFeatures];
+    FeatureGradients places[kMostFeatures];
+    for (int j = 0; first + j < end; j++) {
       float* dec = reinterpret_cast<float*>(scratch) + static_cast<size_t>(j) * (d + dOut);
       places[j] = {dec, dec + dOut, &sums[j]};
     }
-    formPanel(step, first, count, places, [&](int j) { finishFeature(step, pass, panel, first + j, places[j]); });
-    if (pass.update) packFeaturePanel(*a.packed, a.params.wEnc, panel, scratch + gradientBytes);
+    for (int j = first; j < end; j++) {
+      const FeatureGradients& place = places[j - first];
+      if ((j - first) % together == 0) formGradients(step, j, together < end - j ? together : end - j, &place, reinterpret_cast<float*>(scratch + gradientBytes));
+      finishFeature(step, pass, j / NR, j, place);
+      if (pass.update && (j + 1 == end || (j + 1) % NR == 0)) packFeaturePanel(*a.packed, a.params.wEnc, j / NR, scratch + gradientBytes);
+    }
   });
 }
 
@@ -305,8 +269,27 @@ void finishFeature(const Step& step, const Pass& pass, int panel, int j, const F
   since = sums.active > 0 ? 0 : (since > (1 << 30) - rows ? 1 << 30 : since + rows);
 }
 
-void formGradients(const Step& step, int first, int count, const FeatureGradients* places) {
-  formPanel(step, first, count, places, [](int) {});
+int featuresPerTask(const Step& step, int features) {
+  // a part of whole panels for every thread
+  return step.many.codes ? ceilDiv(evenShare(step.context, features, kMostFeatures), NR) * NR : NR;
+}
+
+size_t formingFloats(const Step& step, int features) { return step.many.codes ? blockedFloats(step.a.shape, features) : 0; }
+
+void formGradients(const Step& step, int first, int count, const FeatureGradients* places, float* memory) {
+  const SaeShape& s = step.a.shape;
+  for (int j = 0; j < count; j++) {
+    if (!places[j].sums) continue;
+    memset(places[j].dec, 0, sizeof(float) * s.dOut);
+    memset(places[j].enc, 0, sizeof(float) * s.d);
+    *places[j].sums = {};
+  }
+  if (step.many.codes) formBlocked(step, first, count, places, memory);
+  for (int j = 0; j < count; j++) {
+    if (!places[j].sums) continue;
+    if (!step.many.codes) addMainPairs(step, first + j, places[j]);
+    addAuxiliaryPairs(step, first + j, places[j]);
+  }
 }
 
 void updateAll(Step& step, bool dense) {

@@ -19,6 +19,14 @@ struct ByFeature {
 };
 ByFeature sortByFeature(const Context&, const Codes&, int f);
 
+// The pairs of a support as they are, and in which part of a row the features from a multiple of kMostFeatures on are found.
+struct ByRow {
+  const Codes* codes = nullptr;
+  const int32_t* starts = nullptr;  // [ceil(f / kMostFeatures) + 1][rows]
+};
+constexpr int kMostFeatures = 512;  // of a task
+ByRow cutByFeatures(const Context&, const Codes&, int f);
+
 // One step on its way.
 struct Step {
   const Context& context;
@@ -30,7 +38,9 @@ struct Step {
   float* errors;             // [prefixes][n, dOut]: for a feature, the sum over its prefixes of 2/N (xHat - y)
   float* gateErrors;         // [n, dOut] of gated, else null
   const float* columnSum;    // [d] of centred, where there is a pre-activation penalty, else null
-  ByFeature main, auxiliary; // auxiliary.offsets is null without AuxK
+  ByFeature main;            // few pairs, or
+  ByRow many;                // many
+  ByFeature auxiliary;       // offsets is null without AuxK
   const float* auxErrors;    // [n, dOut]
 };
 
@@ -63,15 +73,26 @@ struct Pass {
 };
 
 // ---- sae_update.cc ----
-// Gradients and updates of all parameters. dense: the pairs are found by multiplying matrices instead of from step.main.
+// Gradients and updates of all parameters. dense: the pairs are found by multiplying matrices instead of from the step's.
 // The statistics that it leaves (sparsity, preActLoss, l0, maxDensity) are those of this rank's features on the rows of all replicas.
 void updateAll(Step& step, bool dense);
-// The features of one panel from this rank's pairs, those of AuxK included
-void formGradients(const Step& step, int first, int count, const FeatureGradients* places);
+// Gradients of the features first .. first + count - 1 from this rank's pairs, those of AuxK included. Those without a place are left out:
+// they have no pairs. count <= kMostFeatures; memory holds formingFloats(step, count).
+void formGradients(const Step& step, int first, int count, const FeatureGradients* places, float* memory);
+size_t formingFloats(const Step& step, int count);
+// How many of `features` make a task: whole panels, at most kMostFeatures
+int featuresPerTask(const Step& step, int features);
 // AuxK's pairs reach the same parameters, but make no feature active.
 void addAuxiliaryPairs(const Step& step, int j, const FeatureGradients&);
 // What is done with the sums over the pairs of all rows; changes them.
 void finishFeature(const Step& step, const Pass& pass, int panel, int j, const FeatureGradients&);
+
+// ---- sae_blocked.cc ----
+// Whether pairs are so many that features are best formed from blocks of rows.
+bool isBlocked(const Codes& support, int f);
+// Adds the pairs of the features first .. first + count - 1; memory holds blockedFloats(shape, count).
+void formBlocked(const Step& step, int first, int count, const FeatureGradients* places, float* memory);
+size_t blockedFloats(const SaeShape&, int count);
 
 // ---- sae_replicas.cc ----
 // before[j] [f + 1]: how many of the features before j have pairs on any replica; to be freed

@@ -202,7 +202,25 @@ function specialCases(): ParityCase[] {
     // the guess from a dense step is wrong for a sparse one, and the other way round
     { architecture: 'relu', n: 130, f: 257, d: 64, density: 0.01 },
     { architecture: 'gated', n: 130, f: 257, d: 64, density: 0.9, lowered: 1.5 },
+    ...manyPairs(),
   ].map(stepCase)
+}
+
+/** Codes so dense, and shapes so large, that kernels take pairs in several blocks of rows and features; none of them is full. */
+function manyPairs(): Case[] {
+  const names = [
+    ...['relu', 'relu-norm', 'gated', 'jumprelu', 'jumprelu-tanh'],
+    ...['relu, nested', 'gated, clipped', 'topk of all, L1, clipped', 'batchtopk of all, clipped, nested'],
+  ]
+  const size = { n: 301, f: 1100, d: 101, density: 0.2, lowered: 0.7 }
+  return [
+    ...names.map((architecture) => ({ architecture, ...size })),
+    { architecture: 'gated', ...size, dOut: 37, skip: true },
+    { architecture: 'jumprelu', ...size, d: 37, dOut: 64 },
+    { architecture: 'relu', ...size, auxK: AUX },
+    { architecture: 'relu', ...size, badRows: 'skip' },
+    { architecture: 'jumprelu', ...size, freezeDecoder: true },
+  ]
 }
 
 function precisionCases(): ParityCase[] {
