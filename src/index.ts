@@ -5,6 +5,7 @@ export * from './errors/monosem-error.js'
 export * from './progress/progress.js'
 export * from './progress/terminal-progress.js'
 export * from './random/random.js'
+export * from './storage/open-stage.js'
 export * from './storage/stage.js'
 
 // distributed: the processes of one job

@@ -4,11 +4,11 @@ import { kebabCase } from '../config/parse-config.js'
 import { corpusConfigSchema } from '../corpus/corpus-config.js'
 import { runCorpusStage } from '../corpus/corpus-stage.js'
 import { MonosemError } from '../errors/monosem-error.js'
+import { readStageJson } from '../storage/open-stage.js'
 import type { Json } from '../storage/stage.js'
 import { addCommand } from './command.js'
 import { madeOrReused, renderJson } from './outcome.js'
 import { addPaths, readPaths } from './run-paths.js'
-import { readStageJson } from './stage-json.js'
 
 /** `monosem corpus build` */
 export function addCorpus(program: Command): void {

@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs'
-import { readdir, readFile, rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { singleRank } from '../distributed/communicator.js'
 import { onFirstRank } from '../distributed/on-first-rank.js'
@@ -8,6 +7,7 @@ import type { SourceOptions } from '../hub/hub-source.js'
 import { type StageContext, throwIfInterrupted } from '../progress/progress.js'
 import { Random } from '../random/random.js'
 import { writeFileAtomic } from '../storage/atomic-file.js'
+import { readStageJson } from '../storage/open-stage.js'
 import { type Json, runStage, type StageResult } from '../storage/stage.js'
 import { createSampler, trainBpe } from './bpe-trainer.js'
 import { builtinCorpus } from './builtin-corpus.js'
@@ -98,12 +98,9 @@ function recordedConfig(config: CorpusConfig, found: NamedTokenizer | null): Rec
   }
 }
 
-/** Reads corpus.json of a corpus directory. */
+/** Reads the counts of a finished `corpus` directory. @throws MonosemError missing, corrupt */
 export async function readCorpusStatistics(directory: string): Promise<CorpusStatistics> {
-  const path = join(directory, 'corpus.json')
-  if (!existsSync(path))
-    throw new MonosemError('missing', `${directory} has no corpus.json`, { hint: 'build the corpus first' })
-  return JSON.parse(await readFile(path, 'utf8')) as CorpusStatistics
+  return readStageJson<CorpusStatistics>(directory, 'corpus', 'corpus.json')
 }
 
 async function buildCorpus(

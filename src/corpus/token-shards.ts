@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { MonosemError } from '../errors/monosem-error.js'
 import { readSafetensors, writeSafetensors } from '../formats/safetensors.js'
-import type { OpenStage } from '../storage/stage.js'
+import type { OpenStage } from '../storage/open-stage.js'
 
 /** Tokens per shard file: 32 MB as U16. */
 export const SHARD_TOKENS = 16 * 2 ** 20

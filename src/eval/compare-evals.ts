@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { MonosemError } from '../errors/monosem-error.js'
 import { writeFileAtomic } from '../storage/atomic-file.js'
-import { firstDifference, type Json, openStage, runStage, type StageResult } from '../storage/stage.js'
+import { openStage, readStageJson } from '../storage/open-stage.js'
+import { firstDifference, type Json, runStage, type StageResult } from '../storage/stage.js'
 import { comparisonPage } from './comparison-page.js'
 import { frontierOf } from './eval-plots.js'
 import type { EvalReport } from './eval-report.js'
@@ -45,8 +45,7 @@ export async function runCompareStage(directories: readonly string[], out: strin
 
 /** Reads what a finished comparison found. @throws MonosemError missing, corrupt */
 export async function readComparison(directory: string): Promise<EvalComparison> {
-  const stage = await openStage(directory, 'eval-comparison')
-  return JSON.parse(await readFile(await stage.file('comparison.json'), 'utf8')) as EvalComparison
+  return readStageJson<EvalComparison>(directory, 'eval-comparison', 'comparison.json')
 }
 
 async function compareEvals(directories: readonly string[]): Promise<EvalComparison> {

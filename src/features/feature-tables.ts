@@ -14,7 +14,7 @@ import {
 } from '@duckdb/node-api'
 import { openDatabase, sqlString } from '../formats/duckdb.js'
 import { storageError } from '../storage/atomic-file.js'
-import type { OpenStage } from '../storage/stage.js'
+import type { OpenStage } from '../storage/open-stage.js'
 
 /**
  * Features per Parquet file: each table is cut into files of consecutive features, because finding one feature takes time in proportion to

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { MonosemError } from '../errors/monosem-error.js'
 import { requireMadeFrom } from '../storage/made-from.js'
-import { type OpenStage, openStage } from '../storage/stage.js'
+import { type OpenStage, openStage } from '../storage/open-stage.js'
 
 /** What a run may have besides its features and what is made from those. */
 export interface OptionalParts {

@@ -11,7 +11,8 @@ import { createShardWriter, readShards } from '../../src/corpus/token-shards.js'
 import { type ErrorCode, MonosemError } from '../../src/errors/monosem-error.js'
 import { silentProgress } from '../../src/progress/progress.js'
 import { Random } from '../../src/random/random.js'
-import { openStage, runStage } from '../../src/storage/stage.js'
+import { openStage } from '../../src/storage/open-stage.js'
+import { runStage } from '../../src/storage/stage.js'
 import { temporaryDirectory } from '../temporary-directory.js'
 
 const context = { progress: silentProgress }
