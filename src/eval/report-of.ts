@@ -1,10 +1,10 @@
+import { explainedVariance } from '../sae/explained-variance.js'
 import type { Sae } from '../sae/sae.js'
 import type { DecoderReport } from './decoder-geometry.js'
 import { densityReport } from './density.js'
 import { type Ratio, ratioOf } from './document-sums.js'
 import type { EvalReport, IntervalName } from './eval-report.js'
 import type { EvalColumn, EvalSums } from './eval-sums.js'
-import { explainedVariance } from './explained-variance.js'
 import { l0Distribution, l0Histogram } from './l0-distribution.js'
 import { lossRecovered, type SplicedLosses } from './loss-recovered.js'
 import {
