@@ -7,12 +7,11 @@ import type { SourceOptions } from '../hub/hub-source.js'
 import { type StageContext, throwIfInterrupted } from '../progress/progress.js'
 import { Random } from '../random/random.js'
 import { writeFileAtomic } from '../storage/atomic-file.js'
-import { readStageJson } from '../storage/open-stage.js'
 import { type Json, runStage, type StageResult } from '../storage/stage.js'
 import { createSampler, trainBpe } from './bpe-trainer.js'
 import { builtinCorpus } from './builtin-corpus.js'
 import { type CorpusConfig, corpusConfigSchema } from './corpus-config.js'
-import { type CorpusStatistics, createStatistics } from './corpus-statistics.js'
+import { createStatistics } from './corpus-statistics.js'
 import { breathe, type DocumentRecord, type DocumentSource, utf8Length } from './document.js'
 import { DOCUMENTS_FILE, writeDocuments } from './document-table.js'
 import { encodeDocuments } from './encode-documents.js'
@@ -96,11 +95,6 @@ function recordedConfig(config: CorpusConfig, found: NamedTokenizer | null): Rec
     tokenizerCommit: found.commit,
     tokenizerSha256: found.hash,
   }
-}
-
-/** Reads the counts of a finished `corpus` directory. @throws MonosemError missing, corrupt */
-export async function readCorpusStatistics(directory: string): Promise<CorpusStatistics> {
-  return readStageJson<CorpusStatistics>(directory, 'corpus', 'corpus.json')
 }
 
 async function buildCorpus(

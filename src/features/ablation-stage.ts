@@ -15,7 +15,7 @@ import { createTableWriter, tableFiles, topGroup } from './feature-tables.js'
 import type { FeaturesConfig } from './features-config.js'
 
 /** ablation.parquet: one row per measured example, in the order of examples-*.parquet. */
-export const ablationColumns = {
+const ablationColumns = {
   feature: INTEGER,
   /** -1 for top examples, and with `rank` the row of examples-*.parquet that this one belongs to */
   interval: SMALLINT,

@@ -25,7 +25,7 @@ export const shardFeatures = 512
 export type TableName = 'features' | 'tokens' | 'examples'
 
 /** Name of a table's file with number `shard`, e.g. features-0003.parquet. */
-export const shardFile = (table: TableName, shard: number): string =>
+const shardFile = (table: TableName, shard: number): string =>
   `${table}-${String(shard).padStart(4, '0')}.parquet`
 
 /** How many files a table of F features has. */

@@ -32,7 +32,7 @@ export async function openOptionalParts(run: string): Promise<OptionalParts> {
  * A stage of the run that was made from the run's features; null where there is none.
  * @param warnings gets the reason where there is one of other features
  */
-export async function stageOfFeatures(
+async function stageOfFeatures(
   run: string,
   role: string,
   warnings: string[],
