@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { MonosemError } from '../errors/monosem-error.js'
 import { sha256, storageError } from './atomic-file.js'
 
@@ -47,14 +47,15 @@ export async function readText(path: string, directory: string): Promise<string>
     return await readFile(path, 'utf8')
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw storageError('read', path, cause)
+    const found = existsSync(directory) ? 'a directory without one' : 'no such directory'
     throw new MonosemError(
       'missing',
-      `${directory} is not a finished Monosem directory: ${path} is not there`,
+      `${directory}: expected a finished directory with ${basename(path)}, got ${found}`,
       {
         cause,
         hint: existsSync(`${directory}.partial`)
           ? `the stage was interrupted: run its command again to finish ${directory}`
-          : 'run the stage that makes this directory first',
+          : 'check the path, or run the stage that makes this directory first',
       },
     )
   }

@@ -105,5 +105,5 @@ test('a transcoder reads two hook points of one store; one that is not stored is
   )
   const nothing = await run(words('activations harvest --run runs/a --out runs/none'), cwd)
   assert.equal(nothing.code, 2)
-  assert.match(nothing.stderr, /--hook: expected array, got nothing/)
+  assert.match(nothing.stderr, /--hook: expected one or more values, got nothing/)
 })

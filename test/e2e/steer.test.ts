@@ -91,7 +91,7 @@ test('what makes no sense is refused with what was expected', async () => {
   const cases: [string[], number, RegExp][] = [
     [['steer', '--feature', '64'], 1, /feature 64: expected a whole number from 0 to 63/],
     [['steer', '--feature', 'x'], 2, /expected numbers separated by commas, got "x"/],
-    [['steer', ...one, '--strength', 'NaN'], 2, /--strength: expected number, got "NaN"/],
+    [['steer', ...one, '--strength', 'NaN'], 2, /--strength: expected a number, got "NaN"/],
     [['steer', ...one, '--strength', '1e9'], 2, /--strength: expected number to be <=100/],
     [['steer', ...one, '--prompt', long], 2, /expected at most 32 tokens .*, got \d+/],
     [['attribute', '--prompt', long, '--target', 'a'], 2, /expected at most 32 tokens .*, got \d+/],
