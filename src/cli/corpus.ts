@@ -36,7 +36,7 @@ export function addCorpus(program: Command): void {
     },
   )
   addFlags(addPaths(build, [], 'corpus'), corpusConfigSchema)
-  build.option('--offline', 'take the tokenizer that the hub cache has and never ask the network')
+  build.option('--offline', 'take what the cache of the hub has and never ask the network')
 }
 
 /** Options of the training of a tokenizer say nothing about one that is there. @throws MonosemError config */

@@ -34,6 +34,6 @@ export function addImport(model: Command): void {
   )
   addFlags(addPaths(command, [], 'model'), importConfigSchema).option(
     '--offline',
-    'take what the hub cache has and never ask the network',
+    'take what the cache of the hub has and never ask the network',
   )
 }
