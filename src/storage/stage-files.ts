@@ -47,17 +47,15 @@ export async function readText(path: string, directory: string): Promise<string>
     return await readFile(path, 'utf8')
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw storageError('read', path, cause)
-    const found = existsSync(directory) ? 'a directory without one' : 'no such directory'
-    throw new MonosemError(
-      'missing',
-      `${directory}: expected a finished directory with ${basename(path)}, got ${found}`,
-      {
-        cause,
-        hint: existsSync(`${directory}.partial`)
-          ? `the stage was interrupted: run its command again to finish ${directory}`
-          : 'check the path, or run the stage that makes this directory first',
-      },
-    )
+    const found = existsSync(directory)
+      ? `${directory} is not a finished Monosem directory: it has no ${basename(path)}`
+      : `${directory}: no such directory`
+    throw new MonosemError('missing', found, {
+      cause,
+      hint: existsSync(`${directory}.partial`)
+        ? `the stage was interrupted: run its command again to finish ${directory}`
+        : 'check the path, or run the stage that makes this directory first',
+    })
   }
 }
 

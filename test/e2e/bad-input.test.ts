@@ -105,7 +105,10 @@ test('--json reports mistakes in the options as JSON too', async (t) => {
 test('a run that is not there is missing, with what to do', async (t) => {
   const result = await run(['features', 'list', '--run', 'runs/none'], await temporaryDirectory(t))
   assert.equal(result.code, 1)
-  assert.match(result.stderr, /runs\/none\/features: expected a finished directory(?:.|\n)*hint: check the path, or run the stage/)
+  assert.match(
+    result.stderr,
+    /runs\/none\/features: no such directory(?:.|\n)*hint: check the path, or run the stage/,
+  )
 })
 
 test('--debug shows the stack', async (t) => {
