@@ -108,6 +108,8 @@ Napi::Value saePack(const Napi::CallbackInfo& info) {
   auto packed = std::make_shared<Packed>();
   packed->table = table;
   packed->packed.precision = static_cast<SaePrecision>(precision);
+  packed->packed.exact = precision == kFp32;
+  if (precision == kFp32 && table->saeHasPrecision(kBf16Panels)) packed->packed.precision = kBf16Panels;
   packed->packed.f = f;
   packed->packed.d = d;
   enqueue(addon, [=](Runtime& r) {

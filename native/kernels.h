@@ -113,12 +113,14 @@ struct SaeForm {
 };
 
 // W_enc in panels of features [panel][depth group][feature of the panel]; a group is 32 bits: 1 fp32, 2 bf16 or 4 int8.
+// Pre-activations that are computed from panels below fp32 are off by no more than a margin, an error of the row times one of the feature.
 struct SaePacked {
   SaePrecision precision;
+  bool exact;  // bf16: the margin is a bound, so that nothing is missed that fp32 would find; else it is four standard deviations
   int f, d;
   void* panels;
-  float* scale;      // int8: [panels * width] what one unit of a weight is worth
-  float* error;      // [panels * width] standard deviation of a pre-activation's error per unit of ||x|| (0 for fp32)
+  float* scale;      // [panels * width] int8: what one unit of a weight is worth; bf16: ||w - rounded w|| / ||w||
+  float* error;      // [panels * width] the feature's part of the margin (0 for fp32)
   float* smoothing;  // int8: [d]
 };
 

@@ -56,7 +56,7 @@ struct PackedRows {
   const void* panels;  // [row panel][depth group][row of the panel]
   const float* scale;  // int8: [n] what one unit of an activation is worth
   const int32_t* sum;  // int8: [n] sum of the row's integers
-  const float* error;  // [n] error of a pre-activation per unit of SaePacked::error
+  const float* error;  // [n] by how much a pre-activation may be off, per unit of SaePacked::error
 };
 PackedRows packBatch(const Context&, const float* centred, int n, int d, const SaePacked& like);
 
@@ -67,8 +67,10 @@ void centreRows(const Context&, float* centred, const float* x, const float* bDe
 // runningThreshold: a guess for batchtopk, 0 for none; it does not change the result. The k largest are those of all ranks.
 void encodeSupport(const Context&, const SaePointers&, SaeShape, const float* centred, FeatureList, const SaeForm&, const FeatureConstants&,
                    const SaePacked* packed, float runningThreshold, const SaeRanks&, Codes& codes);
-// How many of the exact top k of `rows` rows, from `firstRow`, are features of this rank, and how many of them codes lacks: adds to (checked, missed).
-void checkRecall(const Context&, const SaePointers&, SaeShape, const float* centred, int k, const SaeRanks&, const Codes& codes, int firstRow, int rows, double& checked, double& missed);
+// How many pairs of this rank's features a scan of `rows` rows, from `firstRow`, should have found (topk: of the k largest of all ranks; else those above
+// the cut), and how many of them codes lacks: adds to (checked, missed).
+void checkRecall(const Context&, const SaePointers&, SaeShape, const float* centred, const SaeForm&, const float* cut, const SaeRanks&, const Codes& codes, int firstRow, int rows, double& checked,
+                 double& missed);
 void saeEncode(const Context&, const SaePointers&, SaeShape, const float* x, const SaeForm&, const SaePacked*, const SaeRanks&, Codes&);
 void saeEncodeFeatures(const Context&, float* out, const SaePointers&, SaeShape, const float* x, const int32_t* ids, int count, const SaeForm&);
 

@@ -1,11 +1,14 @@
-// Encoding: which (row, feature) pairs matter, and their pre-activations in fp32. A scan in the precision of the packed weights finds
-// candidates; below fp32 each candidate is computed again exactly, so precision decides only how few candidates are missed.
+// Encoding: which (row, feature) pairs matter, and their pre-activations in fp32. A scan in the number format of the packed weights finds
+// candidates, whatever may be worth enough within the margin of the format; below fp32 each is computed again exactly.
 #include <algorithm>
+#include <atomic>
 #include <stdlib.h>
 
 #include "gemm.h"
 #include "sae_exchange.h"
 #include "sae_scan.h"
+#include "sae_select.h"
+#include "sae_sort.h"
 
 namespace monosem {
 namespace MONOSEM_ISA {
@@ -13,48 +16,8 @@ namespace MONOSEM_ISA {
 namespace {
 
 constexpr int kMaxPanels = 16;        // row panels per task: their rows stay in L2 while all features pass
-constexpr float kDeviations = 4;      // candidates of a cut may be off by so many standard deviations
-constexpr int kExtraBf16 = 8, kExtraInt8 = 16;  // candidates of a top k beyond k
-
-struct Candidate {
-  int32_t row, id;
-  float value;
-};
-
-// A growing list, one per worker, emptied for every task.
-struct Found {
-  Candidate* items = nullptr;
-  int64_t count = 0, capacity = 0;
-  void push(int32_t row, int32_t id, float value) {
-    if (count == capacity) {
-      capacity = capacity ? capacity * 2 : 4096;
-      items = static_cast<Candidate*>(realloc(items, sizeof(Candidate) * capacity));
-      if (!items) abort();
-    }
-    items[count++] = {row, id, value};
-  }
-};
-
-// The `keep` largest of a stream of positive values.
-struct TopK {
-  uint64_t* keys;
-  int count, capacity, keep;
-  float threshold;  // candidates must be above it
-  void push(int32_t id, float value) {
-    if (count == capacity) compact();
-    if (value > threshold) keys[count++] = keyOf(value, id);
-  }
-  void compact() {
-    if (count <= keep) return;
-    largestFirst(keep);
-    count = keep;
-    threshold = valueOfKey(keys[keep - 1]);
-  }
-  // The k largest come first, the k-th of them last.
-  void largestFirst(int k) {
-    std::nth_element(keys, keys + k - 1, keys + count, [](uint64_t a, uint64_t b) { return a > b; });
-  }
-};
+constexpr float kUlps = 1.0f / (1 << 21);  // by which rounding of the last additions may change a value, with room to spare
+constexpr float kLeastPositive = 1.17549435e-38f;
 
 // What one task found, rows ascending, ids ascending within a row.
 struct TaskCodes {
@@ -67,133 +30,115 @@ struct Encoding {
   SaeForm form;
   const float *cut, *centred, *wEnc;
   int panelsPerTask, panels;
-  bool rescoreLater;  // topk over ranks: what is found are candidates, see rescoreOverRanks
+  float largestWeightError;
+  std::atomic<bool>* tooMany;  // set where so many candidates are found that a scan in fp32 is faster
 
   float exactly(int row, int32_t id) const {
     return dot(centred + static_cast<size_t>(row) * job.d, wEnc + static_cast<size_t>(id) * job.d, job.d) + job.bEnc[id];
   }
-  void prefetch(int32_t id) const {
-    const float* row = wEnc + static_cast<size_t>(id) * job.d;
-    for (int i = 0; i < job.d; i += 16) __builtin_prefetch(row + i, 0, 2);
-  }
-  int32_t idOf(int index) const { return job.features.ids ? job.features.ids[index] : index; }
 };
 
-// By how much, per unit of a weight's error, two approximate values of a row may be in the wrong order.
-float doubtOf(const Encoding& e, int row) { return 2 * kDeviations * e.job.rowError[row]; }
-
-constexpr int kAhead = 8;  // weights are spread over memory: they are fetched so many candidates before they are needed
-
-// Computes a row's candidates again in fp32, but those only that may be among the k largest.
-void rescore(const Encoding& e, int row, TopK& top, int k) {
-  float least = -__builtin_inff(), doubt = doubtOf(e, row);
-  if (top.count > k) {
-    top.largestFirst(k);
-    least = valueOfKey(top.keys[k - 1]);
-  }
-  int kept = 0;
-  for (int i = 0; i < top.count; i++) {
-    uint64_t key = top.keys[i];
-    if (valueOfKey(key) >= least - doubt * e.job.weightError[idOfKey(key)]) top.keys[kept++] = key;
-  }
-  for (int i = 0; i < kAhead && i < kept; i++) e.prefetch(idOfKey(top.keys[i]));
-  top.count = 0;
-  for (int i = 0; i < kept; i++) {
-    if (i + kAhead < kept) e.prefetch(idOfKey(top.keys[i + kAhead]));
-    int32_t id = idOfKey(top.keys[i]);
-    float value = e.exactly(row, id);
-    if (value > 0) top.keys[top.count++] = keyOf(value, id);
-  }
-  top.keep = k;
+// Drops what cannot be among the k largest of its row.
+void thinOut(const Encoding& e, int row, int k, RowList& list) {
+  float margin = e.job.precision == kFp32 ? 0 : e.job.rowError[row] * e.largestWeightError;
+  float kth = list.nearKth(k) * (e.job.precision == kFp32 ? 1 : 1 - kUlps);
+  if (kth <= list.least) return;
+  list.least = kth;
+  list.filter([&](int i) { return list.values[i] + 2 * margin > kth; });
 }
 
+// The k largest of each row in fp32; in other formats candidates for them, with the least that each can be worth (see chooseCandidates).
 template <SaePrecision precision>
-void findTopK(const Encoding& e, int panel0, int panel1, void* scratch, Found& found) {
-  int row0 = panel0 * MR, rows = (panel1 * MR < e.job.n ? panel1 * MR : e.job.n) - row0;
-  int k = e.form.k < e.job.features.count ? e.form.k : e.job.features.count;
-  int keep = k + (precision == kFp32 ? 0 : precision == kBf16Panels ? kExtraBf16 : kExtraInt8), capacity = 3 * keep + 32;
-  TopK* tops = static_cast<TopK*>(scratch);
-  uint64_t* keys = reinterpret_cast<uint64_t*>(tops + rows);
-  for (int r = 0; r < rows; r++) tops[r] = {keys + static_cast<size_t>(r) * capacity, 0, capacity, keep, 0.0f};
-  scanPairs<precision>(e.job, panel0, panel1, [&](int row, int) { return splat(tops[row - row0].threshold); },
-                       [&](int row, int index, float value) { tops[row - row0].push(e.idOf(index), value); });
-  for (int r = 0; r < rows; r++) {
-    TopK& top = tops[r];
-    if (precision != kFp32 && !e.rescoreLater) rescore(e, row0 + r, top, k);
-    top.compact();
-    std::sort(top.keys, top.keys + top.count, [](uint64_t a, uint64_t b) { return static_cast<uint32_t>(a) > static_cast<uint32_t>(b); });
-    for (int i = 0; i < top.count; i++) found.push(row0 + r, idOfKey(top.keys[i]), valueOfKey(top.keys[i]));
-  }
-}
-
-template <SaePrecision precision>
-void findAboveCut(const Encoding& e, int panel0, int panel1, Found& found) {
-  const float* cut = e.cut;
-  scanPairs<precision>(e.job, panel0, panel1,
-                       [&](int row, int index) {
-                         vf limit = load(cut + index);
-                         return precision == kFp32 ? limit : limit - (kDeviations * e.job.rowError[row]) * load(e.job.weightError + index);
-                       },
-                       [&](int row, int index, float value) {
-                         int32_t id = e.idOf(index);
-                         if (precision != kFp32) {
-                           value = e.exactly(row, id);
-                           if (!(value > cut[index])) return;
-                         }
-                         found.push(row, id, value);
+void findTopK(const Encoding& e, int panel0, int panel1, RowList* lists) {
+  int row0 = panel0 * MR, f = e.job.features.count, k = e.form.k < f ? e.form.k : f;
+  scanPairs<precision>(e.job, panel0, panel1, [&](int row, int) { return splat(lists[row - row0].least); },
+                       [&](int row, int index, uint32_t mask, vf value) {
+                         RowList& list = lists[row - row0];
+                         list.push(mask, value, index);
+                         if (list.count < list.full) return;
+                         thinOut(e, row, k, list);
+                         if (precision != kFp32 && list.count > k + 64 + f / 32) e.tooMany->store(true, std::memory_order_relaxed);
+                         list.full = list.full > 2 * list.count ? list.full : 2 * list.count;
                        });
+  int rows = (panel1 * MR < e.job.n ? panel1 * MR : e.job.n) - row0;
+  for (int r = 0; r < rows; r++) precision == kFp32 ? lists[r].keepLargest(k) : thinOut(e, row0 + r, k, lists[r]);
 }
 
 template <SaePrecision precision>
-void findTask(const Encoding& e, int panel0, int panel1, void* scratch, Found& found) {
-  if (e.form.kind == kTopK) findTopK<precision>(e, panel0, panel1, scratch, found);
-  else findAboveCut<precision>(e, panel0, panel1, found);
+void findAboveCut(const Encoding& e, int panel0, int panel1, RowList* lists) {
+  const float* cut = e.cut;
+  int row0 = panel0 * MR;
+  int64_t rescored = 0, most = static_cast<int64_t>(panel1 - panel0) * MR * e.job.features.count / 8;
+  scanPairs<precision>(e.job, panel0, panel1, [&](int, int index) { return load(cut + index); },
+                       [&](int row, int index, uint32_t mask, vf value) {
+                         RowList& list = lists[row - row0];
+                         if (precision == kFp32) return list.push(mask, value, index);
+                         if (rescored > most) return;
+                         float lanes[VL];
+                         uint32_t above = 0;
+                         for (uint32_t left = mask; left; left &= left - 1) {
+                           int lane = __builtin_ctz(left);
+                           lanes[lane] = e.exactly(row, index + lane);
+                           above |= static_cast<uint32_t>(lanes[lane] > cut[index + lane]) << lane;
+                           rescored++;
+                         }
+                         list.push(above, load(lanes), index);
+                       });
+  if (rescored > most) e.tooMany->store(true, std::memory_order_relaxed);
 }
 
-// Found pairs arrive by feature: puts them in row order. counts [rows] is left with how many each row has.
-TaskCodes sortByRow(const Found& found, int row0, int rows, int32_t* counts) {
-  TaskCodes codes{static_cast<int32_t*>(malloc(sizeof(int32_t) * (found.count + 1))), static_cast<float*>(malloc(sizeof(float) * (found.count + 1)))};
-  if (!codes.ids || !codes.values) abort();
-  int64_t next[kMaxPanels * MR];
-  for (int r = 0; r < rows; r++) counts[r] = 0;
-  for (int64_t i = 0; i < found.count; i++) counts[found.items[i].row - row0]++;
+template <SaePrecision precision>
+void findTask(const Encoding& e, int panel0, int panel1, RowList* lists) {
+  if (e.form.kind == kTopK) findTopK<precision>(e, panel0, panel1, lists);
+  else findAboveCut<precision>(e, panel0, panel1, lists);
+}
+
+// The lists one after the other. counts [rows] is left with how many each row has.
+TaskCodes joinLists(const Encoding& e, const RowList* lists, int rows, int32_t* counts) {
   int64_t total = 0;
-  for (int r = 0; r < rows; r++) {
-    next[r] = total;
-    total += counts[r];
-  }
-  for (int64_t i = 0; i < found.count; i++) {
-    const Candidate& c = found.items[i];
-    int64_t at = next[c.row - row0]++;
-    codes.ids[at] = c.id;
-    codes.values[at] = c.value;
+  for (int r = 0; r < rows; r++) total += counts[r] = lists[r].count;
+  TaskCodes codes{static_cast<int32_t*>(malloc(sizeof(int32_t) * (total + 1))), static_cast<float*>(malloc(sizeof(float) * (total + 1)))};
+  if (!codes.ids || !codes.values) abort();
+  const int32_t* ids = e.job.features.ids;
+  for (int64_t r = 0, at = 0; r < rows; at += counts[r++]) {
+    memcpy(codes.values + at, lists[r].values, sizeof(float) * counts[r]);
+    for (int i = 0; i < counts[r]; i++) codes.ids[at + i] = ids ? ids[lists[r].ids[i]] : lists[r].ids[i];
   }
   return codes;
 }
 
-// Runs the tasks of row panels panel0 .. e.panels - 1 and joins what they find.
+// The lists of one worker, which keep their memory from task to task.
+struct Lists {
+  RowList rows[kMaxPanels * MR];
+  ~Lists() {
+    for (RowList& list : rows) {
+      free(list.values);
+      free(list.ids);
+    }
+  }
+};
+
+// Runs the tasks of row panels 0 .. e.panels - 1 and joins what they find.
 void findAll(const Context& context, const Encoding& e, Codes& codes) {
   int n = e.job.n, tasks = ceilDiv(e.panels, e.panelsPerTask), rowsPerTask = e.panelsPerTask * MR, threads = poolThreads(context.pool);
-  int keep = e.form.kind == kTopK ? e.form.k + kExtraInt8 : 0;
-  size_t rowScratch = (sizeof(TopK) + sizeof(uint64_t) * (3 * static_cast<size_t>(keep) + 32)) * rowsPerTask;
-  Found* found = static_cast<Found*>(calloc(threads, sizeof(Found)));
+  Lists* lists = new Lists[threads];
   TaskCodes* parts = static_cast<TaskCodes*>(calloc(tasks, sizeof(TaskCodes)));
   int32_t* offsets = static_cast<int32_t*>(calloc(static_cast<size_t>(n) + 1, sizeof(int32_t)));
-  if (!found || !parts || !offsets) abort();
+  if (!parts || !offsets) abort();
   parallelFor(context, tasks, [&](int task, int worker) {
     int panel0 = task * e.panelsPerTask, panel1 = panel0 + e.panelsPerTask < e.panels ? panel0 + e.panelsPerTask : e.panels;
-    void* scratch = e.form.kind == kTopK ? scratchBytes(context.scratch, kSlotPerWorker + worker, rowScratch) : nullptr;
-    found[worker].count = 0;
-    if (e.job.precision == kFp32) findTask<kFp32>(e, panel0, panel1, scratch, found[worker]);
-    if constexpr (kHasBf16)
-      if (e.job.precision == kBf16Panels) findTask<kBf16Panels>(e, panel0, panel1, scratch, found[worker]);
-    if constexpr (kHasInt8)
-      if (e.job.precision == kInt8Panels) findTask<kInt8Panels>(e, panel0, panel1, scratch, found[worker]);
     int row0 = panel0 * MR, rows = (panel1 * MR < n ? panel1 * MR : n) - row0;
-    parts[task] = sortByRow(found[worker], row0, rows, offsets + 1 + row0);
+    RowList* own = lists[worker].rows;
+    for (int r = 0; r < rows; r++) own[r].clear(3 * e.form.k + 32);
+    if (*e.tooMany) return;
+    if (e.job.precision == kFp32) findTask<kFp32>(e, panel0, panel1, own);
+    if constexpr (kHasBf16)
+      if (e.job.precision == kBf16Panels) findTask<kBf16Panels>(e, panel0, panel1, own);
+    if constexpr (kHasInt8)
+      if (e.job.precision == kInt8Panels) findTask<kInt8Panels>(e, panel0, panel1, own);
+    parts[task] = joinLists(e, own, rows, offsets + 1 + row0);
   });
-  for (int i = 0; i < threads; i++) free(found[i].items);
-  free(found);
+  delete[] lists;
   for (int r = 0; r < n; r++) offsets[r + 1] += offsets[r];
   allocateCodes(codes, n, offsets[n]);
   memcpy(codes.rowOffsets, offsets, sizeof(int32_t) * (static_cast<size_t>(n) + 1));
@@ -201,8 +146,10 @@ void findAll(const Context& context, const Encoding& e, Codes& codes) {
   parallelFor(context, tasks, [&](int task, int) {
     int row0 = task * rowsPerTask, row1 = row0 + rowsPerTask < n ? row0 + rowsPerTask : n;
     int64_t first = codes.rowOffsets[row0], count = codes.rowOffsets[row1] - first;
-    memcpy(codes.featureIds + first, parts[task].ids, sizeof(int32_t) * count);
-    memcpy(codes.values + first, parts[task].values, sizeof(float) * count);
+    if (count > 0) {
+      memcpy(codes.featureIds + first, parts[task].ids, sizeof(int32_t) * count);
+      memcpy(codes.values + first, parts[task].values, sizeof(float) * count);
+    }
     free(parts[task].ids);
     free(parts[task].values);
   });
@@ -238,12 +185,14 @@ void keepLargest(Codes& codes, int64_t wanted) {
   filterCodes(codes, [&](int, int i) { return codes.values[i] > threshold || (codes.values[i] == threshold && ties-- > 0); });
 }
 
-// A guess of the cut from a few rows, which stand for the batch; every rank gets the same.
+// A guess of the cut from the largest pairs of a few rows, which stand for the batch; every rank gets the same.
 float guessFromSample(const Context& context, const Encoding& e, const SaeRanks& ranks) {
   Encoding sample = e;
   sample.panels = e.panels < 8 ? e.panels : 8;
   sample.job.n = sample.panels * MR < e.job.n ? sample.panels * MR : e.job.n;
   sample.panelsPerTask = 1;
+  sample.form.kind = kTopK;
+  sample.form.k = 4 * e.form.k < e.job.features.count ? 4 * e.form.k : e.job.features.count;
   Codes few;
   findAll(context, sample, few);
   // over features: everything above any rank's value is k pairs a row already; over rows: the least, and a rank without rows does not ask for less
@@ -255,56 +204,77 @@ float guessFromSample(const Context& context, const Encoding& e, const SaeRanks&
   return static_cast<float>(-guess);
 }
 
-// batchtopk: everything above a guess, lowered until enough is found; then the exact selection, which the guess does not touch.
-void findBatchTopK(const Context& context, Encoding& e, float guess, const SaeRanks& ranks, Codes& codes) {
+// Whether any of the ranks found so many candidates that all scan again in fp32.
+bool foundTooMany(const Encoding& e, const SaeRanks& ranks) {
+  if (e.job.precision == kFp32) return false;
+  double any = *e.tooMany;
+  maxOverAll(ranks, &any, 1);
+  return any > 0;
+}
+
+// batchtopk: everything above a guess, lowered until enough is found; then the exact selection, which the guess does not touch. False where there were too many candidates.
+bool findBatchTopK(const Context& context, Encoding& e, float guess, const SaeRanks& ranks, Codes& codes) {
   int64_t wanted = static_cast<int64_t>(ranks.totalRows) * e.form.k;
   int padded = ceilDiv(e.job.features.count, NR) * NR;
   float* cut = scratchArray<float>(context, kSlotSaeCut, padded);
   e.cut = cut;
-  if (!(guess > 0)) {
-    for (int j = 0; j < padded; j++) cut[j] = 0;
-    guess = guessFromSample(context, e, ranks);
-  }
+  if (!(guess > 0)) guess = guessFromSample(context, e, ranks);
   guess *= 0.9f;
   double found = 0;  // over all ranks
   for (int attempt = 0;; attempt++) {
     if (attempt == 4) guess = 0;
     for (int j = 0; j < padded; j++) cut[j] = guess;
     findAll(context, e, codes);
+    if (foundTooMany(e, ranks)) return false;
     found = static_cast<double>(codes.count);
     sumOverAll(ranks, &found, 1);
     if (found >= wanted || guess == 0) break;
     releaseCodes(codes);
     guess *= 0.7f;
   }
-  if (found <= wanted) return;
+  if (found <= wanted) return true;
   if (ranks.features || ranks.data) keepLargestOfRanks(ranks, wanted, codes);
   else keepLargest(codes, wanted);
+  return true;
 }
 
-// Computes the candidates of a row again in fp32; those that cannot be as large as `least` become 0.
-void rescoreRow(const Encoding& e, int row, const int32_t* ids, float* values, int count, float least) {
-  float doubt = doubtOf(e, row);
-  for (int i = 0; i < count; i++)
-    if (values[i] < least - doubt * e.job.weightError[ids[i]]) values[i] = 0;
-  auto prefetch = [&](int i) {
-    if (i < count && values[i] > 0) e.prefetch(ids[i]);
-  };
-  for (int i = 0; i < kAhead; i++) prefetch(i);
-  for (int i = 0; i < count; i++) {
-    prefetch(i + kAhead);
-    if (values[i] > 0) values[i] = e.exactly(row, ids[i]);
-  }
-}
-
-// topk over ranks below fp32: each rank has as many candidates as if there were no others. What the k-th largest of all is, but for the
-// error of the format, tells it which of them are worth computing.
-void rescoreOverRanks(const Context& context, const Encoding& e, const SaeRanks& ranks, Codes& codes) {
+// Leaves of the candidates of all ranks those that may be among the k largest: what the k-th largest is worth at least decides.
+void thinOutOverRanks(const Context& context, const Encoding& e, const SaeRanks& ranks, Codes& codes) {
+  // keys are of positive values only
+  for (int64_t i = 0; i < codes.count; i++) codes.values[i] = codes.values[i] > kLeastPositive ? codes.values[i] : kLeastPositive;
   const uint64_t* kth = kthOfRows(context, ranks, e.form.k, codes);
-  forRows(context, codes.rows, [&](int row) {
-    int first = codes.rowOffsets[row];
-    rescoreRow(e, row, codes.featureIds + first, codes.values + first, codes.rowOffsets[row + 1] - first, valueOfKey(kth[row]));
+  filterCodes(codes, [&](int row, int i) {
+    return codes.values[i] + 2 * e.job.rowError[row] * e.job.weightError[codes.featureIds[i]] > valueOfKey(kth[row]) * (1 - kUlps);
   });
+}
+
+// One candidate as it is computed again: where its value goes.
+struct Place {
+  int32_t row, index;
+};
+
+// topk below fp32: computes the candidates again, and leaves the k largest of each row (of all ranks: of this one's). By feature, since a feature's
+// rows of the batch are nearer in memory than a row's features among the weights.
+void chooseCandidates(const Context& context, const Encoding& e, const SaeRanks& ranks, Codes& codes) {
+  constexpr int kFeatures = 32, kAhead = 4;
+  if (ranks.features) thinOutOverRanks(context, e, ranks, codes);
+  int f = e.job.features.count, d = e.job.d;
+  auto sorted = sortPairsByFeature<Place>(context, codes, f, [](int row, int i) { return Place{row, i}; });
+  auto prefetch = [&](int i, int end) {
+    if (i >= end) return;
+    const float* row = e.centred + static_cast<size_t>(sorted.items[i].row) * d;
+    for (int j = 0; j < d; j += 16) __builtin_prefetch(row + j, 0, 3);
+  };
+  parallelFor(context, ceilDiv(f, kFeatures), [&](int task, int) {
+    int last = (task + 1) * kFeatures < f ? (task + 1) * kFeatures : f, all = sorted.offsets[last];
+    for (int id = task * kFeatures; id < last; id++)
+      for (int i = sorted.offsets[id]; i < sorted.offsets[id + 1]; i++) {
+        prefetch(i + kAhead, all);
+        codes.values[sorted.items[i].index] = e.exactly(sorted.items[i].row, id);
+      }
+  });
+  sorted.release();
+  forRows(context, codes.rows, [&](int row) { clearAllButLargest(codes.values + codes.rowOffsets[row], codes.rowOffsets[row + 1] - codes.rowOffsets[row], e.form.k); });
   filterCodes(codes, [&](int, int i) { return codes.values[i] > 0; });
 }
 
@@ -324,6 +294,31 @@ const void* packForCall(const Context& context, const float* wEnc, FeatureList f
   return packed;
 }
 
+// The k-th largest key of the values [rows, f] of all ranks
+const uint64_t* kthOfValues(const Context& context, const float* values, int rows, int f, int k, const SaeRanks& ranks) {
+  uint64_t* all = scratchArray<uint64_t>(context, kSlotSaeKeys, static_cast<size_t>(rows) * (k + 1) + f);
+  uint64_t *kth = all + static_cast<size_t>(rows) * k, *keys = kth + rows;
+  for (int r = 0; r < rows; r++) {
+    int count = 0;
+    for (int j = 0; j < f; j++)
+      if (float value = values[static_cast<size_t>(r) * f + j]; value > 0) keys[count++] = keyOf(value, ranks.firstFeature + j);
+    int most = count < k ? count : k;
+    if (count > k) std::nth_element(keys, keys + k - 1, keys + count, [](uint64_t a, uint64_t b) { return a > b; });
+    uint64_t* own = all + static_cast<size_t>(r) * k;
+    memcpy(own, keys, sizeof(uint64_t) * most);
+    memset(own + most, 0, sizeof(uint64_t) * (k - most));
+    kth[r] = own[k - 1];
+  }
+  if (ranks.features) kthKeys(context, ranks.features, all, rows, k, kth);
+  return kth;
+}
+
+float largest(const float* values, int count) {
+  float most = 0;
+  for (int i = 0; i < count; i++) most = values[i] > most ? values[i] : most;
+  return most;
+}
+
 }  // namespace
 
 void centreRows(const Context& context, float* centred, const float* x, const float* bDec, int n, int d) {
@@ -338,8 +333,11 @@ void centreRows(const Context& context, float* centred, const float* x, const fl
 void encodeSupport(const Context& context, const SaePointers& params, SaeShape shape, const float* centred, FeatureList features, const SaeForm& form,
                    const FeatureConstants& constants, const SaePacked* packed, float runningThreshold, const SaeRanks& ranks, Codes& codes) {
   int n = shape.n, d = shape.d, panels = ceilDiv(n, MR);
-  SaePacked inFp32{kFp32, shape.f, d, nullptr, nullptr, nullptr, nullptr};
+  SaePacked inFp32{};
+  inFp32.f = shape.f;
+  inFp32.d = d;
   PackedRows rows = packBatch(context, centred, n, d, packed ? *packed : inFp32);
+  std::atomic<bool> tooMany = false;
   Encoding e{};
   e.job = {rows.precision, rows.panels, packed ? packed->panels : packForCall(context, params.wEnc, features, d), n, d, features, params.bEnc,
            rows.scale, rows.error, packed ? packed->scale : nullptr, packed ? packed->error : nullptr, rows.sum};
@@ -349,41 +347,40 @@ void encodeSupport(const Context& context, const SaePointers& params, SaeShape s
   e.wEnc = params.wEnc;
   e.panels = panels;
   e.panelsPerTask = choosePanelsPerTask(panels, poolThreads(context.pool));
-  if (form.kind == kBatchTopK) return findBatchTopK(context, e, runningThreshold, ranks, codes);
-  e.rescoreLater = form.kind == kTopK && ranks.features && rows.precision != kFp32;
-  findAll(context, e, codes);
-  if (e.rescoreLater) rescoreOverRanks(context, e, ranks, codes);
+  e.tooMany = &tooMany;
+  if (packed) e.largestWeightError = largest(packed->error, shape.f);
+  bool done = true;
+  if (form.kind == kBatchTopK) done = findBatchTopK(context, e, runningThreshold, ranks, codes);
+  else {
+    findAll(context, e, codes);
+    done = !foundTooMany(e, ranks);
+  }
+  if (!done) {
+    releaseCodes(codes);
+    return encodeSupport(context, params, shape, centred, features, form, constants, nullptr, runningThreshold, ranks, codes);
+  }
+  if (form.kind == kTopK && rows.precision != kFp32) chooseCandidates(context, e, ranks, codes);
   if (form.kind == kTopK) keepLargestOfRows(context, ranks, form.k, codes);
 }
 
-void checkRecall(const Context& context, const SaePointers& params, SaeShape shape, const float* centred, int k, const SaeRanks& ranks, const Codes& codes, int firstRow, int rows, double& checked,
-                 double& missed) {
-  int f = shape.f, d = shape.d, most = k < f ? k : f;
-  uint64_t* keys = scratchArray<uint64_t>(context, kSlotSaePackW, static_cast<size_t>(rows) * f);
+void checkRecall(const Context& context, const SaePointers& params, SaeShape shape, const float* centred, const SaeForm& form, const float* cut, const SaeRanks& ranks,
+                 const Codes& codes, int firstRow, int rows, double& checked, double& missed) {
+  int f = shape.f, d = shape.d;
+  float* values = scratchArray<float>(context, kSlotSaePackW, static_cast<size_t>(rows) * f);
   parallelFor(context, ceilDiv(f, 64), [&](int task, int) {
     for (int id = task * 64; id < f && id < task * 64 + 64; id++)
-      for (int r = 0; r < rows; r++) {
-        float value = dot(centred + static_cast<size_t>(firstRow + r) * d, params.wEnc + static_cast<size_t>(id) * d, d) + params.bEnc[id];
-        keys[static_cast<size_t>(r) * f + id] = value > 0 ? keyOf(value, ranks.firstFeature + id) : 0;
-      }
+      for (int r = 0; r < rows; r++)
+        values[static_cast<size_t>(r) * f + id] = dot(centred + static_cast<size_t>(firstRow + r) * d, params.wEnc + static_cast<size_t>(id) * d, d) + params.bEnc[id];
   });
-  uint64_t* largest = scratchArray<uint64_t>(context, kSlotSaeKeys, static_cast<size_t>(rows) * (k + 1));
-  uint64_t* kth = largest + static_cast<size_t>(rows) * k;
+  const uint64_t* kth = form.kind == kTopK ? kthOfValues(context, values, rows, f, form.k, ranks) : nullptr;
   for (int r = 0; r < rows; r++) {
-    TopK exact{keys + static_cast<size_t>(r) * f, f, f, most, 0};
-    exact.largestFirst(most);
-    for (int i = 0; i < k; i++) largest[static_cast<size_t>(r) * k + i] = i < most ? exact.keys[i] : 0;
-  }
-  kthKeys(context, ranks.features, largest, rows, k, kth);
-  for (int r = 0; r < rows; r++) {
-    const int32_t *ids = codes.featureIds + codes.rowOffsets[firstRow + r], *end = codes.featureIds + codes.rowOffsets[firstRow + r + 1];
-    for (int i = 0; i < most; i++) {
-      uint64_t key = largest[static_cast<size_t>(r) * k + i];
-      if (key == 0 || key < kth[r]) continue;
-      const int32_t* id = ids;
-      while (id < end && *id != idOfKey(key) - ranks.firstFeature) id++;
-      checked++;
-      missed += id == end;
+    const int32_t *id = codes.featureIds + codes.rowOffsets[firstRow + r], *end = codes.featureIds + codes.rowOffsets[firstRow + r + 1];
+    for (int j = 0; j < f; j++) {
+      float value = values[static_cast<size_t>(r) * f + j];
+      bool found = id < end && *id == j, expected = kth ? value > 0 && keyOf(value, ranks.firstFeature + j) >= kth[r] : value > cut[j];
+      id += found;
+      checked += expected;
+      missed += expected && !found;
     }
   }
 }

@@ -69,8 +69,23 @@ float toInt8(uint32_t* out, const float* x, const float* smoothing, bool multipl
 
 float norm(const float* x, int d) { return sqrtf(dot(x, x, d)); }
 
-// Errors are independent and spread over the dimensions: each product of two bf16 is off by about 2^-9 of itself.
-constexpr float kBf16Error = 1.7f / 512;
+constexpr float kDeviations = 4;  // of an error that is known as a standard deviation
+// Rounding errors are independent and spread over the dimensions: each product of two bf16 is off by about 2^-9 of itself.
+constexpr float kBf16Error = kDeviations * 1.7f / 512;
+
+// ||x - rounded x||
+float roundedAway(const float* x, const uint32_t* rounded, int d) {
+  const uint16_t* half = reinterpret_cast<const uint16_t*>(rounded);
+  float squares = 0;
+  for (int i = 0; i < d; i++) squares += (x[i] - widened(half[i])) * (x[i] - widened(half[i]));
+  return sqrtf(squares);
+}
+
+// |x . w - rounded x . rounded w| <= ||x - rounded x|| ||w|| + ||rounded x|| ||w - rounded w|| (Cauchy and Schwarz), to which come the rounding of
+// d additions in this product and in the one that is computed again, each at most 2^-24 of ||x|| ||w||. One part in 100 is for the rest.
+float exactError(float normX, float away, float largestAwayW, int d) {
+  return 1.01f * (away + normX * (largestAwayW + d * (4.0f / (1 << 24))));
+}
 
 }  // namespace
 
@@ -114,7 +129,9 @@ void packFeaturePanel(SaePacked& packed, const float* wEnc, int panel, void* scr
     uint32_t* target = converted + static_cast<size_t>(j) * groups;
     if (packed.precision == kBf16Panels) {
       toBf16(target, row, d);
-      error[j] = norm(row, d) * kBf16Error / sqrtf(static_cast<float>(d));
+      float length = norm(row, d);
+      scale[j] = length > 0 ? roundedAway(row, target, d) / length : 0;
+      error[j] = packed.exact ? length : length * kBf16Error / sqrtf(static_cast<float>(d));
     } else {
       scale[j] = toInt8(target, row, packed.smoothing, true, 128, d, smoothed, nullptr);
       error[j] = norm(smoothed, d);
@@ -135,6 +152,8 @@ PackedRows packBatch(const Context& context, const float* centred, int n, int d,
   float* scale = scratchArray<float>(context, kSlotSaeRowScales, 3 * static_cast<size_t>(n));
   float* error = scale + n;
   int32_t* sum = reinterpret_cast<int32_t*>(error + n);
+  float largestAway = 0;
+  for (int j = 0; like.exact && j < like.f; j++) largestAway = like.scale[j] > largestAway ? like.scale[j] : largestAway;
   parallelFor(context, panels, [&](int p, int worker) {
     int count = n - p * MR < MR ? n - p * MR : MR;
     uint32_t* panel = out + static_cast<size_t>(p) * MR * groups;
@@ -150,11 +169,12 @@ PackedRows packBatch(const Context& context, const float* centred, int n, int d,
       const float* x = rows + static_cast<size_t>(i) * d;
       if (like.precision == kBf16Panels) {
         toBf16(converted + static_cast<size_t>(i) * groups, x, d);
-        error[row] = norm(x, d);
+        float length = norm(x, d);
+        error[row] = like.exact ? exactError(length, roundedAway(x, converted + static_cast<size_t>(i) * groups, d), largestAway, d) : length;
       } else {
         scale[row] = toInt8(converted + static_cast<size_t>(i) * groups, x, like.smoothing, false, 0, d, smoothed, &sum[row]);
         // both factors are rounded to steps of about 4 standard deviations / 127; rounding is off by step / sqrt(12)
-        error[row] = (scale[row] + norm(smoothed, d) * 4 / (127 * sqrtf(static_cast<float>(d)))) / sqrtf(12.0f);
+        error[row] = kDeviations * (scale[row] + norm(smoothed, d) * 4 / (127 * sqrtf(static_cast<float>(d)))) / sqrtf(12.0f);
       }
     }
     transposeGroups<MR>(panel, converted, count, groups, groups);

@@ -44,7 +44,8 @@ static inline __attribute__((always_inline)) void scanTile(const ScanJob& job, i
   }
 }
 
-// Calls keep(row, index, pre) for the pairs whose pre-activation, as this precision sees it, is above threshold(row, featurePanel, v).
+// Calls keep(row, index, mask, value) for the vectors of pre-activations (of VL features from `index`) of which some lanes, those of the mask, may
+// be worth more than threshold(row, index): what they are below fp32 is known within a margin, and value is the least that it can be.
 template <SaePrecision precision, class Threshold, class Keep>
 void scanPairs(const ScanJob& job, int panel0, int panel1, Threshold threshold, Keep keep) {
   for (int featurePanel = 0; featurePanel * NR < job.features.count; featurePanel++) {
@@ -61,16 +62,11 @@ void scanPairs(const ScanJob& job, int panel0, int panel1, Threshold threshold, 
       int rows = job.n - panel * MR < MR ? job.n - panel * MR : MR;
       for (int i = 0; i < rows; i++)
         for (int v = 0; v < NV; v++) {
-          int row = panel * MR + i;
-          vf pre = tile[i][v] + load(bias + v * VL);
-          uint32_t mask = greaterMask(pre, threshold(row, first + v * VL));
-          if (__builtin_expect(!mask, 1)) continue;
-          float lanes[VL];
-          store(lanes, pre);
-          for (; mask; mask &= mask - 1) {
-            int lane = __builtin_ctz(mask);
-            keep(row, first + v * VL + lane, lanes[lane]);
-          }
+          int row = panel * MR + i, index = first + v * VL;
+          vf pre = tile[i][v] + load(bias + v * VL), margin{};
+          if constexpr (precision != kFp32) margin = job.rowError[row] * load(job.weightError + index);
+          uint32_t mask = greaterMask(pre + margin, threshold(row, index));
+          if (__builtin_expect(mask, 0)) keep(row, index, mask, pre - margin);
         }
     }
   }

@@ -209,27 +209,43 @@ void explainResidual(Step& step, Codes& codes) {
   free(dead);
 }
 
-// int8 found too little to be trusted: from here on bf16.
+// int8 found too little to be trusted: from here on what fp32 finds.
 void giveUpInt8(const Context& context, const SaeStepArgs& a) {
   float* smoothing = a.packed->smoothing;
   a.packed->smoothing = nullptr;
   saeReleasePacked(*a.packed);
   a.packed->smoothing = smoothing;
-  a.packed->precision = kBf16Panels;
+  a.packed->exact = true;
+  a.packed->precision = saeHasPrecision(kBf16Panels) ? kBf16Panels : kFp32;
   saeAllocatePacked(*a.packed);
   saePack(context, *a.packed, a.params.wEnc);
 }
 
-void watchRecall(const Context& context, const SaeStepArgs& a, const float* centred, const Codes& codes) {
+// batchtopk: a cut that is the same for all features, above which everything must have been found
+const float* cutOf(const Context& context, int f, float value) {
+  float* cut = scratchArray<float>(context, kSlotSaeCut, f);
+  for (int j = 0; j < f; j++) cut[j] = value;
+  return cut;
+}
+
+// The smallest activation of all ranks; 0 where there is none.
+float smallestKept(const SaeRanks& ranks, const Codes& codes) {
+  double least = -__builtin_inf();  // with its sign changed
+  for (int64_t i = 0; i < codes.count; i++) least = -codes.values[i] > least ? -codes.values[i] : least;
+  maxOverAll(ranks, &least, 1);
+  return least == -__builtin_inf() ? 0 : static_cast<float>(-least);
+}
+
+void watchRecall(const Context& context, const SaeStepArgs& a, const float* centred, const float* cut, const Codes& codes) {
   int step = static_cast<int>(a.adam.step), n = a.shape.n;
-  if (a.form.kind != kTopK || step % kRecallEvery) return;
+  if (step % kRecallEvery) return;
   double int8 = a.packed->precision == kInt8Panels;
   maxOverAll(a.ranks, &int8, 1);  // processors may differ, but all ranks check or none
   if (!int8) return;
   int rows = n < kRecallRows ? n : kRecallRows, first = static_cast<int>(static_cast<int64_t>(step) * kRecallRows % (n - rows + 1));
   bool counted = isFirst(a.ranks.features) && isFirst(a.ranks.data);  // one rank adds what was counted before
   double recall[2] = {counted ? a.running[kRecallChecked] * kRecallDecay : 0, counted ? a.running[kRecallMissed] * kRecallDecay : 0};
-  checkRecall(context, a.params, a.shape, centred, a.form.k, a.ranks, codes, first, rows, recall[0], recall[1]);
+  checkRecall(context, a.params, a.shape, centred, a.form, cut, a.ranks, codes, first, rows, recall[0], recall[1]);
   sumOverAll(a.ranks, recall, 2);
   double checked = recall[0], missed = recall[1];
   a.running[kRecallChecked] = static_cast<float>(checked);
@@ -238,13 +254,9 @@ void watchRecall(const Context& context, const SaeStepArgs& a, const float* cent
 }
 
 // The threshold that makes inference independent of the batch: the moving average of the smallest activation kept.
-void followThreshold(float* running, const SaeRanks& ranks, const Codes& codes) {
-  double least = -__builtin_inf();  // with its sign changed
-  for (int64_t i = 0; i < codes.count; i++) least = -codes.values[i] > least ? -codes.values[i] : least;
-  maxOverAll(ranks, &least, 1);
-  if (least == -__builtin_inf()) return;
-  float smallest = static_cast<float>(-least), &average = running[kThreshold];
-  average = average > 0 ? 0.99f * average + 0.01f * smallest : smallest;
+void followThreshold(float* running, float smallest) {
+  float& average = running[kThreshold];
+  if (smallest > 0) average = average > 0 ? 0.99f * average + 0.01f * smallest : smallest;
 }
 
 // Each rank knows the penalties of its features (on all rows) and the errors of its rows.
@@ -306,8 +318,10 @@ void saeStep(const Context& context, const SaeStepArgs& args, SaeStepStats& stat
   if (!dense) {
     bool exact = a.running[kDensity] > kExactAbove && a.form.kind != kTopK;
     encodeSupport(context, a.params, a.shape, centred, {nullptr, a.shape.f}, a.form, step.constants, exact ? nullptr : a.packed, a.running[kThreshold], a.ranks, support);
-    watchRecall(context, a, centred, support);
-    if (a.form.kind == kBatchTopK) followThreshold(a.running, a.ranks, support);
+    bool batch = a.form.kind == kBatchTopK;
+    float smallest = batch ? smallestKept(a.ranks, support) : 0;
+    if (batch) followThreshold(a.running, smallest);
+    if (!exact) watchRecall(context, a, centred, batch ? cutOf(context, a.shape.f, smallest) : step.constants.cut, support);
   }
   double encoded = milliseconds();
   reconstruct(step, dense ? nullptr : &support);
