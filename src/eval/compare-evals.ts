@@ -4,28 +4,10 @@ import { writeFileAtomic } from '../storage/atomic-file.js'
 import { openStage, readStageJson } from '../storage/open-stage.js'
 import { firstDifference, type Json, runStage, type StageResult } from '../storage/stage.js'
 import { comparisonPage } from './comparison-page.js'
+import type { ComparedEval, EvalComparison, FrontierFigure } from './eval-comparison.js'
 import { frontierOf } from './eval-plots.js'
 import type { EvalReport } from './eval-report.js'
 import { readEvalReport, reportFile } from './eval-stage.js'
-
-/** Several evaluations of one hook point of one model: the content of comparison.json. */
-export interface EvalComparison {
-  hookName: string
-  /** in the order given */
-  evaluations: ComparedEval[]
-  /** in what their samples differ */
-  warnings: string[]
-  /** names of those that no other beats in both, by ascending L0: fewer active features and more of the figure */
-  frontiers: Record<FrontierFigure, string[]>
-}
-
-export interface ComparedEval {
-  /** the part of its path in which it differs from the others */
-  name: string
-  report: EvalReport
-}
-
-export type FrontierFigure = 'lossRecovered' | 'explainedVariance'
 
 /**
  * Compares finished evaluations and writes comparison.json and report.html.
