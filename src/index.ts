@@ -5,6 +5,7 @@ export * from './errors/monosem-error.js'
 export * from './progress/progress.js'
 export * from './progress/terminal-progress.js'
 export * from './random/random.js'
+export * from './storage/open-stage.js'
 export * from './storage/stage.js'
 
 // distributed: the processes of one job
@@ -98,12 +99,8 @@ export {
   evaluateFeatures,
   type FeatureFigures,
 } from './eval/evaluate.js'
-export {
-  type ComparedEval,
-  type EvalComparison,
-  readComparison,
-  runCompareStage,
-} from './eval/compare-evals.js'
+export { readComparison, runCompareStage } from './eval/compare-evals.js'
+export type { ComparedEval, EvalComparison } from './eval/eval-comparison.js'
 export type { DecoderReport } from './eval/decoder-geometry.js'
 export type { Underpowered } from './eval/power.js'
 
@@ -230,7 +227,8 @@ export {
 } from './explain/scorers/llm-scorers.js'
 
 // steer and attribution: what features do
-export { type AttributeOptions, type Attribution, attribute } from './attribution/attribute.js'
+export { type AttributeOptions, attribute } from './attribution/attribute.js'
+export type { Attribution } from './attribution/attribution.js'
 export { type Metric, singleToken } from './model/logit-metric.js'
 export { promptTokens } from './model/prompt-tokens.js'
 export { type EditOptions, featureEdits } from './steer/feature-edits.js'

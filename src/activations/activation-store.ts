@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { type Communicator, singleRank } from '../distributed/communicator.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import { openSafetensors, type TensorReader } from '../formats/safetensors.js'
-import { openStage } from '../storage/stage.js'
+import { openStage } from '../storage/open-stage.js'
 import { STORE_FILE, type StoreInfo, shardFile, shardTensors, storeInfoSchema } from './store-info.js'
 
 /** Activations on disk, as the `activations` stage wrote them. */

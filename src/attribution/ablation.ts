@@ -8,7 +8,7 @@ import {
   type Transformer,
 } from '../model/transformer.js'
 import type { Sae } from '../sae/sae.js'
-import type { FeatureAttribution } from './attribute.js'
+import type { FeatureAttribution } from './attribution.js'
 
 /** Copies of the prompt in one forward pass, and rows of all of them: making their buffers must not take long. */
 const mostCopies = 16

@@ -28,5 +28,3 @@ export const attributeConfigSchema = z.object({
       'how many of the largest to check by really ablating them; the correlation is over these (0: none)',
     ),
 })
-
-export type AttributeConfig = z.infer<typeof attributeConfigSchema>

@@ -3,7 +3,7 @@ import { shortNumber } from '../features/shading.js'
 import { fitToWidth } from '../terminal/display-width.js'
 import { decimals, percent } from '../terminal/figures.js'
 import { type Column, renderTable } from '../terminal/table.js'
-import type { Agreement, Attribution, FeatureAttribution } from './attribute.js'
+import type { Agreement, Attribution, FeatureAttribution } from './attribution.js'
 
 export interface RenderAttributionOptions {
   tokenizer: Pick<Tokenizer, 'tokenText'>

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { batchWindows } from '../eval/batch-windows.js'
 
 /** Every baseline, in the order of the report. */
 export const baselineNames = [
@@ -39,7 +40,7 @@ export const baselinesConfigSchema = z.object({
   meanTokens: positive()
     .default(32_768)
     .describe('tokens of the sample that the mean for mean ablation is taken from'),
-  batchWindows: z.int().min(1).max(4096).default(16).describe('windows of text per forward pass'),
+  batchWindows,
 })
 
 export type BaselinesConfig = z.infer<typeof baselinesConfigSchema>

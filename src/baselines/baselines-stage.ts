@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Kernels } from '../kernels/kernels.js'
 import type { StageContext } from '../progress/progress.js'
 import { writeFileAtomic } from '../storage/atomic-file.js'
-import { openStage, runStage, type StageResult } from '../storage/stage.js'
+import { readStageJson } from '../storage/open-stage.js'
+import { runStage, type StageResult } from '../storage/stage.js'
 import type { BaselinesConfig } from './baselines-config.js'
 import { baselinesPage } from './baselines-page.js'
 import { type BaselinesReport, baselinesReport } from './baselines-report.js'
@@ -42,6 +42,5 @@ export async function runBaselines(
 
 /** Reads the report of a finished `baselines` directory. */
 export async function readBaselinesReport(directory: string): Promise<BaselinesReport> {
-  const stage = await openStage(directory, 'baselines')
-  return JSON.parse(await readFile(await stage.file('baselines.json'), 'utf8')) as BaselinesReport
+  return readStageJson<BaselinesReport>(directory, 'baselines', 'baselines.json')
 }

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { EvalConfig } from '../eval/eval-config.js'
 import { type AnalysisPaths, loadInputs } from '../eval/eval-stage.js'
@@ -8,7 +7,8 @@ import { freeTransformer } from '../model/transformer.js'
 import type { StageContext } from '../progress/progress.js'
 import { unloadSae } from '../sae/sae.js'
 import { writeFileAtomic } from '../storage/atomic-file.js'
-import { openStage, runStage } from '../storage/stage.js'
+import { readStageJson } from '../storage/open-stage.js'
+import { runStage } from '../storage/stage.js'
 import type { Measured } from './verdict.js'
 
 /**
@@ -27,8 +27,7 @@ export async function measure(
     const measured = await measureNow(config, inputs, context)
     await writeFileAtomic(join(partial, 'measured.json'), `${JSON.stringify(measured)}\n`)
   })
-  const stage = await openStage(out, 'baseline-measures')
-  return JSON.parse(await readFile(await stage.file('measured.json'), 'utf8')) as Measured
+  return readStageJson<Measured>(out, 'baseline-measures', 'measured.json')
 }
 
 async function measureNow(

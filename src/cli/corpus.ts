@@ -4,11 +4,11 @@ import { kebabCase } from '../config/parse-config.js'
 import { corpusConfigSchema } from '../corpus/corpus-config.js'
 import { runCorpusStage } from '../corpus/corpus-stage.js'
 import { MonosemError } from '../errors/monosem-error.js'
+import { readStageJson } from '../storage/open-stage.js'
 import type { Json } from '../storage/stage.js'
 import { addCommand } from './command.js'
 import { madeOrReused, renderJson } from './outcome.js'
 import { addPaths, readPaths } from './run-paths.js'
-import { readStageJson } from './stage-json.js'
 
 /** `monosem corpus build` */
 export function addCorpus(program: Command): void {
@@ -36,7 +36,7 @@ export function addCorpus(program: Command): void {
     },
   )
   addFlags(addPaths(build, [], 'corpus'), corpusConfigSchema)
-  build.option('--offline', 'take the tokenizer that the hub cache has and never ask the network')
+  build.option('--offline', 'take what the cache of the hub has and never ask the network')
 }
 
 /** Options of the training of a tokenizer say nothing about one that is there. @throws MonosemError config */

@@ -20,7 +20,7 @@ import { type LogitEnds, logitEnds } from '../features/logit-weights.js'
 import type { Json } from '../storage/stage.js'
 import { renderTable } from '../terminal/table.js'
 import { addCommand } from './command.js'
-import { addPaths, readPaths } from './run-paths.js'
+import { addPaths, addRunArgument, readPaths } from './run-paths.js'
 import type { Session } from './session.js'
 import type { ExplainSummary } from './summary.js'
 
@@ -47,9 +47,7 @@ export function addExplain(program: Command): void {
       }
     },
   )
-  addPaths(command.argument('[run]', 'run directory, like --run'), [
-    ...(['corpus', 'model', 'sae', 'features', 'explanations'] as const),
-  ])
+  addPaths(addRunArgument(command), [...(['corpus', 'model', 'sae', 'features', 'explanations'] as const)])
   addFlags(command, explainConfigSchema)
   const explanations = program.command('explanations').description('explanations of features that were kept')
   addList(explanations)

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { z } from 'zod'
 import { addFlags, readFlags } from '../config/flags.js'
 import { MonosemError } from '../errors/monosem-error.js'
+import { formatNumber } from '../progress/rate.js'
 import { exportSite, type SiteReport } from '../server/site/export-site.js'
 import type { Json } from '../storage/stage.js'
 import { addCommand } from './command.js'
@@ -36,14 +37,13 @@ export function addExportSite(parent: Command): void {
 }
 
 function describe({ runs, sizes }: SiteReport, out: string): string {
-  const count = (value: number): string => value.toLocaleString('en-US')
   const parts = Object.entries(sizes).map(
     ([kind, { files, bytes }]) =>
-      `  ${kind.padEnd(6)} ${count(files).padStart(9)} files ${megabytes(bytes).padStart(10)}`,
+      `  ${kind.padEnd(6)} ${formatNumber(files).padStart(9)} files ${megabytes(bytes).padStart(10)}`,
   )
   const total = Object.values(sizes).reduce((sum, { bytes }) => sum + bytes, 0)
   return [
-    `wrote ${runs.map(({ run, features }) => `${run} (${count(features)} features)`).join(', ')} to ${out}, ${megabytes(total)}`,
+    `wrote ${runs.map(({ run, features }) => `${run} (${formatNumber(features)} features)`).join(', ')} to ${out}, ${megabytes(total)}`,
     ...parts,
     'Browsers load it from a file server only, not from the disk; any will do, in any folder:',
     `  npx serve ${out}`,

@@ -6,6 +6,7 @@ import type { Findings } from '../export/export-source.js'
 import { renderDashboards } from '../export/render-dashboards.js'
 import { type ExportFormat, exportFormats, runExport } from '../export/run-export.js'
 import { readDashboards } from '../export/saedashboard.js'
+import { formatNumber } from '../progress/rate.js'
 import type { Json } from '../storage/stage.js'
 import { addCommand } from './command.js'
 import { addExportSite } from './export-site.js'
@@ -44,7 +45,7 @@ function addFormat(parent: Command, format: ExportFormat): void {
       const written = await runExport(format, config, { features, out }, session.context, findings)
       return {
         json: { directory: out, ...written },
-        text: `wrote ${written.features.toLocaleString('en-US')} features to ${out}`,
+        text: `wrote ${formatNumber(written.features)} features to ${out}`,
       }
     },
   )

@@ -6,7 +6,7 @@ import { readEffects } from '../features/ablation-stage.js'
 import { type MapRow, readMapRows } from '../features/feature-map.js'
 import type { FeatureFindings } from '../features/render-feature.js'
 import { requireMadeFrom } from '../storage/made-from.js'
-import { openStage } from '../storage/stage.js'
+import { openStage } from '../storage/open-stage.js'
 import { optionalPath } from './run-paths.js'
 
 /**

@@ -4,6 +4,7 @@ import { ablationConfigSchema } from '../features/ablation-config.js'
 import { type Ablation, readAblation, runAblationStage } from '../features/ablation-stage.js'
 import { type FeatureStore, openFeatureStore } from '../features/feature-store.js'
 import { byEffect, renderEffects } from '../features/render-ablation.js'
+import { formatNumber } from '../progress/rate.js'
 import type { Json } from '../storage/stage.js'
 import { percent } from '../terminal/figures.js'
 import { addCommand } from './command.js'
@@ -50,7 +51,6 @@ export function addAblate(features: Command): void {
 async function describe(session: Session, ablation: Ablation, store: FeatureStore): Promise<string> {
   const { examples, features, meanTotal, helpful } = ablation.summary
   if (examples === 0) return 'no feature has an example'
-  const count = (n: number) => n.toLocaleString('en-US')
   const sorted = byEffect(ablation)
   const worst = sorted.slice(0, shown)
   const best = sorted.slice(shown).slice(-shown).reverse()
@@ -62,7 +62,7 @@ async function describe(session: Session, ablation: Ablation, store: FeatureStor
   const options = { tokenizer: store.tokenizer, color: session.color, width: session.width }
   const table = (list: typeof worst) => renderEffects(list, ablation, details, options)
   return [
-    `${count(examples)} examples of ${count(features)} features; in ${percent(helpful)} the text becomes less likely without the feature`,
+    `${formatNumber(examples)} examples of ${formatNumber(features)} features; in ${percent(helpful)} the text becomes less likely without the feature`,
     `mean change of log-likelihood over a context: ${meanTotal?.toFixed(3)} nats`,
     `\nmost missed when taken out (nats per example)\n${table(worst)}`,
     ...(best.length > 0 ? [`\nleast missed\n${table(best)}`] : []),

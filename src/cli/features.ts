@@ -6,6 +6,7 @@ import { type FeatureDetail, type FeatureStore, openFeatureStore } from '../feat
 import { featuresConfigSchema } from '../features/features-config.js'
 import { runFeaturesStage } from '../features/features-stage.js'
 import { type RenderOptions, renderFeature, renderFeatureList } from '../features/render-feature.js'
+import { readStageJson } from '../storage/open-stage.js'
 import type { Json } from '../storage/stage.js'
 import { addCommand } from './command.js'
 import { explanationsOf, type Findings, findingsOf } from './feature-findings.js'
@@ -17,7 +18,6 @@ import { madeOrReused, renderJson } from './outcome.js'
 import { addOptionalPaths, addPaths, readPaths } from './run-paths.js'
 import type { Session } from './session.js'
 import { addSpecificity } from './specificity.js'
-import { readStageJson } from './stage-json.js'
 
 /** `monosem features build`, `list`, `show` and `specificity` */
 export function addFeatures(program: Command): void {

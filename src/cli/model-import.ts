@@ -2,11 +2,11 @@ import type { Command } from 'commander'
 import { addFlags, readFlags } from '../config/flags.js'
 import { importConfigSchema } from '../model/import-config.js'
 import { importModel } from '../model/import-model.js'
+import { readStageJson } from '../storage/open-stage.js'
 import type { Json } from '../storage/stage.js'
 import { addCommand } from './command.js'
 import { madeOrReused, renderJson } from './outcome.js'
 import { addPaths, readPaths } from './run-paths.js'
-import { readStageJson } from './stage-json.js'
 
 /** `monosem model import` */
 export function addImport(model: Command): void {
@@ -34,6 +34,6 @@ export function addImport(model: Command): void {
   )
   addFlags(addPaths(command, [], 'model'), importConfigSchema).option(
     '--offline',
-    'take what the hub cache has and never ask the network',
+    'take what the cache of the hub has and never ask the network',
   )
 }

@@ -2,11 +2,11 @@ import type { Command } from 'commander'
 import { addFlags, readFlags } from '../config/flags.js'
 import { randomizeConfigSchema } from '../model/randomize-config.js'
 import { randomizeModel } from '../model/randomize-model.js'
+import { readStageJson } from '../storage/open-stage.js'
 import type { Json } from '../storage/stage.js'
 import { addCommand } from './command.js'
 import { madeOrReused, renderJson } from './outcome.js'
 import { addPaths, readPaths } from './run-paths.js'
-import { readStageJson } from './stage-json.js'
 
 /** `monosem model randomize` */
 export function addRandomize(model: Command): void {

@@ -13,8 +13,11 @@ const sourceSchema = z.object({
     .enum(['f32', 'bf16'])
     .default('f32')
     .describe('number format in which weights are kept in memory; sums are always f32'),
-  revision: z.string().default('').describe('branch, tag or commit on the Hugging Face hub; empty: main'),
-  offline: z.boolean().default(false).describe('take what the cache has and never ask the network'),
+  revision: z.string().default('').describe('branch, tag or commit on the Hugging Face hub (default: main)'),
+  offline: z
+    .boolean()
+    .default(false)
+    .describe('take what the cache of the hub has and never ask the network'),
 })
 
 /** Adds `--model`, which takes directories and names on the hub, `--run`, and how to load. */

@@ -6,6 +6,7 @@ import { modelConfigSchema } from '../model/model-config.js'
 import { loadTransformer, runModelStage } from '../model/model-stage.js'
 import { sample } from '../model/sample.js'
 import type { SampleConfig } from '../model/sample-config.js'
+import { readStageJson } from '../storage/open-stage.js'
 import type { Json } from '../storage/stage.js'
 import { addCommand } from './command.js'
 import { addGenerate } from './model-generate.js'
@@ -16,7 +17,6 @@ import { addRun } from './model-run.js'
 import { madeOrReused, renderJson } from './outcome.js'
 import { addPaths, readPaths } from './run-paths.js'
 import type { Session } from './session.js'
-import { readStageJson } from './stage-json.js'
 
 /** `monosem model train`, `import`, `randomize`, `generate`, `run` and `info` */
 export function addModel(program: Command): void {

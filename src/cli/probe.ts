@@ -13,7 +13,7 @@ import { type ProbeReport, runProbes } from '../probe/run-probes.js'
 import type { Json } from '../storage/stage.js'
 import { addCommand } from './command.js'
 import { explanationsOf } from './feature-findings.js'
-import { addOptionalPaths, addPaths, readPaths } from './run-paths.js'
+import { addOptionalPaths, addPaths, addRunArgument, readPaths } from './run-paths.js'
 
 /** `monosem probe` */
 export function addProbe(program: Command): void {
@@ -44,7 +44,7 @@ export function addProbe(program: Command): void {
       }
     },
   )
-  command.argument('[run]', 'run directory, as --run')
+  addRunArgument(command)
   command.option('--data <file>', 'labelled texts: .jsonl, .csv, .csv.gz or .parquet')
   addPaths(command, ['corpus', 'model', 'sae', 'features'])
   addFlags(addOptionalPaths(command, ['explanations']), probeConfigSchema)

@@ -4,7 +4,7 @@ import { storageError, writeFileAtomic } from '../storage/atomic-file.js'
 import type { StageResult } from '../storage/stage.js'
 
 /** What a run has cost so far, over all processes that worked on it: the content of timings.json. */
-export interface RunCosts {
+interface RunCosts {
   /** by stage, wall clock */
   seconds: Record<string, number>
   /** largest resident memory of any of the processes, MiB */

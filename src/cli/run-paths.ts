@@ -23,6 +23,9 @@ export type Role =
 /** `--features` says which features; so their directory has another name everywhere. */
 const flagNames: Partial<Record<Role, string>> = { features: 'feature-store' }
 
+/** What a directory holds, in words. */
+const named = (role: Role): string => (role === 'sae' ? 'autoencoder' : role.replaceAll('-', ' '))
+
 const flagOf = (role: Role): string => flagNames[role] ?? role
 
 /** What was given for a directory's flag. */
@@ -37,7 +40,10 @@ export function addPaths(command: Command, inputs: readonly Role[], output?: Rol
     `run directory: stands for ${parts.map((part) => `<dir>/${part}`).join(', ')}`,
   )
   for (const role of inputs)
-    command.option(`--${flagOf(role)} <dir>`, `directory of the ${role} to read (default: <run>/${role})`)
+    command.option(
+      `--${flagOf(role)} <dir>`,
+      `directory of the ${named(role)} to read (default: <run>/${role})`,
+    )
   if (output) command.option('--out <dir>', `directory to write (default: <run>/${output})`)
   return command
 }
@@ -47,7 +53,7 @@ export function addOptionalPaths(command: Command, roles: readonly Role[]): Comm
   for (const role of roles)
     command.option(
       `--${flagOf(role)} <dir>`,
-      `directory of the ${role} (default: <run>/${role}, if it is there)`,
+      `directory of the ${named(role)} (default: <run>/${role}, if it is there)`,
     )
   return command
 }

@@ -7,7 +7,7 @@ import type { Session } from './session.js'
 export function addSaeSource(command: Command): Command {
   return command
     .option('--revision <text>', 'branch, tag or commit on the Hugging Face hub (default: main)')
-    .option('--offline', 'never ask the hub: take what its cache on this disk has')
+    .option('--offline', 'take what the cache of the hub has and never ask the network')
     .option('--hook-name <text>', 'hook point that it reads, where its files do not say')
     .option('--target-hook-name <text>', 'hook point that it reconstructs, where its files do not say')
     .option(

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { formatNumber } from '../progress/rate.js'
 import { describeSae, type Range, type SaeDescription } from '../sae/formats/describe-sae.js'
 import { listSaes } from '../sae/formats/detect.js'
 import { readSae } from '../sae/formats/read-sae.js'
@@ -49,7 +50,7 @@ export function renderDescription(sae: SaeDescription): string {
       ? [['reconstructs', hookText(c.targetHookName, sae.dOut)] as [string, string]]
       : []),
     ['model', c.modelName ?? unknown],
-    ['features', `${sae.features.toLocaleString('en')} (${sae.parameters.toLocaleString('en')} parameters)`],
+    ['features', `${formatNumber(sae.features)} (${formatNumber(sae.parameters)} parameters)`],
     ['b_dec before encoding', c.subtractDecoderBias ? 'subtracted' : 'not subtracted'],
     ['input normalisation', normalizationText(c)],
     ['activation scale', scaleText(c)],

@@ -7,6 +7,7 @@ import { MonosemError } from '../errors/monosem-error.js'
 import { type SaeConfig, saeConfigSchema } from '../sae/sae-config.js'
 import { runSaeStage, type SaeMetrics, trainSaes } from '../sae/sae-stage.js'
 import type { TrainContext } from '../sae/train-together.js'
+import { readStageJson } from '../storage/open-stage.js'
 import type { Json, StageResult } from '../storage/stage.js'
 import { decimals, percent } from '../terminal/figures.js'
 import { renderTable } from '../terminal/table.js'
@@ -25,7 +26,6 @@ import {
   type SaeInputs,
 } from './sae-source.js'
 import type { Outcome, Session } from './session.js'
-import { readStageJson } from './stage-json.js'
 
 /** `monosem sae train`, `sweep`, `info`, `convert` and `encode` */
 export function addSae(program: Command): void {

@@ -9,7 +9,7 @@ import { modelConfigSchema } from '../model/model-config.js'
 import { runModelStage } from '../model/model-stage.js'
 import { saeConfigSchema } from '../sae/sae-config.js'
 import { requireMadeFrom } from '../storage/made-from.js'
-import { type OpenStage, openStage } from '../storage/stage.js'
+import { type OpenStage, openStage } from '../storage/open-stage.js'
 import { trainSae } from './sae.js'
 import type { Session } from './session.js'
 

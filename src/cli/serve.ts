@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import { z } from 'zod'
 import { addFlags, readFlags } from '../config/flags.js'
 import { MonosemError } from '../errors/monosem-error.js'
+import { formatNumber } from '../progress/rate.js'
 import { tokenVariable } from '../server/security/token.js'
 import { type ServeOptions, type Server, startServer } from '../server/serve.js'
 import type { Json } from '../storage/stage.js'
@@ -77,7 +78,7 @@ export async function serveRuns(
 function describeServer({ url, runs }: Server, login: string | null, token: string | null): string {
   const lines = runs.map(({ directory, features, has }) => {
     const parts = Object.entries(has).flatMap(([part, there]) => (there ? [part] : []))
-    return `${directory}: ${[`${features.toLocaleString('en-US')} features`, ...parts].join(', ')}`
+    return `${directory}: ${[`${formatNumber(features)} features`, ...parts].join(', ')}`
   })
   const address = [`\nThe feature browser is at ${url} until you press Ctrl-C`]
   if (login === null) return [...lines, ...address].join('\n')

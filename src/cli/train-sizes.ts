@@ -3,7 +3,7 @@ import { parseConfig } from '../config/parse-config.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import { type ResolvedSaeConfig, type SaeConfig, saeConfigSchema } from '../sae/sae-config.js'
 import { trainSaes } from '../sae/sae-stage.js'
-import { openStage } from '../storage/stage.js'
+import { openStage } from '../storage/open-stage.js'
 import { openSaeSource } from './sae-source.js'
 import type { Session } from './session.js'
 

@@ -24,8 +24,8 @@ const tooManySameIds = 0.25
 export function splittingWarnings({ sizes, steps, thresholds }: SplittingSummary): string[] {
   const rare = sizes.flatMap(({ features, underpowered, judged }) =>
     underpowered > judged
-      ? `of the ${count(features)} features of one dictionary, ${count(underpowered)} fired on fewer than ${thresholds.fires} tokens, more than the ` +
-        `${count(judged)} that are judged: its counts say little about the rest. Read more text with --tokens.`
+      ? `of the ${formatNumber(features)} features of one dictionary, ${formatNumber(underpowered)} fired on fewer than ${thresholds.fires} tokens, more than the ` +
+        `${formatNumber(judged)} that are judged: its counts say little about the rest. Read more text with --tokens.`
       : [],
   )
   const sameStart = steps.flatMap(({ agreement }, i) =>
@@ -37,11 +37,9 @@ export function splittingWarnings({ sizes, steps, thresholds }: SplittingSummary
   return [...rare, ...sameStart]
 }
 
-const count = (value: number): string => value.toLocaleString('en')
-
 /** "512 → 1,024" */
 export const stepName = (sizes: readonly SplittingSize[], step: number): string =>
-  `${count(sizes[step].features)} → ${count(sizes[step + 1].features)}`
+  `${formatNumber(sizes[step].features)} → ${formatNumber(sizes[step + 1].features)}`
 
 function renderSizes({ sizes, concepts }: SplittingSummary): string {
   const columns: Column[] = [
@@ -53,9 +51,9 @@ function renderSizes({ sizes, concepts }: SplittingSummary): string {
     ...concepts.map((heading) => ({ heading, group: 'features mostly on' })),
   ]
   const rows = sizes.map((size) => [
-    count(size.features),
+    formatNumber(size.features),
     decimals(size.l0, 1),
-    ...[size.judged, size.underpowered, size.dead, ...size.perConcept].map(count),
+    ...[size.judged, size.underpowered, size.dead, ...size.perConcept].map(formatNumber),
   ])
   return renderTable(columns, rows)
 }
@@ -72,7 +70,7 @@ function renderSteps(sizes: readonly SplittingSize[], steps: readonly SplittingS
   ]
   const rows = steps.map((step, i) => [
     stepName(sizes, i),
-    ...[step.kept, step.split, step.lost, step.ofKept, step.ofSplit, step.new].map(count),
+    ...[step.kept, step.split, step.lost, step.ofKept, step.ofSplit, step.new].map(formatNumber),
   ])
   return renderTable(columns, rows)
 }

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { batchWindows } from '../eval/batch-windows.js'
+import { mapConfigSchema } from '../features/map-config.js'
 
 const share = () => z.number().min(0).max(1)
 
@@ -39,14 +41,9 @@ export const splittingConfigSchema = z.object({
     .describe(
       'nearest features by cosine of decoder rows, of all autoencoders together; n_neighbors of UMAP',
     ),
-  minDist: share().default(0.05).describe('UMAP: how close two features may come on the map'),
-  resolution: z
-    .number()
-    .positive()
-    .max(1000)
-    .default(4)
-    .describe('of the clusters: larger gives more and smaller ones'),
-  batchWindows: z.int().min(1).max(4096).default(16).describe('windows of text per forward pass'),
+  minDist: mapConfigSchema.shape.minDist,
+  resolution: mapConfigSchema.shape.resolution,
+  batchWindows,
   seed: z
     .int()
     .min(0)

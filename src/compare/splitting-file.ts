@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FLOAT, INTEGER, LIST, SMALLINT, VARCHAR } from '@duckdb/node-api'
 import { createTableWriter, readParquet } from '../features/feature-tables.js'
 import { withDatabase } from '../formats/duckdb.js'
 import { writeFileAtomic } from '../storage/atomic-file.js'
-import { openStage } from '../storage/stage.js'
+import { openStage, readStageJson } from '../storage/open-stage.js'
 
 /** The content of splitting.json: several autoencoders of one hook point, from the smallest to the largest, and what becomes of features between them. */
 export interface SplittingSummary {
@@ -184,6 +183,5 @@ export async function readSplitting(directory: string): Promise<Splitting> {
 
 /** The summary alone. @throws MonosemError as `readSplitting` */
 export async function readSplittingSummary(directory: string): Promise<SplittingSummary> {
-  const path = await (await openStage(directory, 'splitting')).file('splitting.json')
-  return JSON.parse(await readFile(path, 'utf8')) as SplittingSummary
+  return readStageJson<SplittingSummary>(directory, 'splitting', 'splitting.json')
 }

@@ -1,4 +1,5 @@
 import type { PlotOptions } from '@observablehq/plot'
+import { formatNumber } from '../progress/rate.js'
 import { groupColours, type Plot, plot } from '../report/plot.js'
 import type { Figure } from '../report/report-page.js'
 import { stepName } from './render-splitting.js'
@@ -59,7 +60,7 @@ function flowBars({ kept, split, lost, ofKept, ofSplit, new: fresh }: SplittingS
   const stack = (x1: number, textX: number, parts: readonly (readonly [string, number])[]) => {
     let y = 0
     return parts.map(([kind, count]) => {
-      const bar = { kind, x1, x2: x1 + 0.06, textX, y1: y, y2: y + count, label: count.toLocaleString('en') }
+      const bar = { kind, x1, x2: x1 + 0.06, textX, y1: y, y2: y + count, label: formatNumber(count) }
       y += count
       return bar
     })
@@ -130,7 +131,7 @@ interface Colouring {
 export async function mapFigures(splitting: Splitting): Promise<Figure[]> {
   const { sizes, concepts, clusters } = splitting.summary
   const last = sizes.length - 1
-  const sizeName = (size: number): string => sizes[size].features.toLocaleString('en')
+  const sizeName = (size: number): string => formatNumber(sizes[size].features)
   const placed = splitting.features.flat().filter(({ x }) => x !== null)
   const [other, rest] = ['other', 'smaller or not judged']
   const colourings: Colouring[] = [

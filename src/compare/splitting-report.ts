@@ -1,3 +1,4 @@
+import { formatNumber } from '../progress/rate.js'
 import { escapeHtml } from '../report/escape-html.js'
 import { type Block, renderReportPage } from '../report/report-page.js'
 import { decimals, percent } from '../terminal/figures.js'
@@ -53,8 +54,8 @@ export async function splittingReport(splitting: Splitting): Promise<string> {
   return renderReportPage({
     title: 'Feature splitting',
     lead:
-      `${sizes.length} autoencoders of ${sizes.map(({ features }) => features.toLocaleString('en')).join(', ')} features on ${hookName}, ` +
-      `which read the same ${tokens.toLocaleString('en')} tokens of validation text.`,
+      `${sizes.length} autoencoders of ${sizes.map(({ features }) => formatNumber(features)).join(', ')} features on ${hookName}, ` +
+      `which read the same ${formatNumber(tokens)} tokens of validation text.`,
     blocks,
   })
 }
@@ -65,11 +66,9 @@ function sizesTable({ sizes, concepts }: SplittingSummary): Block {
     kind: 'table',
     columns: headings.map((heading) => ({ heading })),
     rows: sizes.map((size) => [
-      size.features.toLocaleString('en'),
+      formatNumber(size.features),
       decimals(size.l0, 1),
-      ...[size.judged, size.underpowered, size.dead, ...size.perConcept].map((count) =>
-        count.toLocaleString('en'),
-      ),
+      ...[size.judged, size.underpowered, size.dead, ...size.perConcept].map(formatNumber),
     ]),
     caption:
       'The dictionaries. Under a concept: judged features with at least half of their activation where its predicate holds.',
@@ -84,7 +83,7 @@ function stepsTable({ sizes, steps }: SplittingSummary): Block {
     rows: steps.map((step, i) => [
       stepName(sizes, i),
       ...[step.kept, step.split, step.lost, step.ofKept, step.ofSplit, step.new].map((count) =>
-        count.toLocaleString('en'),
+        formatNumber(count),
       ),
     ]),
   }
@@ -99,9 +98,7 @@ function sensitivityTable({ sizes, steps }: SplittingSummary): Block {
       sensitivity.map((step, n) => [
         n === 0 ? stepName(sizes, i) : '',
         String(step.cosine),
-        ...[step.kept, step.split, step.lost, step.ofSplit, step.new].map((count) =>
-          count.toLocaleString('en'),
-        ),
+        ...[step.kept, step.split, step.lost, step.ofSplit, step.new].map(formatNumber),
       ]),
     ),
     caption:
@@ -124,7 +121,7 @@ function clustersTable({ summary, features }: Splitting): Block {
     const perSize = sizes.map((_, size) => members.filter((feature) => feature.size === size).length)
     return [
       String(cluster),
-      ...perSize.map((count) => count.toLocaleString('en')),
+      ...perSize.map(formatNumber),
       `×${decimals(perSize[perSize.length - 1] / Math.max(1, perSize[0]), 1)}`,
       about.join(', '),
       commonTokens(members).join(' '),
@@ -134,7 +131,7 @@ function clustersTable({ summary, features }: Splitting): Block {
     kind: 'table',
     columns: [
       { heading: 'cluster' },
-      ...sizes.map(({ features }) => ({ heading: `of ${features.toLocaleString('en')}` })),
+      ...sizes.map(({ features }) => ({ heading: `of ${formatNumber(features)}` })),
       { heading: 'growth' },
       { heading: 'about', align: 'left' },
       { heading: 'tokens', align: 'left' },
@@ -198,10 +195,9 @@ const treeStyle = `<style>
 
 function treeHtml({ concept, tree }: ChosenSubtree, summary: SplittingSummary): string {
   const { size } = tree.feature
-  const title =
-    concept ?? `feature ${tree.feature.feature} of ${summary.sizes[size].features.toLocaleString('en')}`
+  const title = concept ?? `feature ${tree.feature.feature} of ${formatNumber(summary.sizes[size].features)}`
   const leaves = leavesOf(tree)
-  const ends = `${leaves.toLocaleString('en')} ${leaves === 1 ? 'feature' : 'features'} of the largest dictionary`
+  const ends = `${formatNumber(leaves)} ${leaves === 1 ? 'feature' : 'features'} of the largest dictionary`
   return `<details class="tree"${concept === null ? '' : ' open'}><summary>${escapeHtml(title)}: ends in ${ends}</summary><ul>${branch(tree, summary)}</ul></details>`
 }
 
@@ -225,7 +221,7 @@ function line(feature: SplittingFeature, { sizes, tokens, concepts }: SplittingS
     ...(fate === 'lost' ? ['lost'] : []),
   ]
   return (
-    `<span class="id">${sizes[size].features.toLocaleString('en')} / ${feature.feature}</span> ${label(feature)} ` +
+    `<span class="id">${formatNumber(sizes[size].features)} / ${feature.feature}</span> ${label(feature)} ` +
     `<span class="figures-of">${figures.join(' · ')}</span>`
   )
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { batchWindows } from '../eval/batch-windows.js'
 
 /** Options of the `universality` stage. */
 export const universalityConfigSchema = z.object({
@@ -22,7 +23,7 @@ export const universalityConfigSchema = z.object({
     .max(100)
     .default(8)
     .describe('pairs of partners, and features without a counterpart, that the report shows on text'),
-  batchWindows: z.int().min(1).max(4096).default(16).describe('windows of text per forward pass'),
+  batchWindows,
   bootstrapSeed: z.int().min(0).default(0).describe('seed of the bootstrap and of the shuffled vocabulary'),
 })
 

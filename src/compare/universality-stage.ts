@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MonosemError } from '../errors/monosem-error.js'
 import { loadInputs } from '../eval/eval-stage.js'
@@ -10,7 +9,8 @@ import type { StageContext } from '../progress/progress.js'
 import { loadSae } from '../sae/sae.js'
 import { writeFileAtomic } from '../storage/atomic-file.js'
 import { requireMadeFrom } from '../storage/made-from.js'
-import { openStage, runStage, type StageResult } from '../storage/stage.js'
+import { openStage, readStageJson } from '../storage/open-stage.js'
+import { runStage, type StageResult } from '../storage/stage.js'
 import { chooseExamples } from './choose-examples.js'
 import { readExamples } from './example-texts.js'
 import { summariseUniversality } from './summarise-universality.js'
@@ -80,12 +80,14 @@ async function requireOwnModel(sae: string, model: string): Promise<void> {
 
 /** Reads the figures of a finished `universality` directory. @throws MonosemError missing, corrupt, format */
 export async function readUniversality(directory: string): Promise<Universality> {
-  const stage = await openStage(directory, 'universality')
-  const path = await stage.file('universality.json')
-  const read = JSON.parse(await readFile(path, 'utf8')) as Universality
+  const read = await readStageJson<Universality>(directory, 'universality', 'universality.json')
   if (read.version !== 1)
-    throw new MonosemError('format', `${path}: expected version 1, got ${read.version}`, {
-      hint: 'run `monosem compare universality` again',
-    })
+    throw new MonosemError(
+      'format',
+      `${directory}/universality.json: expected version 1, got ${read.version}`,
+      {
+        hint: 'run `monosem compare universality` again',
+      },
+    )
   return read
 }

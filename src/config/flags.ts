@@ -43,9 +43,11 @@ function optionsOf(field: Field): Option[] {
 }
 
 function showDefault(value: unknown): string {
-  if (value === undefined || value === null || value === '' || typeof value === 'boolean') return ''
-  if (Array.isArray(value)) return value.length === 0 ? '' : `(default: ${value.join(' ')})`
-  return `(default: ${value})`
+  if (value === undefined || value === null || typeof value === 'boolean') return ''
+  const short = (one: unknown): unknown =>
+    Number.isInteger(one) || typeof one !== 'number' ? one : Number(one.toPrecision(4))
+  const text = [value].flat().map(short).join(' ')
+  return text === '' ? '' : `(default: ${text})`
 }
 
 /**

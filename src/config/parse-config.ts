@@ -39,9 +39,14 @@ function describeIssue(
   return `${label(name)}: ${expected}, got ${came === undefined ? 'nothing' : JSON.stringify(came)}`
 }
 
+const typesInWords: Record<string, string | undefined> = {
+  ...{ int: 'a whole number', number: 'a number', string: 'a text', array: 'one or more values' },
+}
+
 /** zod's message without its category and without its own "received …": "expected number to be >=1". */
 function expectation(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'invalid_type' && issue.expected === 'int') return 'expected a whole number'
+  const inWords = issue.code === 'invalid_type' ? typesInWords[issue.expected] : undefined
+  if (inWords) return `expected ${inWords}`
   const start = issue.message.indexOf('expected ')
   return start < 0 ? issue.message : issue.message.slice(start).replace(/, received .*$/, '')
 }

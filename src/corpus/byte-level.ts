@@ -23,7 +23,7 @@ export function splitWords(text: string): string[] {
 export const BYTE_CHARACTERS: readonly string[] = byteCharacters()
 
 /** Byte for each character of BYTE_CHARACTERS. */
-export const CHARACTER_BYTES: ReadonlyMap<string, number> = new Map(
+const CHARACTER_BYTES: ReadonlyMap<string, number> = new Map(
   BYTE_CHARACTERS.map((character, byte) => [character, byte]),
 )
 

@@ -36,7 +36,7 @@ export const corpusConfigSchema = z.object({
     .string()
     .min(1)
     .optional()
-    .describe("branch, tag or commit of the tokenizer's repository; default: main"),
+    .describe("branch, tag or commit of the tokenizer's repository (default: main)"),
   vocabularySize: z
     .int()
     .min(258)

@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs'
-import { readdir, readFile, rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { singleRank } from '../distributed/communicator.js'
 import { onFirstRank } from '../distributed/on-first-rank.js'
@@ -12,7 +11,7 @@ import { type Json, runStage, type StageResult } from '../storage/stage.js'
 import { createSampler, trainBpe } from './bpe-trainer.js'
 import { builtinCorpus } from './builtin-corpus.js'
 import { type CorpusConfig, corpusConfigSchema } from './corpus-config.js'
-import { type CorpusStatistics, createStatistics } from './corpus-statistics.js'
+import { createStatistics } from './corpus-statistics.js'
 import { breathe, type DocumentRecord, type DocumentSource, utf8Length } from './document.js'
 import { DOCUMENTS_FILE, writeDocuments } from './document-table.js'
 import { encodeDocuments } from './encode-documents.js'
@@ -96,14 +95,6 @@ function recordedConfig(config: CorpusConfig, found: NamedTokenizer | null): Rec
     tokenizerCommit: found.commit,
     tokenizerSha256: found.hash,
   }
-}
-
-/** Reads corpus.json of a corpus directory. */
-export async function readCorpusStatistics(directory: string): Promise<CorpusStatistics> {
-  const path = join(directory, 'corpus.json')
-  if (!existsSync(path))
-    throw new MonosemError('missing', `${directory} has no corpus.json`, { hint: 'build the corpus first' })
-  return JSON.parse(await readFile(path, 'utf8')) as CorpusStatistics
 }
 
 async function buildCorpus(

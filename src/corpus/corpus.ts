@@ -1,5 +1,5 @@
 import { MonosemError } from '../errors/monosem-error.js'
-import { type OpenStage, openStage } from '../storage/stage.js'
+import { type OpenStage, openStage } from '../storage/open-stage.js'
 import type { CorpusConfig } from './corpus-config.js'
 import type { DocumentRecord } from './document.js'
 import { DOCUMENTS_FILE, readDocuments } from './document-table.js'

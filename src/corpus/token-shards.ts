@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import { MonosemError } from '../errors/monosem-error.js'
 import { readSafetensors, writeSafetensors } from '../formats/safetensors.js'
-import type { OpenStage } from '../storage/stage.js'
+import type { OpenStage } from '../storage/open-stage.js'
 
 /** Tokens per shard file: 32 MB as U16. */
-export const SHARD_TOKENS = 16 * 2 ** 20
+const SHARD_TOKENS = 16 * 2 ** 20
 
 const shardName = (split: string, index: number) => `${split}-${String(index).padStart(5, '0')}.safetensors`
 

@@ -1,31 +1,13 @@
-import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { MonosemError } from '../errors/monosem-error.js'
 import { writeFileAtomic } from '../storage/atomic-file.js'
-import { firstDifference, type Json, openStage, runStage, type StageResult } from '../storage/stage.js'
+import { openStage, readStageJson } from '../storage/open-stage.js'
+import { firstDifference, type Json, runStage, type StageResult } from '../storage/stage.js'
 import { comparisonPage } from './comparison-page.js'
+import type { ComparedEval, EvalComparison, FrontierFigure } from './eval-comparison.js'
 import { frontierOf } from './eval-plots.js'
 import type { EvalReport } from './eval-report.js'
 import { readEvalReport, reportFile } from './eval-stage.js'
-
-/** Several evaluations of one hook point of one model: the content of comparison.json. */
-export interface EvalComparison {
-  hookName: string
-  /** in the order given */
-  evaluations: ComparedEval[]
-  /** in what their samples differ */
-  warnings: string[]
-  /** names of those that no other beats in both, by ascending L0: fewer active features and more of the figure */
-  frontiers: Record<FrontierFigure, string[]>
-}
-
-export interface ComparedEval {
-  /** the part of its path in which it differs from the others */
-  name: string
-  report: EvalReport
-}
-
-export type FrontierFigure = 'lossRecovered' | 'explainedVariance'
 
 /**
  * Compares finished evaluations and writes comparison.json and report.html.
@@ -45,8 +27,7 @@ export async function runCompareStage(directories: readonly string[], out: strin
 
 /** Reads what a finished comparison found. @throws MonosemError missing, corrupt */
 export async function readComparison(directory: string): Promise<EvalComparison> {
-  const stage = await openStage(directory, 'eval-comparison')
-  return JSON.parse(await readFile(await stage.file('comparison.json'), 'utf8')) as EvalComparison
+  return readStageJson<EvalComparison>(directory, 'eval-comparison', 'comparison.json')
 }
 
 async function compareEvals(directories: readonly string[]): Promise<EvalComparison> {

@@ -1,7 +1,7 @@
 import { formatNumber } from '../progress/rate.js'
 import { type Block, type Figure, renderReportPage } from '../report/report-page.js'
 import { decimals, percent } from '../terminal/figures.js'
-import type { EvalComparison, FrontierFigure } from './compare-evals.js'
+import type { EvalComparison, FrontierFigure } from './eval-comparison.js'
 import { evalFigures } from './eval-figures.js'
 import { plotDensityOutlines, plotFrontier } from './eval-plots.js'
 import type { EvalReport } from './eval-report.js'

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { batchWindows } from './batch-windows.js'
 
 /** Options of the `eval` stage. */
 export const evalConfigSchema = z.object({
@@ -8,7 +9,7 @@ export const evalConfigSchema = z.object({
     .min(1)
     .default(32_768)
     .describe('tokens of the sample that the mean for mean ablation is taken from'),
-  batchWindows: z.int().min(1).max(4096).default(16).describe('windows of text per forward pass'),
+  batchWindows,
 })
 
 export type EvalConfig = z.infer<typeof evalConfigSchema>

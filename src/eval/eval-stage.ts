@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { singleRank } from '../distributed/communicator.js'
 import { writeSafetensors } from '../formats/safetensors.js'
@@ -9,7 +8,8 @@ import type { StageContext } from '../progress/progress.js'
 import { type ReadSae, type ReadSaeOptions, readSae } from '../sae/formats/read-sae.js'
 import { type LoadedSae, loadSae, placeSae } from '../sae/sae.js'
 import { sha256File, writeFileAtomic } from '../storage/atomic-file.js'
-import { type Json, openStage, runStage, type StageResult } from '../storage/stage.js'
+import { readStageJson } from '../storage/open-stage.js'
+import { type Json, runStage, type StageResult } from '../storage/stage.js'
 import type { EvalConfig } from './eval-config.js'
 import { evalPage } from './eval-page.js'
 import type { EvalReport } from './eval-report.js'
@@ -126,6 +126,5 @@ export async function loadInputs(paths: Omit<AnalysisPaths, 'out'>, kernels: Ker
 
 /** Reads the report of a finished `eval` directory. */
 export async function readEvalReport(directory: string): Promise<EvalReport> {
-  const stage = await openStage(directory, 'eval')
-  return JSON.parse(await readFile(await stage.file('eval.json'), 'utf8')) as EvalReport
+  return readStageJson<EvalReport>(directory, 'eval', 'eval.json')
 }

@@ -1,7 +1,7 @@
 import type { Codes } from '../kernels/kernels.js'
 import { SAE_COMPARISON, saeComparison } from '../kernels/sae-kernels.js'
+import { createVarianceSums, type VarianceSums } from '../sae/explained-variance.js'
 import { createDocumentSums, type DocumentSums } from './document-sums.js'
-import { createVarianceSums, type VarianceSums } from './explained-variance.js'
 import { activationSums, activeFeatures, countFires } from './sparsity.js'
 
 const columns = [

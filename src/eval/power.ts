@@ -1,3 +1,5 @@
+import { formatNumber } from '../progress/rate.js'
+
 /**
  * What a sample must hold before a number is claimed from it. Every rule of an evaluation is here; docs/metrics.md says why.
  *
@@ -37,9 +39,12 @@ export function underpoweredDensities(tokens: number, features: number): Underpo
   const found: Underpowered[] = []
   const require = (claim: string, what: string, needed: number): void => {
     if (tokens >= needed) return
-    found.push({ claim, reason: `${what} take ${count(needed)} tokens, the sample has ${count(tokens)}` })
+    found.push({
+      claim,
+      reason: `${what} take ${formatNumber(needed)} tokens, the sample has ${formatNumber(tokens)}`,
+    })
   }
-  require('density.dead', `dead features among ${count(features)}`, tokensForDead(features))
+  require('density.dead', `dead features among ${formatNumber(features)}`, tokensForDead(features))
   require('density.dense', `features denser than ${denseDensity}`, tokensNeeded(denseDensity))
   require('density.ultraLow', `features below a density of ${ultraLowDensity.toExponential()}`, tokensNeeded(
     ultraLowDensity,
@@ -50,7 +55,7 @@ export function underpoweredDensities(tokens: number, features: number): Underpo
 /** What too few documents cannot say. */
 export function underpoweredIntervals(documents: number): Underpowered[] {
   if (documents >= intervalDocuments) return []
-  const reason = `95% intervals take ${intervalDocuments} documents, the sample has ${count(documents)}`
+  const reason = `95% intervals take ${intervalDocuments} documents, the sample has ${formatNumber(documents)}`
   return [{ claim: 'intervals', reason }]
 }
 
@@ -65,5 +70,3 @@ export function underpoweredRecovery(
   const reason = `${ablation} adds ${low} to ${high} nats per token (95%): it may do no damage to recover from`
   return [{ claim, reason }]
 }
-
-const count = (value: number): string => value.toLocaleString('en-US')

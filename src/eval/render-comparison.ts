@@ -1,7 +1,7 @@
 import { formatNumber } from '../progress/rate.js'
 import { decimals, percent } from '../terminal/figures.js'
 import { type Column, renderTable } from '../terminal/table.js'
-import type { EvalComparison } from './compare-evals.js'
+import type { EvalComparison } from './eval-comparison.js'
 
 /** The comparison for a terminal: one line for each autoencoder, the frontiers, and what to beware of. */
 export function renderComparison({ hookName, evaluations, frontiers, warnings }: EvalComparison): string {

@@ -1,10 +1,10 @@
+import { explainedVariance } from '../sae/explained-variance.js'
 import type { Sae } from '../sae/sae.js'
 import type { DecoderReport } from './decoder-geometry.js'
 import { densityReport } from './density.js'
 import { type Ratio, ratioOf } from './document-sums.js'
 import type { EvalReport, IntervalName } from './eval-report.js'
 import type { EvalColumn, EvalSums } from './eval-sums.js'
-import { explainedVariance } from './explained-variance.js'
 import { l0Distribution, l0Histogram } from './l0-distribution.js'
 import { lossRecovered, type SplicedLosses } from './loss-recovered.js'
 import {
@@ -60,10 +60,9 @@ export function reportOf(
   const losses = lossesOf(found)
   const recovery = recoveryOf(losses.values, found)
   const density = densityReport(fires, tokens)
-  const [squaredError, explained] = [found(ratios.squaredError), explainedVariance(sums.variance)]
+  const explained = explainedVariance(sums.variance)
   const figure = (name: keyof typeof ratios): number | null => found(ratios[name])?.value ?? null
-  const intervalOf = (name: keyof typeof ratios): Interval | null => found(ratios[name])?.interval ?? null
-  const perDimension = (value: number): number => value / sae.dOut
+  const squaredError = figure('squaredError') ?? 0
   return {
     hookName: sae.hookName,
     targetHookName: sae.targetHookName,
@@ -77,8 +76,8 @@ export function reportOf(
     l0Distribution: l0Distribution(l0Counts),
     l0Histogram: l0Histogram(l0Counts),
     l1: figure('l1') ?? 0,
-    squaredError: squaredError?.value ?? 0,
-    mse: perDimension(squaredError?.value ?? 0),
+    squaredError,
+    mse: squaredError / sae.dOut,
     normalizedMse: figure('normalizedMse'),
     cosine: figure('cosine'),
     l2Ratio: figure('l2Ratio'),
@@ -92,20 +91,7 @@ export function reportOf(
     deadFraction: density.deadFraction,
     density,
     decoder,
-    intervals: {
-      l0: intervalOf('l0'),
-      l1: intervalOf('l1'),
-      squaredError: intervalOf('squaredError'),
-      mse: (squaredError?.interval?.map(perDimension) ?? null) as Interval | null,
-      normalizedMse: intervalOf('normalizedMse'),
-      cosine: intervalOf('cosine'),
-      l2Ratio: intervalOf('l2Ratio'),
-      relativeBias: intervalOf('relativeBias'),
-      explainedVariance: movedTo(explained, found(ratios.explainedVariance)),
-      lossRecovered: recovery.zero === null ? null : intervalOf('lossRecovered'),
-      lossRecoveredMean: recovery.mean === null ? null : intervalOf('lossRecoveredMean'),
-      kl: intervalOf('kl'),
-    },
+    intervals: intervalsOf(found, sae.dOut, explained, recovery),
     underpowered: [
       ...underpoweredIntervals(documents),
       ...underpoweredDensities(tokens, sae.features),
@@ -115,6 +101,30 @@ export function reportOf(
 }
 
 type Find = (ratio: EvalRatio) => RatioInterval | null
+
+function intervalsOf(
+  found: Find,
+  width: number,
+  explained: number | null,
+  recovery: { zero: number | null; mean: number | null },
+): EvalReport['intervals'] {
+  const of = (name: keyof typeof ratios): Interval | null => found(ratios[name])?.interval ?? null
+  const squaredError = of('squaredError')
+  return {
+    l0: of('l0'),
+    l1: of('l1'),
+    squaredError,
+    mse: squaredError && [squaredError[0] / width, squaredError[1] / width],
+    normalizedMse: of('normalizedMse'),
+    cosine: of('cosine'),
+    l2Ratio: of('l2Ratio'),
+    relativeBias: of('relativeBias'),
+    explainedVariance: movedTo(explained, found(ratios.explainedVariance)),
+    lossRecovered: recovery.zero === null ? null : of('lossRecovered'),
+    lossRecoveredMean: recovery.mean === null ? null : of('lossRecoveredMean'),
+    kl: of('kl'),
+  }
+}
 
 function lossesOf(found: Find): {
   values: SplicedLosses

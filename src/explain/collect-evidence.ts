@@ -155,20 +155,7 @@ function unitEvidence(
   { explain, score }: { explain: Candidates; score: Candidates },
   logits: EvidenceRequest['logits'],
 ): UnitEvidence {
-  const dropped: DroppedUnit[] = []
-  const kept: number[] = []
-  ids.forEach((id, unit) => {
-    const [explainFires, scoreFires] = [explain, score].map(({ collector }) => collector.fires[unit])
-    const least = Math.max(1, config.minExamples)
-    if (explainFires >= least && scoreFires >= least) kept.push(id)
-    else
-      dropped.push({
-        id,
-        reason: explainFires + scoreFires === 0 ? 'dead' : 'rare',
-        explainFires,
-        scoreFires,
-      })
-  })
+  const { kept, dropped } = sortOut(ids, { explain, score }, Math.max(1, config.minExamples))
   const counts = exampleCounts(config)
   const live = new Set(kept)
   const unitOf = new Map([...ids.entries()].flatMap(([unit, id]) => (live.has(id) ? [[id, unit]] : [])))
@@ -214,6 +201,23 @@ function unitEvidence(
       }
     },
   }
+}
+
+/** Units that were active often enough on both texts, and the others. @param least tokens of each text */
+function sortOut(
+  ids: readonly number[],
+  { explain, score }: { explain: Candidates; score: Candidates },
+  least: number,
+): { kept: number[]; dropped: DroppedUnit[] } {
+  const dropped: DroppedUnit[] = []
+  const kept: number[] = []
+  ids.forEach((id, unit) => {
+    const [explainFires, scoreFires] = [explain, score].map(({ collector }) => collector.fires[unit])
+    const reason = explainFires + scoreFires === 0 ? 'dead' : 'rare'
+    if (explainFires >= least && scoreFires >= least) kept.push(id)
+    else dropped.push({ id, reason, explainFires, scoreFires })
+  })
+  return { kept, dropped }
 }
 
 /** The rows of a unit in a table of tokens. @param which table; @param limit rows at most, default all */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { batchWindows } from '../eval/batch-windows.js'
 
 /**
  * Which examples an explanation is made from and scored on. Defaults are the counts of Bricken et al. 2023, "Towards
@@ -57,7 +58,7 @@ export const evidenceConfigSchema = z.object({
     .min(0)
     .default(20)
     .describe('features active on fewer tokens of either text are dropped'),
-  batchWindows: z.int().min(1).max(4096).default(16).describe('windows of text per forward pass'),
+  batchWindows,
   seed: z.int().min(0).default(0).describe('seed of the random draw of examples'),
 })
 

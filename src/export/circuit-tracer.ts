@@ -54,7 +54,7 @@ export async function writeTracerFeatures(
 export const cantorPair = (a: number, b: number): number => ((a + b) * (a + b + 1)) / 2 + b
 
 /** One feature in circuit-tracer's fields. */
-export function tracerFeature(detail: FeatureDetail, source: ExportSource): TracerFeature {
+function tracerFeature(detail: FeatureDetail, source: ExportSource): TracerFeature {
   const text = (token: number): string => tokenString(token, source.tokenizer, escapedByte)
   const examples = (list: readonly FeatureExample[]): TracerExample[] =>
     list.map(({ tokens, activations, tokenIndex }) => ({

@@ -16,7 +16,7 @@ import type { FeaturesConfig } from '../features/features-config.js'
 import { readTransformerConfig } from '../model/model-files.js'
 import type { TransformerConfig } from '../model/transformer.js'
 import { readSaelens } from '../sae/formats/saelens.js'
-import { openStage } from '../storage/stage.js'
+import { openStage } from '../storage/open-stage.js'
 import type { ExportConfig } from './export-config.js'
 
 /** Another feature and how alike its decoder row is. */

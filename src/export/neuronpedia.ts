@@ -60,7 +60,7 @@ export async function writeNeuronpedia(
 const lines = (rows: readonly Row[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join('')
 
 /** Neuronpedia's name of the autoencoder on its layer. */
-export const sourceId = ({ layer, config }: ExportSource): string => `${layer}-${config.sourceSet}`
+const sourceId = ({ layer, config }: ExportSource): string => `${layer}-${config.sourceSet}`
 
 /** The rows of one feature. */
 export function neuronpediaRows(detail: FeatureDetail, source: ExportSource, created: Date): NeuronpediaRows {

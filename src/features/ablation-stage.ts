@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FLOAT, INTEGER, LIST, SMALLINT } from '@duckdb/node-api'
 import { type AnalysisPaths, loadInputs } from '../eval/eval-stage.js'
@@ -7,7 +6,8 @@ import type { Kernels } from '../kernels/kernels.js'
 import type { StageContext } from '../progress/progress.js'
 import { writeFileAtomic } from '../storage/atomic-file.js'
 import { requireMadeFrom } from '../storage/made-from.js'
-import { openStage, runStage, type StageResult } from '../storage/stage.js'
+import { openStage } from '../storage/open-stage.js'
+import { runStage, type StageResult } from '../storage/stage.js'
 import { type AblationEffect, ablateExamples } from './ablation.js'
 import type { AblationConfig } from './ablation-config.js'
 import { type PlacedExample, readExamples } from './ablation-examples.js'
@@ -15,7 +15,7 @@ import { createTableWriter, tableFiles, topGroup } from './feature-tables.js'
 import type { FeaturesConfig } from './features-config.js'
 
 /** ablation.parquet: one row per measured example, in the order of examples-*.parquet. */
-export const ablationColumns = {
+const ablationColumns = {
   feature: INTEGER,
   /** -1 for top examples, and with `rank` the row of examples-*.parquet that this one belongs to */
   interval: SMALLINT,
@@ -109,9 +109,7 @@ export async function runAblationStage(
   const request = { stage: 'ablation', out, config: { ...config }, inputs }
   return runStage(request, async (partial) => {
     const { model, sae, corpus } = await loadInputs(paths, context.kernels)
-    const { split: name } = JSON.parse(await readFile(await store.file('features.json'), 'utf8')) as {
-      split: FeaturesConfig['split']
-    }
+    const { split: name } = await store.json<Pick<FeaturesConfig, 'split'>>('features.json')
     const split = corpus[name]
     const files = await tableFiles(store, 'examples', sae.features)
     const examples = await readExamples(files, split, config.examplesPerFeature)
@@ -175,7 +173,7 @@ async function writeEffects(
  */
 export async function readAblation(directory: string): Promise<Ablation> {
   const stage = await openStage(directory, 'ablation')
-  const summary = JSON.parse(await readFile(await stage.file('ablation.json'), 'utf8')) as AblationSummary
+  const summary = await stage.json<AblationSummary>('ablation.json')
   const path = await stage.file('ablation.parquet')
   const byFeature = await queryEffects(path)
   return {

@@ -2,7 +2,7 @@
 export const histogramBins = 256
 
 /** Bins that are shown: each is some of the above. */
-export const shownBins = 64
+const shownBins = 64
 
 /**
  * One histogram per feature in one pass, although no maximum is known in advance: linear bins over (0,

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FLOAT, INTEGER, LIST } from '@duckdb/node-api'
 import { MonosemError } from '../errors/monosem-error.js'
@@ -9,7 +8,8 @@ import { decoderNeighbours } from '../sae/decoder-neighbours.js'
 import { loadSae, type Sae } from '../sae/sae.js'
 import { writeFileAtomic } from '../storage/atomic-file.js'
 import { requireMadeFrom } from '../storage/made-from.js'
-import { openStage, runStage, type StageResult } from '../storage/stage.js'
+import { openStage } from '../storage/open-stage.js'
+import { runStage, type StageResult } from '../storage/stage.js'
 import { createTableWriter, readParquet, tableFiles } from './feature-tables.js'
 import type { MapConfig } from './map-config.js'
 import { mapInWorker } from './map-in-worker.js'
@@ -154,7 +154,7 @@ async function neighboursOf(sae: Sae, placed: Int32Array, k: number, context: St
  */
 export async function readFeatureMap(directory: string): Promise<FeatureMap> {
   const stage = await openStage(directory, 'feature-map')
-  const summary = JSON.parse(await readFile(await stage.file('map.json'), 'utf8')) as MapSummary
+  const summary = await stage.json<MapSummary>('map.json')
   const path = await stage.file('map.parquet')
   const rows = await queryMap(path)
   if (rows.length !== summary.features)

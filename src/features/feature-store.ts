@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import { loadStageTokenizer } from '../corpus/corpus.js'
 import type { Tokenizer } from '../corpus/tokenizer.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import { type Database, openDatabase } from '../formats/duckdb.js'
 import { requireFeature } from '../sae/require-feature.js'
-import { openStage } from '../storage/stage.js'
+import { openStage } from '../storage/open-stage.js'
 import type { FeaturesSummary } from './build-features.js'
 import type { FeatureDetail, FeatureRow } from './feature-detail.js'
 import { readParquet, shardFeatures, type TableName, tableFiles, topGroup } from './feature-tables.js'
@@ -55,7 +54,7 @@ export interface FeatureStore {
  */
 export async function openFeatureStore(directory: string): Promise<FeatureStore> {
   const stage = await openStage(directory, 'features')
-  const summary = JSON.parse(await readFile(await stage.file('features.json'), 'utf8')) as FeaturesSummary
+  const summary = await stage.json<FeaturesSummary>('features.json')
   const tokenizer = await loadStageTokenizer(stage)
   const openTable = async (name: TableName): Promise<Table> => ({
     paths: await tableFiles(stage, name, summary.features),

@@ -14,7 +14,7 @@ import {
 } from '@duckdb/node-api'
 import { openDatabase, sqlString } from '../formats/duckdb.js'
 import { storageError } from '../storage/atomic-file.js'
-import type { OpenStage } from '../storage/stage.js'
+import type { OpenStage } from '../storage/open-stage.js'
 
 /**
  * Features per Parquet file: each table is cut into files of consecutive features, because finding one feature takes time in proportion to
@@ -25,7 +25,7 @@ export const shardFeatures = 512
 export type TableName = 'features' | 'tokens' | 'examples'
 
 /** Name of a table's file with number `shard`, e.g. features-0003.parquet. */
-export const shardFile = (table: TableName, shard: number): string =>
+const shardFile = (table: TableName, shard: number): string =>
   `${table}-${String(shard).padStart(4, '0')}.parquet`
 
 /** How many files a table of F features has. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { batchWindows } from '../eval/batch-windows.js'
 
 /** Options of the `features` stage. */
 export const featuresConfigSchema = z.object({
@@ -43,7 +44,7 @@ export const featuresConfigSchema = z.object({
     .default(10)
     .describe('features kept that fire together with it, per feature'),
   neurons: z.int().min(0).max(1000).default(5).describe('aligned and correlated neurons kept, per feature'),
-  batchWindows: z.int().min(1).max(4096).default(16).describe('windows of text per forward pass'),
+  batchWindows,
   seed: z.int().min(0).default(0).describe('seed of the random draw of examples'),
 })
 

@@ -7,7 +7,7 @@ export interface PairTable {
 }
 
 /** Pairs that a table holds at most, 128 MiB of them: with 4,096 features that is every pair with 4,096 columns. */
-export const maximumPairs = 2 ** 24
+const maximumPairs = 2 ** 24
 
 /** Fewest columns that a feature keeps, however many features there are. */
 const smallestCapacity = 128

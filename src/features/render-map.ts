@@ -1,4 +1,5 @@
 import type { Tokenizer } from '../corpus/tokenizer.js'
+import { formatNumber } from '../progress/rate.js'
 import { cutToWidth, displayWidth } from '../terminal/display-width.js'
 import { renderTable } from '../terminal/table.js'
 import type { FeatureMap } from './feature-map.js'
@@ -39,7 +40,7 @@ export function renderClusters(
   const room = Math.max(20, width - 'cluster  features'.length - idWidth - 4)
   const rows = shown.map((own, cluster) => [
     String(cluster),
-    own.length.toLocaleString('en-US'),
+    formatNumber(own.length),
     listOf(typicalTokens(own, tokenOf, overall, map.summary.placed), room),
     ids[cluster],
   ])
@@ -59,8 +60,7 @@ export function renderClusters(
 }
 
 /** "1 feature", "2,000 features" */
-const counted = (n: number, noun: string): string =>
-  `${n.toLocaleString('en-US')} ${noun}${n === 1 ? '' : 's'}`
+const counted = (n: number, noun: string): string => `${formatNumber(n)} ${noun}${n === 1 ? '' : 's'}`
 
 /** The token of a feature's strongest example as it can be read; null where there is none. */
 function strongestToken({ topExample }: FeatureRow, { tokenizer }: MapRenderOptions): string | null {

@@ -22,7 +22,7 @@ export function countTokens(
 }
 
 /** A feature is single-token when at least this share of its fires is on one token of the vocabulary. */
-export const singleTokenShare = 0.99
+const singleTokenShare = 0.99
 
 /** What the table of one feature shows. */
 export interface FeatureTokens {

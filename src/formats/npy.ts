@@ -1,10 +1,8 @@
 import { MonosemError } from '../errors/monosem-error.js'
 import { shown } from '../errors/shown.js'
-import { storageError } from '../storage/atomic-file.js'
 import { elementCount } from './element-count.js'
 import { bytesPerElement, type FileDtype, type FileTensor, tensorFromBytes } from './file-tensor.js'
 import { type Literal, parseLiteral } from './python-literal.js'
-import { allocate, openFile, readInto } from './read-bytes.js'
 
 /*
  * NumPy's layout of one array (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html): "\x93NUMPY", version, length of the
@@ -40,27 +38,9 @@ interface Header {
 }
 
 /**
- * Reads a `.npy` file of numbers or booleans, in either byte order, in row-major or Fortran order.
- * @throws MonosemError missing, io, format (no .npy file; objects, texts, structures), corrupt
- */
-export async function readNpy(path: string): Promise<FileTensor> {
-  const handle = await openFile(path)
-  try {
-    const { size } = await handle.stat()
-    const bytes = allocate(path, size)
-    await readInto(handle, path, bytes, 0)
-    return parseNpy(path, bytes)
-  } catch (cause) {
-    throw storageError('read', path, cause)
-  } finally {
-    await handle.close()
-  }
-}
-
-/**
- * The array of a `.npy` file that is in memory. Where nothing has to be moved, its data stays in `bytes`.
+ * The array of a `.npy` file that is in memory: numbers or booleans, in either byte order, in row-major or Fortran order. Where nothing has to be moved, its data stays in `bytes`.
  * @param what the file, for messages
- * @throws MonosemError format, corrupt
+ * @throws MonosemError format (no .npy file; objects, texts, structures), corrupt
  */
 export function parseNpy(what: string, bytes: Uint8Array<ArrayBuffer>): FileTensor {
   const [begin, end] = headerRange(what, bytes)

@@ -145,7 +145,7 @@ const notSafetensors = (path: string, what: string, cause?: unknown): MonosemErr
   new MonosemError('format', `${path} is not a safetensors file: ${what}`, { cause, hint: 'check the path' })
 
 /** A file whose bytes are not what its header says. */
-export const corrupt = (path: string, what: string): MonosemError =>
+const corrupt = (path: string, what: string): MonosemError =>
   new MonosemError('corrupt', `${path}: ${what}`, {
     hint: 'the file is damaged or was cut short: make it again, or copy it again',
   })

@@ -7,7 +7,7 @@ import { indexEnding } from './safetensors-index.js'
 import { createSafetensorsWriter, type PlannedTensor, type SafetensorsWriter } from './safetensors-writer.js'
 
 /** Bytes of tensors beyond which weights are several files, as Hugging Face's libraries cut them. */
-export const defaultShardBytes = 5e9
+const defaultShardBytes = 5e9
 
 /** Weights on their way to the disk, in one file or in several; tensors are written in pieces and in any order. */
 export interface ShardsWriter extends Pick<SafetensorsWriter, 'write' | 'discard'> {

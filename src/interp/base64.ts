@@ -1,7 +1,7 @@
 import type { Span } from './spans.js'
 
 /** Shortest run that counts, in characters. */
-export const base64MinLength = 24
+const base64MinLength = 24
 
 /**
  * Runs of base64 (the standard alphabet) in a text. A run is a maximal stretch of [A-Za-z0-9+/] of at least

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { batchWindows } from '../eval/batch-windows.js'
 
 /** Options of the `case-studies` stage. */
 export const caseStudiesConfigSchema = z.object({
@@ -16,7 +17,7 @@ export const caseStudiesConfigSchema = z.object({
     .min(1)
     .default(500)
     .describe('tokens of each kind wanted in each half; with fewer, training text fills up the sample'),
-  batchWindows: z.int().min(1).max(4096).default(16).describe('windows of text per forward pass'),
+  batchWindows,
   seed: z.int().min(0).default(0).describe('seed of the division into a choosing and a measuring half'),
 })
 

@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type AnalysisPaths, loadInputs } from '../eval/eval-stage.js'
 import type { Kernels } from '../kernels/kernels.js'
 import type { StageContext } from '../progress/progress.js'
 import { writeFileAtomic } from '../storage/atomic-file.js'
-import { openStage, runStage, type StageResult } from '../storage/stage.js'
+import { readStageJson } from '../storage/open-stage.js'
+import { runStage, type StageResult } from '../storage/stage.js'
 import type { CaseStudiesConfig } from './case-studies-config.js'
 import { type CaseStudy, studyPredicates } from './study-predicates.js'
 
@@ -29,6 +29,5 @@ export async function runCaseStudiesStage(
 
 /** Reads the studies of a finished `case-studies` directory. */
 export async function readCaseStudies(directory: string): Promise<CaseStudy[]> {
-  const stage = await openStage(directory, 'case-studies')
-  return JSON.parse(await readFile(await stage.file('case-studies.json'), 'utf8')) as CaseStudy[]
+  return readStageJson<CaseStudy[]>(directory, 'case-studies', 'case-studies.json')
 }

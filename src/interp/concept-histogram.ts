@@ -15,7 +15,7 @@ import {
 import { type LevelCounts, levelFigures, type SpecificityLevel } from './specificity.js'
 
 /** Fine bins of a concept histogram: enough for any sensible number of levels to be nearly equally wide. */
-export const conceptBins = 1024
+const conceptBins = 1024
 
 /**
  * How one feature's activations are distributed on tokens where a concept holds and where it does not, from one pass and

@@ -1,9 +1,8 @@
+import { formatNumber } from '../progress/rate.js'
 import { decimals, percent } from '../terminal/figures.js'
 import { type Column, renderTable } from '../terminal/table.js'
 import type { SpecificityLevel } from './specificity.js'
 import type { CaseStudy } from './study-predicates.js'
-
-const count = (value: number): string => value.toLocaleString('en-US')
 
 /** Grouped headings for a feature beside a neuron. */
 const sideBySide = (feature: readonly string[], neuron: readonly string[]): Column[] => [
@@ -34,7 +33,7 @@ export function renderCaseStudies(studies: readonly CaseStudy[]): string {
 
 const cellsOf = (study: CaseStudy): string[] => [
   study.name,
-  count(study.positives.heldOut),
+  formatNumber(study.positives.heldOut),
   study.feature === null ? '–' : String(study.feature),
   decimals(study.correlation, 2),
   percent(study.precisionAboveHalfMax),
@@ -78,7 +77,7 @@ export const levelLegend =
 const levelCells = (level: SpecificityLevel | undefined): string[] =>
   level
     ? [
-        count(level.tokens),
+        formatNumber(level.tokens),
         percent(level.precision),
         percent(level.recall),
         decimals(level.logLikelihoodRatio, 1),

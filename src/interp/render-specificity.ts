@@ -1,16 +1,15 @@
 import { shortNumber } from '../features/shading.js'
+import { formatNumber } from '../progress/rate.js'
 import { renderBars } from '../terminal/bars.js'
 import { decimals, percent } from '../terminal/figures.js'
 import { type Column, renderTable } from '../terminal/table.js'
 import type { ActivationInterval } from './concept-histogram.js'
 import type { FeatureSpecificity } from './measure-specificity.js'
 
-const count = (value: number): string => value.toLocaleString('en-US')
-
 /** One feature against one concept: a plot of its activations split by the concept, and a table by level. */
 export function renderSpecificity(result: FeatureSpecificity, color = false): string {
   const { feature, concept, description, tokens, positives, reason } = result
-  const share = `${count(positives)} of ${count(tokens)} tokens of ${result.splits.join(' and ')} text`
+  const share = `${formatNumber(positives)} of ${formatNumber(tokens)} tokens of ${result.splits.join(' and ')} text`
   const title = [`feature ${feature} and ${concept}: ${description}`, `the concept holds on ${share}`]
   if (result.fires === 0) return [...title, `not measured: ${reason}`].join('\n')
   const notes = reason === null ? [] : [`no precision or recall to speak of: ${reason}`]
@@ -31,7 +30,7 @@ function plot({ columns, max, fires }: FeatureSpecificity, color: boolean): stri
   const total = holds.reduce((sum, n) => sum + n, 0)
   const end = shortNumber(max)
   const section = (name: string, counts: readonly number[], sum: number, code: string): string[] => [
-    `${paint(name, '1', color)} (${count(sum)} active tokens)`,
+    `${paint(name, '1', color)} (${formatNumber(sum)} active tokens)`,
     ...renderBars(counts, 4, full).map((line) => `  ${paint(line, code, color)}`),
     `  ${'▔'.repeat(counts.length)}`,
   ]
@@ -62,13 +61,13 @@ function table({ intervals, correlation }: FeatureSpecificity): string {
 function cellsOf({ low, high, within, above }: ActivationInterval): string[] {
   return [
     above === null ? 'not active' : `${shortNumber(low)} to ${shortNumber(high)}`,
-    count(within.tokens),
+    formatNumber(within.tokens),
     percent(within.precision),
     decimals(within.logLikelihoodRatio, 1),
     ...(above === null
       ? []
       : [
-          count(above.tokens),
+          formatNumber(above.tokens),
           percent(above.precision),
           percent(above.recall),
           decimals(above.logLikelihoodRatio, 1),

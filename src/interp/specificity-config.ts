@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { batchWindows } from '../eval/batch-windows.js'
 
 /** Options of `measureSpecificity`. */
 export const specificityConfigSchema = z.object({
@@ -14,7 +15,7 @@ export const specificityConfigSchema = z.object({
     .max(64)
     .default(11)
     .describe('equal activation intervals between 0 and the maximum to report'),
-  batchWindows: z.int().min(1).max(4096).default(16).describe('windows of text per forward pass'),
+  batchWindows,
 })
 
 export type SpecificityConfig = z.infer<typeof specificityConfigSchema>

@@ -28,7 +28,7 @@ export interface Specificity {
 }
 
 /** Levels that are reported, as fractions of the maximum. */
-export const levelFractions = [0, 0.1, 0.25, 0.5, 0.75] as const
+const levelFractions = [0, 0.1, 0.25, 0.5, 0.75] as const
 
 /**
  * How well a feature tracks a predicate over n tokens.

@@ -117,7 +117,7 @@ export function splitHookName(name: string): { block: string; point: string } {
   return { block, point }
 }
 
-export const isPattern = (name: string): boolean => name.endsWith('attn.hook_pattern')
+const isPattern = (name: string): boolean => name.endsWith('attn.hook_pattern')
 
 /**
  * Width of the activation [N, width] at a hook point.

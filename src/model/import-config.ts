@@ -14,7 +14,7 @@ export const importConfigSchema = z.object({
     .enum(['stored', 'f32', 'bf16'])
     .default('stored')
     .describe('number format of the weights; stored: bf16 where the checkpoint is bf16, else f32'),
-  revision: z.string().default('').describe('branch, tag or commit on the Hugging Face hub; empty: main'),
+  revision: z.string().default('').describe('branch, tag or commit on the Hugging Face hub (default: main)'),
 })
 
 export type ImportConfig = z.infer<typeof importConfigSchema>

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { openCorpus, type TokenCorpus } from '../corpus/corpus.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import type { Kernels } from '../kernels/kernels.js'
-import { openStage } from '../storage/stage.js'
+import { openStage } from '../storage/open-stage.js'
 import { loadTransformer } from './model-stage.js'
 import type { Transformer } from './transformer.js'
 

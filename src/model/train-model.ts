@@ -33,10 +33,7 @@ interface StepFigures {
 const METRICS_LINES = 400
 
 /** Steps of a training over a split of so many windows, and tokens per step. */
-export function trainingSteps(
-  config: ModelConfig,
-  windows: number,
-): { steps: number; tokensPerStep: number } {
+function trainingSteps(config: ModelConfig, windows: number): { steps: number; tokensPerStep: number } {
   const tokensPerStep = config.batchSize * config.context
   const tokens = config.trainTokens || windows * config.context
   return { steps: Math.max(1, Math.floor(tokens / tokensPerStep)), tokensPerStep }

@@ -10,8 +10,7 @@ export interface LinearModel {
 /** log(1 + e^z) without overflow. */
 const softplus = (z: number): number => (z > 0 ? z + Math.log1p(Math.exp(-z)) : Math.log1p(Math.exp(z)))
 
-export const sigmoid = (z: number): number =>
-  z >= 0 ? 1 / (1 + Math.exp(-z)) : Math.exp(z) / (1 + Math.exp(z))
+const sigmoid = (z: number): number => (z >= 0 ? 1 / (1 + Math.exp(-z)) : Math.exp(z) / (1 + Math.exp(z)))
 
 /** Scores of all rows. [rows] */
 export function scoresOf(x: SparseMatrix, { weights, intercept }: LinearModel): Float64Array {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { batchWindows } from '../eval/batch-windows.js'
 
 /** Options of `runProbes`. */
 export const probeConfigSchema = z.object({
@@ -14,7 +15,7 @@ export const probeConfigSchema = z.object({
     .min(1)
     .default([1, 2, 5, 20])
     .describe('numbers of features of the k-sparse probes'),
-  batchWindows: z.int().min(1).max(4096).default(16).describe('windows of text per forward pass'),
+  batchWindows,
   seed: z.int().min(0).max(0xffffffff).default(0).describe('seed of the division into folds'),
 })
 

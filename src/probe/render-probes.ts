@@ -1,11 +1,10 @@
+import { formatNumber } from '../progress/rate.js'
 import { fitToWidth } from '../terminal/display-width.js'
 import { percent } from '../terminal/figures.js'
 import { type Column, renderTable } from '../terminal/table.js'
 import type { FoldInterval } from './classifier-metrics.js'
 import type { FeatureName } from './feature-names.js'
 import type { ProbeFeature, ProbeReport, ProbeResult } from './run-probes.js'
-
-const count = (value: number): string => value.toLocaleString('en-US')
 
 /**
  * Probes side by side, then the features that carry them.
@@ -24,15 +23,15 @@ export function renderProbes(
 }
 
 function heading(report: ProbeReport): string {
-  const classes = report.classes.map(({ name, texts }) => `${name} ${count(texts)}`).join(', ')
-  const long = `${count(report.longTexts)} of them longer than the context`
+  const classes = report.classes.map(({ name, texts }) => `${name} ${formatNumber(texts)}`).join(', ')
+  const long = `${formatNumber(report.longTexts)} of them longer than the context`
   const lines = [
-    `${count(report.texts)} texts (${classes}), ${long}; ${report.pool} activations at ${report.hookName}`,
+    `${formatNumber(report.texts)} texts (${classes}), ${long}; ${report.pool} activations at ${report.hookName}`,
     `${report.folds} folds; always naming the largest class is right on ${percent(report.majority)}`,
   ]
   if (report.repeated > 0)
     lines.push(
-      `${count(report.repeated)} texts left out because they were there before (${count(report.contradicting)} with another class)`,
+      `${formatNumber(report.repeated)} texts left out because they were there before (${formatNumber(report.contradicting)} with another class)`,
     )
   return lines.join('\n')
 }
@@ -48,7 +47,7 @@ function comparison({ probes }: ProbeReport): string {
   ]
   const rows = probes.map(({ name, columns, metrics }) => [
     name,
-    columns >= 10 ? count(Math.round(columns)) : String(Number(columns.toFixed(1))),
+    columns >= 10 ? formatNumber(Math.round(columns)) : String(Number(columns.toFixed(1))),
     ...[metrics.accuracy, metrics.balancedAccuracy, metrics.f1, metrics.rocAuc].map(withInterval),
   ])
   return renderTable(columns, rows)

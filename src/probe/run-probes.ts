@@ -62,7 +62,7 @@ export interface ProbeReport {
 }
 
 /** Features that a report lists for each class, at most. */
-export const reportedFeatures = 20
+const reportedFeatures = 20
 
 interface NamedProbe {
   name: string

@@ -2,13 +2,19 @@ import { type Communicator, singleRank } from '../distributed/communicator.js'
 import type { Kernels } from '../kernels/kernels.js'
 import { badRowsOf } from './bad-activations.js'
 import type { Batch } from './batch-stream.js'
+import {
+  addToVarianceSums,
+  columnMeans,
+  createVarianceSums,
+  explainedVariance,
+} from './explained-variance.js'
 import { decode, encode, type SaeParts } from './sae.js'
 
 export interface SaeMeasurements {
   tokens: number
   /** mean number of active features per token */
   l0: number
-  /** 1 - sum ||y - y_hat||^2 / sum ||y - mean y||^2 */
+  /** 1 - sum ||y - y_hat||^2 / sum ||y - mean y||^2; NaN where nothing varies */
   explainedVariance: number
   /** [F] share of the tokens on which each feature is active; of a spread autoencoder [Fr], those of this rank */
   frequencies: Float64Array
@@ -30,8 +36,9 @@ export interface SaeMeter {
 export function createSaeMeter(kernels: Kernels, sae: SaeParts, ranks: Communicator = singleRank): SaeMeter {
   const [features, dOut] = sae.params.wDec.shape
   const counts = new Float64Array(features)
-  const sums = new Float64Array(dOut)
-  let [tokens, squares, squaredErrors, active] = [0, 0, 0, 0]
+  const variance = createVarianceSums(dOut)
+  let centre: Float64Array | undefined
+  let active = 0
   return {
     async add({ x, y }) {
       const codes = await encode(sae, x)
@@ -40,29 +47,27 @@ export function createSaeMeter(kernels: Kernels, sae: SaeParts, ranks: Communica
       const [targets, found] = await Promise.all([kernels.readF32(y), kernels.readF32(yHat)])
       kernels.free(yHat)
       const bad = new Set([...badRowsOf(targets, dOut), ...badRowsOf(found, dOut)])
-      let ownActive = 0
+      const good = bad.size === 0 ? targets : targets.filter((_, i) => !bad.has(Math.floor(i / dOut)))
+      if (good.length > 0) centre ??= columnMeans(good, dOut)
+      let [ownActive, squaredError] = [0, 0]
       for (let n = 0; n < y.shape[0]; n++) {
         if (bad.has(n)) continue
-        tokens++
-        for (let i = n * dOut; i < (n + 1) * dOut; i++) {
-          sums[i - n * dOut] += targets[i]
-          squares += targets[i] * targets[i]
-          squaredErrors += (targets[i] - found[i]) ** 2
-        }
+        for (let i = n * dOut; i < (n + 1) * dOut; i++) squaredError += (targets[i] - found[i]) ** 2
         ownActive += codes.rowOffsets[n + 1] - codes.rowOffsets[n]
         for (let i = codes.rowOffsets[n]; i < codes.rowOffsets[n + 1]; i++) counts[codes.featureIds[i]]++
       }
+      if (centre) addToVarianceSums(variance, good, squaredError, centre)
       active += (await ranks.sum([ownActive]))[0]
     },
     get tokens() {
-      return tokens
+      return variance.count
     },
     result() {
-      const variance = squares - sums.reduce((total, sum) => total + sum ** 2 / tokens, 0)
+      const tokens = variance.count
       return {
         tokens,
         l0: active / tokens,
-        explainedVariance: 1 - squaredErrors / variance,
+        explainedVariance: explainedVariance(variance) ?? Number.NaN,
         frequencies: counts.map((count) => count / tokens),
       }
     },

@@ -1,6 +1,7 @@
+import { mean } from '../eval/mean.js'
 import type { Interval } from '../eval/ratio-interval.js'
 import type { Random } from '../random/random.js'
-import { mean, type Point } from './power-law.js'
+import type { Point } from './power-law.js'
 
 /** How often a fit is repeated for its intervals. */
 const replicates = 1000

@@ -21,7 +21,7 @@ export const costConfigSchema = z.strictObject({
     .describe('numbers of features, e.g. 65536 or 1M'),
   d: count().prefault('4096').describe('width of the activations'),
   tokens: count().prefault('8B').describe('tokens to train on'),
-  active: z
+  k: z
     .number()
     .int()
     .positive()

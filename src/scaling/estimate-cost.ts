@@ -65,7 +65,7 @@ export async function estimateCost(
 
 /** Sizes of the timed steps: as large as `probeMb` allows, half of it and a quarter. */
 function probe(kernels: Kernels, config: CostConfig): Promise<StepTime> {
-  const { architecture, batchSize, precision, d, active } = config
+  const { architecture, batchSize, precision, d, k: active } = config
   const largest = Math.min(Math.max(...config.features), Math.floor((config.probeMb * 1e6) / (4 * d)))
   const sizes = [largest / 4, largest / 2, largest].map((size) => Math.max(active, Math.floor(size)))
   return probeSteps(kernels, {
@@ -81,7 +81,7 @@ function sizeCost(
   stepTime: StepTime | null,
   rankBytes: number,
 ): SizeCost {
-  const { d, active, batchSize, tokens, bufferTokens, activationDtype } = config
+  const { d, k: active, batchSize, tokens, bufferTokens, activationDtype } = config
   const asked = config.precision === 'auto' ? 'bf16' : config.precision
   const bytes = activationDtype === 'bf16' ? 2 : 4
   const shape: TrainingShape = {

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../storage/atomic-file.js'
-import { type Json, openStage, runStage, type StageResult } from '../storage/stage.js'
+import { readStageJson } from '../storage/open-stage.js'
+import { type Json, runStage, type StageResult } from '../storage/stage.js'
 import type { ScalingFitConfig } from './fit-config.js'
 import { readJobs } from './job-files.js'
 import { renderScalingPage } from './render-scaling-page.js'
@@ -34,6 +34,5 @@ export async function runScalingStage(
 
 /** Reads the report of a finished `scaling` directory. */
 export async function readScalingReport(directory: string): Promise<ScalingReport> {
-  const stage = await openStage(directory, 'scaling')
-  return JSON.parse(await readFile(await stage.file('scaling.json'), 'utf8')) as ScalingReport
+  return readStageJson<ScalingReport>(directory, 'scaling', 'scaling.json')
 }

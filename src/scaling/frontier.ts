@@ -1,5 +1,5 @@
+import { mean } from '../eval/mean.js'
 import type { JobResult } from './job-files.js'
-import { mean } from './power-law.js'
 
 /** The jobs of one size, length and sparsity: means over seeds. */
 export interface MeasuredPoint {

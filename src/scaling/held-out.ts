@@ -4,16 +4,16 @@ import { createRowLayout } from '../activations/row-layout.js'
 import { createStoredSource } from '../activations/stored-source.js'
 import type { TokenCorpus } from '../corpus/corpus.js'
 import { MonosemError } from '../errors/monosem-error.js'
+import { batchesOf, sampleWindows } from '../eval/sample-windows.js'
+import type { Kernels, Tensor } from '../kernels/kernels.js'
+import { hookWidth, type Transformer } from '../model/transformer.js'
+import { badRowsOf } from '../sae/bad-activations.js'
 import {
   addToVarianceSums,
   columnMeans,
   createVarianceSums,
   totalVariance,
-} from '../eval/explained-variance.js'
-import { batchesOf, sampleWindows } from '../eval/sample-windows.js'
-import type { Kernels, Tensor } from '../kernels/kernels.js'
-import { hookWidth, type Transformer } from '../model/transformer.js'
-import { badRowsOf } from '../sae/bad-activations.js'
+} from '../sae/explained-variance.js'
 
 /** Activations that no autoencoder of a sweep was trained on, in memory: every one is measured on the same tokens. */
 export interface HeldOut {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { MonosemError } from '../errors/monosem-error.js'
 import { storageError } from '../storage/atomic-file.js'
-import { openStage } from '../storage/stage.js'
+import { openStage } from '../storage/open-stage.js'
 
 /**
  * A directory of jobs: `plan.json`, and for each job a directory with `sae/` (the trained autoencoder, a stage), `held-out/` (its loss, a stage)

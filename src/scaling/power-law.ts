@@ -1,3 +1,5 @@
+import { mean } from '../eval/mean.js'
+
 /** A positive quantity measured at a positive x: a loss at a compute budget, the best size at one. */
 export interface Point {
   x: number
@@ -125,6 +127,3 @@ function goldenSection(f: (x: number) => number, from: number, to: number): numb
   }
   return (a + b) / 2
 }
-
-export const mean = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length

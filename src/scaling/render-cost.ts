@@ -7,9 +7,9 @@ import { formatCount, formatFlop, longTime } from './figures.js'
 /** The estimate for a terminal of 100 columns. */
 export function renderCost(cost: CostEstimate): string {
   const { config, sizes, stepTime, modelSeconds, rankBytes } = cost
-  const { architecture, d, tokens, active, batchSize } = config
+  const { architecture, d, tokens, k, batchSize } = config
   return [
-    `${architecture}, D = ${d}, ${formatCount(tokens)} tokens in steps of ${formatNumber(batchSize)}, ${active} active features a token`,
+    `${architecture}, D = ${d}, ${formatCount(tokens)} tokens in steps of ${formatNumber(batchSize)}, ${k} active features a token`,
     describeProbe(cost),
     renderTable(
       columns(

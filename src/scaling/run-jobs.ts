@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MonosemError } from '../errors/monosem-error.js'
 import type { Kernels } from '../kernels/kernels.js'
@@ -10,7 +10,8 @@ import { loadSae } from '../sae/sae.js'
 import { type SaeMetrics, trainSaes } from '../sae/sae-stage.js'
 import { storageError, writeFileAtomic } from '../storage/atomic-file.js'
 import { lockDirectory } from '../storage/lock.js'
-import { openStage, runStage } from '../storage/stage.js'
+import { openStage } from '../storage/open-stage.js'
+import { runStage } from '../storage/stage.js'
 import type { HeldOut } from './held-out.js'
 import {
   failedFile,
@@ -193,7 +194,7 @@ async function resultOf(
   const { sae: asked, name, features, steps, tokens, sparsity, seed, compute } = job
   const config = resolveSaeConfig(asked, source.d)
   const stage = await openStage(directory, 'sae')
-  const metrics = JSON.parse(await readFile(await stage.file('metrics.json'), 'utf8')) as SaeMetrics
+  const metrics = await stage.json<SaeMetrics>('metrics.json')
   using sae = await loadSae(kernels, directory)
   const scale = metrics.activationScale
   const { tokens: heldOutTokens, ...loss } = await measureLoss(kernels, sae, heldOut, { config, scale })

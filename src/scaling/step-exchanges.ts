@@ -17,7 +17,7 @@ export interface RankStep {
   prefixes?: number
 }
 
-export const exchangedThings = ['candidates', 'reconstructions', 'gradients', 'statistics'] as const
+const exchangedThings = ['candidates', 'reconstructions', 'gradients', 'statistics'] as const
 
 export type ExchangedThing = (typeof exchangedThings)[number]
 

@@ -18,13 +18,13 @@ Servers that were started with a token want it as \`Authorization: Bearer\`.`
 type Document = ReturnType<OpenAPIHono['getOpenAPI31Document']>
 
 /** The group that an address belongs to: its first part after the run's name. */
-export function groupOf(path: string): string {
+function groupOf(path: string): string {
   const [part = 'runs'] = path.replace(/^\/api\/v1\/runs(\/\{run\})?\/?/, '').split('/')
   return part === '' ? 'runs' : part
 }
 
 /** What the API is, made from the routes of the app that it is part of. */
-export function openApiDocument(app: OpenAPIHono): Document {
+function openApiDocument(app: OpenAPIHono): Document {
   app.openAPIRegistry.registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer' })
   const document = app.getOpenAPI31Document({
     openapi: '3.1.0',

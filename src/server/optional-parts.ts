@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { MonosemError } from '../errors/monosem-error.js'
 import { requireMadeFrom } from '../storage/made-from.js'
-import { type OpenStage, openStage } from '../storage/stage.js'
+import { type OpenStage, openStage } from '../storage/open-stage.js'
 
 /** What a run may have besides its features and what is made from those. */
 export interface OptionalParts {
@@ -32,7 +32,7 @@ export async function openOptionalParts(run: string): Promise<OptionalParts> {
  * A stage of the run that was made from the run's features; null where there is none.
  * @param warnings gets the reason where there is one of other features
  */
-export async function stageOfFeatures(
+async function stageOfFeatures(
   run: string,
   role: string,
   warnings: string[],

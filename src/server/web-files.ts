@@ -28,7 +28,7 @@ const types: Record<string, string> = {
 }
 
 /** Where `npm run build` leaves the app. */
-export const webDirectory = fileURLToPath(new URL('../../web', import.meta.url))
+const webDirectory = fileURLToPath(new URL('../../web', import.meta.url))
 
 /** @throws MonosemError missing, when the app was not built */
 export function readWebFiles(directory = webDirectory): WebFiles {

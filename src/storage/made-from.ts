@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MonosemError } from '../errors/monosem-error.js'
 import { sha256, storageError } from './atomic-file.js'
-import type { OpenStage } from './stage.js'
+import type { OpenStage } from './open-stage.js'
 
 /**
  * Checks that a stage was made from this very directory (or a copy of it), so that the two can be read together.

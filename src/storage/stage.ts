@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
 import { type Communicator, singleRank } from '../distributed/communicator.js'
 import { onFirstRank } from '../distributed/on-first-rank.js'
@@ -7,9 +7,16 @@ import { requireSameOnAllRanks } from '../distributed/same-on-all-ranks.js'
 import { MonosemError } from '../errors/monosem-error.js'
 import { sha256, sha256File, storageError, syncDirectory, writeFileAtomic } from './atomic-file.js'
 import { lockDirectory } from './lock.js'
+import {
+  type FileEntry,
+  type Json,
+  type Manifest,
+  manifestHash,
+  readStoredConfig,
+  type StoredConfig,
+} from './stage-files.js'
 
-/** JSON values, as configurations and manifests hold them. */
-export type Json = string | number | boolean | null | Json[] | { [key: string]: Json }
+export type { FileEntry, Json, Manifest } from './stage-files.js'
 
 /**
  * A stage is `(input directories, config) -> one new directory` that nothing writes to afterwards.
@@ -27,32 +34,10 @@ export interface StageRequest {
   seed?: number
 }
 
-/** What the manifest says of one file. */
-export interface FileEntry {
-  sha256: string
-  bytes: number
-}
-
-export interface Manifest {
-  stage: string
-  /** version of the manifest layout */
-  version: 1
-  seed: number | null
-  files: Record<string, FileEntry>
-  /** path relative to this directory, and SHA-256 of that directory's manifest */
-  inputs: Record<string, { path: string; manifestSha256: string }>
-}
-
 export interface StageResult {
   directory: string
   /** true when a finished directory with the same config was already there */
   reused: boolean
-}
-
-interface StoredConfig {
-  stage: string
-  config: Record<string, Json>
-  inputs: Record<string, string>
 }
 
 /**
@@ -225,43 +210,6 @@ async function storedConfig(request: StageRequest): Promise<StoredConfig> {
   return { stage: request.stage, config: request.config, inputs }
 }
 
-async function manifestHash(directory: string): Promise<string> {
-  return sha256(await readText(join(directory, 'manifest.json'), directory))
-}
-
-async function readStoredConfig(directory: string): Promise<StoredConfig> {
-  return parseJson(await readText(join(directory, 'config.json'), directory), join(directory, 'config.json'))
-}
-
-async function readText(path: string, directory: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw storageError('read', path, cause)
-    throw new MonosemError(
-      'missing',
-      `${directory} is not a finished Monosem directory: ${path} is not there`,
-      {
-        cause,
-        hint: existsSync(`${directory}.partial`)
-          ? `the stage was interrupted: run its command again to finish ${directory}`
-          : 'run the stage that makes this directory first',
-      },
-    )
-  }
-}
-
-function parseJson<T>(text: string, path: string): T {
-  try {
-    return JSON.parse(text) as T
-  } catch (cause) {
-    throw new MonosemError('corrupt', `${path}: expected JSON`, {
-      cause,
-      hint: 'remove the directory and make it again',
-    })
-  }
-}
-
 function requireSameConfig(directory: string, found: StoredConfig, wanted: StoredConfig): void {
   const difference = firstDifference(found as unknown as Json, wanted as unknown as Json, '')
   if (difference)
@@ -289,91 +237,3 @@ export function firstDifference(
 
 const isObject = (value: Json | undefined): value is { [key: string]: Json } =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
-
-/** A finished stage directory, opened for reading. */
-export interface OpenStage<C> {
-  directory: string
-  config: C
-  manifest: Manifest
-  /** Absolute path of a payload file, after checking its size and SHA-256 against the manifest. */
-  file(name: string): Promise<string>
-  /** Absolute path of an input directory, after checking that it is still the one that was used. */
-  input(role: string): Promise<string>
-}
-
-/**
- * Opens a finished stage directory.
- * @throws MonosemError missing (not finished, or another stage's), corrupt (manifest damaged), format (another version's)
- */
-export async function openStage<C = Record<string, Json>>(
-  directory: string,
-  stage: string,
-): Promise<OpenStage<C>> {
-  const absolute = resolve(directory)
-  const manifestPath = join(absolute, 'manifest.json')
-  const manifest = parseJson<Manifest>(await readText(manifestPath, directory), manifestPath)
-  if (manifest.version !== 1)
-    throw new MonosemError(
-      'format',
-      `${directory} was made by another version: expected layout 1, got ${manifest.version}`,
-      { hint: 'read it with that version, or make it again' },
-    )
-  if (manifest.stage !== stage)
-    throw new MonosemError(
-      'missing',
-      `${directory}: expected a ${stage} directory, got a ${manifest.stage} directory`,
-      {
-        hint: `pass the directory that the ${stage} stage wrote`,
-      },
-    )
-  const { config } = await readStoredConfig(absolute)
-  const verified = new Map<string, Promise<string>>()
-  return {
-    directory: absolute,
-    config: config as C,
-    manifest,
-    file: (name) => {
-      if (!verified.has(name)) verified.set(name, verifyFile(absolute, manifest, name))
-      return verified.get(name)!
-    },
-    input: (role) => verifyInput(absolute, manifest, role),
-  }
-}
-
-async function verifyFile(directory: string, manifest: Manifest, name: string): Promise<string> {
-  const path = join(directory, name)
-  const entry = manifest.files[name]
-  if (!entry)
-    throw new MonosemError('missing', `${directory} has no file ${name}`, {
-      hint: 'was it made by another version?',
-    })
-  const size = await stat(path).then(
-    (s) => s.size,
-    (cause) => Promise.reject(storageError('open', path, cause)),
-  )
-  if (size !== entry.bytes)
-    throw new MonosemError('corrupt', `${path}: expected ${entry.bytes} bytes, got ${size}`, {
-      hint: `remove ${directory} and make it again`,
-    })
-  const found = await sha256File(path)
-  if (found !== entry.sha256)
-    throw new MonosemError(
-      'corrupt',
-      `${path}: expected SHA-256 ${entry.sha256.slice(0, 12)}…, got ${found.slice(0, 12)}…`,
-      {
-        hint: `the file changed after it was written; remove ${directory} and make it again`,
-      },
-    )
-  return path
-}
-
-async function verifyInput(directory: string, manifest: Manifest, role: string): Promise<string> {
-  const entry = manifest.inputs[role]
-  if (!entry) throw new MonosemError('missing', `${directory} has no input called ${role}`)
-  const path = resolve(directory, entry.path)
-  if ((await manifestHash(path)) !== entry.manifestSha256)
-    throw new MonosemError('corrupt', `${path} is not the ${role} that ${directory} was made from`, {
-      hint: 'it was replaced since; make the later stages again',
-    })
-  return path
-}

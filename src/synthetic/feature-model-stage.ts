@@ -14,7 +14,7 @@ export function lazyFeatureModel(kernels: Kernels, config: FeatureModelConfig): 
 }
 
 /** What feature-model.json of the `feature-model` stage holds. */
-export interface FeatureModelSummary {
+interface FeatureModelSummary {
   /** true features */
   features: number
   /** width of the activations */

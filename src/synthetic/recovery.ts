@@ -1,11 +1,12 @@
+import { mean } from '../eval/mean.js'
+import type { Codes, Tensor } from '../kernels/kernels.js'
+import { type StageContext, throwIfInterrupted } from '../progress/progress.js'
 import {
   addToVarianceSums,
   columnMeans,
   createVarianceSums,
   explainedVariance,
-} from '../eval/explained-variance.js'
-import type { Codes, Tensor } from '../kernels/kernels.js'
-import { type StageContext, throwIfInterrupted } from '../progress/progress.js'
+} from '../sae/explained-variance.js'
 import { decode, encode, type SaeParts } from '../sae/sae.js'
 import { createDetectionCounter, type Detection } from './detection.js'
 import { type FeatureMatch, matchFeatures } from './match-features.js'
@@ -145,5 +146,3 @@ function createNormRatio(d: number) {
     result: (): number | null => (count > 0 ? sum / count : null),
   }
 }
-
-const mean = (values: Float64Array): number => values.reduce((a, b) => a + b, 0) / values.length

@@ -65,7 +65,7 @@ export const syntheticSaeConfigSchema = saeConfigSchema.omit(ofLanguageModels).e
 })
 
 /** How the trained autoencoder is compared with the true features. */
-export const recoveryConfigSchema = z.strictObject({
+const recoveryConfigSchema = z.strictObject({
   evaluationSamples: positive()
     .default(262_144)
     .describe('held-out samples on which the autoencoder is compared with the true features'),
@@ -83,7 +83,7 @@ export const syntheticConfigSchema = z.strictObject({
 export type SyntheticConfig = z.infer<typeof syntheticConfigSchema>
 
 /** What `metadata.hook_name` of an autoencoder says that was trained on a feature model. */
-export const syntheticHookName = 'synthetic'
+const syntheticHookName = 'synthetic'
 
 /** The parts of a configuration, each as its own stage wants it. */
 export function splitSyntheticConfig(config: SyntheticConfig): {

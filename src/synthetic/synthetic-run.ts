@@ -1,12 +1,12 @@
 import { join } from 'node:path'
-import { readJson } from '../formats/json-file.js'
 import type { Kernels } from '../kernels/kernels.js'
 import type { StageContext } from '../progress/progress.js'
 import type { ActivationSource } from '../sae/activation-source.js'
 import { resolveSaeConfig } from '../sae/resolve-config.js'
 import type { ResolvedSaeConfig } from '../sae/sae-config.js'
 import { type SaeMetrics, trainSaes } from '../sae/sae-stage.js'
-import { openStage, type StageResult } from '../storage/stage.js'
+import { openStage, readStageJson } from '../storage/open-stage.js'
+import type { StageResult } from '../storage/stage.js'
 import type { FeatureModelConfig } from './feature-model-config.js'
 import { type LazyFeatureModel, lazyFeatureModel, runFeatureModelStage } from './feature-model-stage.js'
 import { type RecoveryReport, runRecoveryStage } from './recovery-stage.js'
@@ -91,23 +91,23 @@ function lazySource(
  * @throws MonosemError missing, corrupt
  */
 export async function readSyntheticRun(directory: string): Promise<SyntheticRun> {
-  const recovery = await readFileOf<RecoveryReport>(join(directory, 'recovery'), 'recovery', 'recovery.json')
-  const sae = join(directory, 'sae')
-  const metrics = await readFileOf<SaeMetrics>(sae, 'sae', 'metrics.json')
-  const { config } = await openStage<ResolvedSaeConfig>(sae, 'sae')
-  const trainSamples = metrics.steps * config.batchSize
+  const recovery = await readStageJson<RecoveryReport>(
+    join(directory, 'recovery'),
+    'recovery',
+    'recovery.json',
+  )
+  const sae = await openStage<ResolvedSaeConfig>(join(directory, 'sae'), 'sae')
+  const metrics = await sae.json<SaeMetrics>('metrics.json')
+  const trainSamples = metrics.steps * sae.config.batchSize
   return {
     directory,
-    config,
+    config: sae.config,
     ...recovery,
     trainSamples,
     seconds: trainSamples / metrics.samplesPerSecond,
     samplesPerSecond: metrics.samplesPerSecond,
   }
 }
-
-const readFileOf = async <T>(directory: string, stage: string, name: string): Promise<T> =>
-  (await readJson(await (await openStage(directory, stage)).file(name))) as T
 
 /** A short name for the autoencoder of a configuration: its architecture, and what decides how sparse it is. */
 export function nameOfRun(config: ResolvedSaeConfig): string {

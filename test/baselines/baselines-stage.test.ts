@@ -10,7 +10,7 @@ import { openModelAndCorpus } from '../../src/model/model-corpus.js'
 import { loadSae } from '../../src/sae/sae.js'
 import { saeConfigSchema } from '../../src/sae/sae-config.js'
 import { runSaeStage } from '../../src/sae/sae-stage.js'
-import { openStage } from '../../src/storage/stage.js'
+import { openStage } from '../../src/storage/open-stage.js'
 import { context, hookName, kernels, smallRun } from '../small-run.js'
 
 const training = {

@@ -8,7 +8,7 @@ import { readSizes, trainSizes } from '../../src/cli/train-sizes.js'
 import { openModelAndCorpus } from '../../src/model/model-corpus.js'
 import { type ResolvedSaeConfig, saeConfigSchema } from '../../src/sae/sae-config.js'
 import { runSaeStage } from '../../src/sae/sae-stage.js'
-import { openStage } from '../../src/storage/stage.js'
+import { openStage } from '../../src/storage/open-stage.js'
 import { context, hookName, kernels, smallRun } from '../small-run.js'
 
 const session = { context, kernels: async () => kernels } as unknown as Session

@@ -93,13 +93,13 @@ test('only flags that were given override the base', () => {
 test('a bad value is refused with the flag, what was expected and what came', () => {
   const refuses = (args: string[], message: RegExp): void =>
     assert.throws(() => parse(...args), { name: 'MonosemError', code: 'config', message })
-  refuses(['--batch-size', 'abc'], /^--batch-size: expected number, got "abc"$/)
+  refuses(['--batch-size', 'abc'], /^--batch-size: expected a number, got "abc"$/)
   refuses(['--batch-size', '1.5'], /^--batch-size: expected a whole number, got 1.5$/)
   refuses(['--batch-size', '0'], /^--batch-size: expected number to be >=1, got 0$/)
-  refuses(['--batch-size', ''], /^--batch-size: expected number, got ""$/)
+  refuses(['--batch-size', ''], /^--batch-size: expected a number, got ""$/)
   refuses(['--l1-coefficient', '-1'], /^--l1-coefficient: expected number to be >=0, got -1$/)
-  refuses(['--l1-coefficient', 'Infinity'], /^--l1-coefficient: expected number, got "Infinity"$/)
-  refuses(['--quantiles', '0.5', 'x'], /^--quantiles: expected number, got "x"$/)
+  refuses(['--l1-coefficient', 'Infinity'], /^--l1-coefficient: expected a number, got "Infinity"$/)
+  refuses(['--quantiles', '0.5', 'x'], /^--quantiles: expected a number, got "x"$/)
 })
 
 test('a value outside of the choices is refused by the parser, which lists them', () => {

@@ -6,12 +6,14 @@ import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { openCorpus } from '../../src/corpus/corpus.js'
 import { type CorpusConfig, corpusConfigSchema } from '../../src/corpus/corpus-config.js'
-import { readCorpusStatistics, runCorpusStage } from '../../src/corpus/corpus-stage.js'
+import { runCorpusStage } from '../../src/corpus/corpus-stage.js'
+import type { CorpusStatistics } from '../../src/corpus/corpus-statistics.js'
 import { createShardWriter, readShards } from '../../src/corpus/token-shards.js'
 import { type ErrorCode, MonosemError } from '../../src/errors/monosem-error.js'
 import { silentProgress } from '../../src/progress/progress.js'
 import { Random } from '../../src/random/random.js'
-import { openStage, runStage } from '../../src/storage/stage.js'
+import { openStage, readStageJson } from '../../src/storage/open-stage.js'
+import { runStage } from '../../src/storage/stage.js'
 import { temporaryDirectory } from '../temporary-directory.js'
 
 const context = { progress: silentProgress }
@@ -60,7 +62,11 @@ test('every document is stored as <|endoftext|> and its tokens, in one of the sp
 test('corpus.json counts what the splits hold', async (t) => {
   const { out } = await build(t)
   const corpus = await openCorpus(out)
-  const { splits, kinds, vocabularySize } = await readCorpusStatistics(out)
+  const { splits, kinds, vocabularySize } = await readStageJson<CorpusStatistics>(
+    out,
+    'corpus',
+    'corpus.json',
+  )
   for (const name of ['train', 'validation'] as const) {
     assert.equal(splits[name].tokens, corpus[name].tokens.length)
     assert.equal(splits[name].documents, corpus[name].documentStarts.length)
@@ -102,7 +108,9 @@ test('a failed run leaves nothing behind, so that a corrected one can follow', a
   await assert.rejects(runCorpusStage(config(directory), { out }, context), /texts\.jsonl:81: expected JSON/)
   assert.ok(!existsSync(`${out}.partial`) && !existsSync(out))
   await runCorpusStage(config(directory, { skipBad: true }), { out }, context)
-  assert.deepEqual((await readCorpusStatistics(out)).skipped, { 'bad lines': 1 })
+  assert.deepEqual((await readStageJson<CorpusStatistics>(out, 'corpus', 'corpus.json')).skipped, {
+    'bad lines': 1,
+  })
 })
 
 test('a single document cannot be split, and says so', async (t) => {

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
-import { run, start, writeTexts } from './program.js'
+import { before, test } from 'node:test'
+import { fileLifetime, temporaryDirectory } from '../temporary-directory.js'
+import { makeModel, output, run, start, words } from './program.js'
 
 /** All tests share one run with a corpus, a model and activations. */
+const file = fileLifetime()
 let cwd = ''
-const words = (text: string): string[] => text.split(' ')
 const harvest = words(
   'activations harvest --run runs/a --threads 1 --hook blocks.0.mlp.hook_post --hook blocks.0.hook_mlp_out --shard-tokens 256 --model-batch 4',
 )
@@ -17,25 +17,13 @@ const small = words(
 )
 const measured = words('--measure-tokens 512 --threads 1 --checkpoint-every-seconds 0')
 
-async function succeeds(args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await run(args, cwd)
-  assert.equal(code, 0, stderr)
-  return stdout
-}
+const succeeds = (args: string[]): Promise<string> => output(args, cwd)
 
 before(async () => {
-  cwd = await mkdtemp(join(tmpdir(), 'monosem-e2e-'))
-  await writeTexts(join(cwd, 'texts'))
-  await succeeds(
-    words(
-      'corpus build --text texts/*.md --vocabulary-size 320 --validation-fraction 0.2 --out runs/a/corpus',
-    ),
-  )
-  const sizes = words('--d-model 16 --heads 2 --d-mlp 32 --context 32 --batch-size 8')
-  await succeeds([...words('model train --run runs/a --train-tokens 3000 --eval-tokens 500'), ...sizes])
+  cwd = await temporaryDirectory(file)
+  await makeModel(cwd, 'runs/a')
   await succeeds(harvest)
 })
-after(() => rm(cwd, { recursive: true, force: true }))
 
 async function assertSameFiles(one: string, other: string): Promise<void> {
   const names = (await readdir(join(cwd, one))).sort()
@@ -117,5 +105,5 @@ test('a transcoder reads two hook points of one store; one that is not stored is
   )
   const nothing = await run(words('activations harvest --run runs/a --out runs/none'), cwd)
   assert.equal(nothing.code, 2)
-  assert.match(nothing.stderr, /--hook: expected array, got nothing/)
+  assert.match(nothing.stderr, /--hook: expected one or more values, got nothing/)
 })

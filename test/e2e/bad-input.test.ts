@@ -69,7 +69,7 @@ test('mistakes in the options end with exit code 2 and what was expected', async
   }
   await refuses(['demoo'], /unknown command 'demoo'(?:.|\n)*demo\?/)
   await refuses(['demo', '--fast'], /unknown option '--fast'/)
-  await refuses(['demo', '--k', 'many'], /--k: expected number, got "many"/)
+  await refuses(['demo', '--k', 'many'], /--k: expected a number, got "many"/)
   await refuses(['demo', '--set', 'sae.size=3'], /sae\.size is not an option/)
   await refuses(['eval'], /--corpus: expected a directory, got nothing/)
   await refuses(
@@ -105,7 +105,10 @@ test('--json reports mistakes in the options as JSON too', async (t) => {
 test('a run that is not there is missing, with what to do', async (t) => {
   const result = await run(['features', 'list', '--run', 'runs/none'], await temporaryDirectory(t))
   assert.equal(result.code, 1)
-  assert.match(result.stderr, /runs\/none\/features is not a finished(?:.|\n)*hint: run the stage/)
+  assert.match(
+    result.stderr,
+    /runs\/none\/features: no such directory(?:.|\n)*hint: check the path, or run the stage/,
+  )
 })
 
 test('--debug shows the stack', async (t) => {

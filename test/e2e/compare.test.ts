@@ -1,37 +1,23 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
-import { run, writeTexts } from './program.js'
+import { before, test } from 'node:test'
+import { fileLifetime, temporaryDirectory } from '../temporary-directory.js'
+import { makeModel, output, run, words } from './program.js'
 
+const file = fileLifetime()
 let cwd = ''
-const words = (text: string): string[] => text.split(' ')
-const sizes = '--d-model 16 --heads 2 --d-mlp 32 --context 32 --batch-size 8 --eval-tokens 500'
 const small =
   '--features 48 --k 8 --architecture topk --train-tokens 4000 --batch-size 256 --buffer-tokens 2048 --init-tokens 512 --measure-tokens 512'
 
-async function succeeds(command: string): Promise<string> {
-  const { code, stdout, stderr } = await run(words(command), cwd)
-  assert.equal(code, 0, stderr)
-  return stdout
-}
+const succeeds = (command: string): Promise<string> => output(words(command), cwd)
 
 before(async () => {
-  cwd = await mkdtemp(join(tmpdir(), 'monosem-e2e-'))
-  await writeTexts(join(cwd, 'texts'))
-  for (const [name, share] of [
-    ['a', 0.3],
-    ['c', 0.4],
-  ])
-    await succeeds(
-      `corpus build --text texts/*.md --vocabulary-size 320 --validation-fraction ${share} --out runs/${name}/corpus`,
-    )
-  for (const name of ['a', 'c']) await succeeds(`model train --run runs/${name} --train-tokens 3000 ${sizes}`)
+  cwd = await temporaryDirectory(file)
+  await makeModel(cwd, 'runs/a', 0.3)
+  await makeModel(cwd, 'runs/c', 0.4)
   for (const name of ['a', 'c']) await succeeds(`sae train --run runs/${name} ${small}`)
 })
-after(() => rm(cwd, { recursive: true, force: true }))
 
 const options = '--tokens 4000 --min-fires 5 --replicates 100 --examples 1'
 

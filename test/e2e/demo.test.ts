@@ -1,26 +1,26 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { z } from 'zod'
 import { chatReply, localServer, type Received } from '../explain/llm/local-server.js'
+import { fileLifetime, temporaryDirectory } from '../temporary-directory.js'
 import { type Finished, run, start, tiny, writeTexts } from './program.js'
 
 /** All tests share one directory with texts and one finished run, `runs/a`, made with one thread. */
+const file = fileLifetime()
 let cwd = ''
 let first: Finished
 
 before(async () => {
-  cwd = await mkdtemp(join(tmpdir(), 'monosem-e2e-'))
+  cwd = await temporaryDirectory(file)
   await writeTexts(join(cwd, 'texts'))
   first = await run(['demo', '--out', 'runs/a', '--threads', '1', '--no-serve', ...tiny], cwd)
 })
-after(() => rm(cwd, { recursive: true, force: true }))
 
 /** Everything that a run computes; what is left out holds durations, or hashes of files that do. */
 const computed = [

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -58,6 +59,25 @@ export const run = (
   cwd: string,
   environment: NodeJS.ProcessEnv = {},
 ): Promise<Finished> => start(args, cwd, environment).finished
+
+/** The words of a command line without quotes. */
+export const words = (text: string): string[] => text.split(' ')
+
+/** Runs the program, which has to succeed. @returns what it prints */
+export async function output(args: readonly string[], cwd: string): Promise<string> {
+  const { code, stdout, stderr } = await run(args, cwd)
+  assert.equal(code, 0, stderr)
+  return stdout
+}
+
+/** Makes a corpus of `writeTexts` and a small model that has read it: `corpus` and `model` in the run directory. */
+export async function makeModel(cwd: string, directory: string, validationFraction = 0.2): Promise<void> {
+  await writeTexts(join(cwd, 'texts'))
+  const corpus = `--text texts/*.md --vocabulary-size 320 --validation-fraction ${validationFraction}`
+  await output(words(`corpus build ${corpus} --out ${directory}/corpus`), cwd)
+  const sizes = '--d-model 16 --heads 2 --d-mlp 32 --context 32 --batch-size 8'
+  await output(words(`model train --run ${directory} --train-tokens 3000 --eval-tokens 500 ${sizes}`), cwd)
+}
 
 const nouns = ['river', 'stone', 'letter', 'garden', 'engine', 'window', 'teacher', 'number']
 const verbs = ['holds', 'finds', 'carries', 'opens', 'follows', 'counts']

@@ -1,38 +1,26 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
-import { run, start, writeTexts } from './program.js'
+import { before, test } from 'node:test'
+import { fileLifetime, temporaryDirectory } from '../temporary-directory.js'
+import { makeModel, output, run, start, words } from './program.js'
 
 /** All tests share one run with a corpus and a model. */
+const file = fileLifetime()
 let cwd = ''
-const words = (text: string): string[] => text.split(' ')
 const sweep = words(
   'scaling run --run runs/a --threads 1 --features 8 16 32 --steps 30 60 --sparsities 4 --minimum-steps 20 --batch-size 64 ' +
     '--buffer-tokens 512 --init-tokens 128 --held-out-tokens 500 --model-batch 4 --together 3 --checkpoint-every-seconds 0',
 )
 
-async function succeeds(args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await run(args, cwd)
-  assert.equal(code, 0, stderr)
-  return stdout
-}
+const succeeds = (args: string[]): Promise<string> => output(args, cwd)
 
 before(async () => {
-  cwd = await mkdtemp(join(tmpdir(), 'monosem-e2e-'))
-  await writeTexts(join(cwd, 'texts'))
-  await succeeds(
-    words(
-      'corpus build --text texts/*.md --vocabulary-size 320 --validation-fraction 0.2 --out runs/a/corpus',
-    ),
-  )
-  const sizes = words('--d-model 16 --heads 2 --d-mlp 32 --context 32 --batch-size 8')
-  await succeeds([...words('model train --run runs/a --train-tokens 3000 --eval-tokens 500'), ...sizes])
+  cwd = await temporaryDirectory(file)
+  await makeModel(cwd, 'runs/a')
   await succeeds(sweep)
 })
-after(() => rm(cwd, { recursive: true, force: true }))
 
 const heldOut = (jobs: string, name: string): Promise<string> =>
   readFile(join(cwd, jobs, name, 'held-out/held-out.json'), 'utf8')

@@ -1,21 +1,21 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { fileLifetime, temporaryDirectory } from '../temporary-directory.js'
 import { run, tiny, writeTexts } from './program.js'
 
 /** All tests share one finished run, `runs/a`. */
+const file = fileLifetime()
 let cwd = ''
 /** a feature that fired, and one that never did (or null) */
 let live = 0
 let dead: number | null = null
 
 before(async () => {
-  cwd = await mkdtemp(join(tmpdir(), 'monosem-e2e-'))
+  cwd = await temporaryDirectory(file)
   await writeTexts(join(cwd, 'texts'))
   const made = await run(['demo', '--out', 'runs/a', '--threads', '1', '--quiet', ...tiny], cwd)
   assert.equal(made.code, 0, made.stderr)
@@ -23,7 +23,6 @@ before(async () => {
   live = rows[0].feature
   dead = rows.find(({ fires }: { fires: number }) => fires === 0)?.feature ?? null
 })
-after(() => rm(cwd, { recursive: true, force: true }))
 
 // biome-ignore lint/suspicious/noExplicitAny: whatever the program prints
 async function json(...args: string[]): Promise<any> {
@@ -92,7 +91,7 @@ test('what makes no sense is refused with what was expected', async () => {
   const cases: [string[], number, RegExp][] = [
     [['steer', '--feature', '64'], 1, /feature 64: expected a whole number from 0 to 63/],
     [['steer', '--feature', 'x'], 2, /expected numbers separated by commas, got "x"/],
-    [['steer', ...one, '--strength', 'NaN'], 2, /--strength: expected number, got "NaN"/],
+    [['steer', ...one, '--strength', 'NaN'], 2, /--strength: expected a number, got "NaN"/],
     [['steer', ...one, '--strength', '1e9'], 2, /--strength: expected number to be <=100/],
     [['steer', ...one, '--prompt', long], 2, /expected at most 32 tokens .*, got \d+/],
     [['attribute', '--prompt', long, '--target', 'a'], 2, /expected at most 32 tokens .*, got \d+/],

@@ -46,7 +46,7 @@ test('synth train, killed and started again, ends with the same figures; a sweep
 test('synth refuses what makes no sense, with what was expected', async (t) => {
   const cwd = await temporaryDirectory(t)
   const cases: [string[], RegExp][] = [
-    [['train', '--samples', '20m'], /--samples: expected number.*got "20m"/],
+    [['train', '--samples', '20m'], /--samples: expected a number.*got "20m"/],
     [['train', '--k', '40', '--features', '32'], /expected k of at most 32/],
     [['train', '--true-features', '10'], /the hierarchy needs at least/],
     [['sweep'], /--vary: expected an option and its values, got nothing/],

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { densityReport } from '../../src/eval/density.js'
+import { lossRecovered } from '../../src/eval/loss-recovered.js'
+import { ratioInterval } from '../../src/eval/ratio-interval.js'
+import { activationSums, activeFeatures, countFires } from '../../src/eval/sparsity.js'
 import {
   addToVarianceSums,
   columnMeans,
   createVarianceSums,
   explainedVariance,
   totalVariance,
-} from '../../src/eval/explained-variance.js'
-import { lossRecovered } from '../../src/eval/loss-recovered.js'
-import { ratioInterval } from '../../src/eval/ratio-interval.js'
-import { activationSums, activeFeatures, countFires } from '../../src/eval/sparsity.js'
+} from '../../src/sae/explained-variance.js'
 
 test('explained variance of a hand-computed case: mean (2, 2), centre (1, 0), deviation 16, squared error 2', () => {
   // y = (0, 2), (2, 0), (4, 2), (2, 4): about (1, 0) they are 1 + 4, 1 + 0, 9 + 4, 1 + 16 away

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decoderReport } from '../../src/eval/decoder-geometry.js'
 import { addBatch, createEvalSums, type EvaluatedBatch } from '../../src/eval/eval-sums.js'
-import { explainedVariance, totalVariance } from '../../src/eval/explained-variance.js'
 import { reportOf } from '../../src/eval/report-of.js'
 import type { Kernels } from '../../src/kernels/kernels.js'
 import { loadKernels } from '../../src/kernels/load.js'
 import { createReferenceKernels } from '../../src/kernels/reference.js'
 import { Random } from '../../src/random/random.js'
+import { explainedVariance, totalVariance } from '../../src/sae/explained-variance.js'
 
 const native = await loadKernels({ threads: 2 })
 const reference = createReferenceKernels()

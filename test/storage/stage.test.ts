@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { firstDifference, openStage, runStage, type StageRequest } from '../../src/storage/stage.js'
+import { openStage } from '../../src/storage/open-stage.js'
+import { firstDifference, runStage, type StageRequest } from '../../src/storage/stage.js'
 import { temporaryDirectory } from '../temporary-directory.js'
 
 const request = (out: string, config: StageRequest['config'] = { seed: 1 }): StageRequest => ({
@@ -202,33 +203,6 @@ test('SIGKILL leaves only the partial directory, with what was written, and the 
   })
 })
 
-test('openStage refuses a missing, an unfinished and another stage, each with what to do', async (t) => {
-  const directory = await temporaryDirectory(t)
-  const out = join(directory, 'toy')
-  await assert.rejects(openStage(out, 'toy'), { code: 'missing', hint: /run the stage/ })
-  await mkdir(`${out}.partial`)
-  await assert.rejects(openStage(out, 'toy'), { code: 'missing', hint: /interrupted/ })
-  await runStage(request(out), writes('hello'))
-  await assert.rejects(openStage(out, 'sae'), {
-    code: 'missing',
-    message: /expected a sae directory, got a toy/,
-  })
-})
-
-test('a flipped bit in a payload file is found', async (t) => {
-  const out = join(await temporaryDirectory(t), 'toy')
-  await runStage(request(out), writes('hello'))
-  const path = join(out, 'payload.txt')
-  assert.equal(await (await openStage(out, 'toy')).file('payload.txt'), path)
-  const bytes = await readFile(path)
-  bytes[2]! ^= 1
-  await writeFile(path, bytes)
-  await assert.rejects((await openStage(out, 'toy')).file('payload.txt'), {
-    code: 'corrupt',
-    message: /SHA-256/,
-  })
-})
-
 test('a file that was hashed while it was written is not read again', async (t) => {
   const out = join(await temporaryDirectory(t), 'toy')
   const entry = { sha256: 'as it was given', bytes: 5 }
@@ -237,42 +211,6 @@ test('a file that was hashed while it was written is not read again', async (t) 
     hashed.set('payload.txt', entry)
   })
   assert.deepEqual((await openStage(out, 'toy')).manifest.files['payload.txt'], entry)
-})
-
-test('a truncated payload file is found', async (t) => {
-  const out = join(await temporaryDirectory(t), 'toy')
-  await runStage(request(out), writes('hello'))
-  await truncate(join(out, 'payload.txt'), 3)
-  await assert.rejects((await openStage(out, 'toy')).file('payload.txt'), {
-    code: 'corrupt',
-    message: /expected 5 bytes, got 3/,
-  })
-})
-
-test('a file that the stage never wrote is missing, not undefined', async (t) => {
-  const out = join(await temporaryDirectory(t), 'toy')
-  await runStage(request(out), writes('hello'))
-  await assert.rejects((await openStage(out, 'toy')).file('other.txt'), { code: 'missing' })
-})
-
-test('a damaged manifest is reported as corrupt', async (t) => {
-  const out = join(await temporaryDirectory(t), 'toy')
-  await runStage(request(out), writes('hello'))
-  await truncate(join(out, 'manifest.json'), 10)
-  await assert.rejects(openStage(out, 'toy'), { code: 'corrupt', message: /manifest\.json: expected JSON/ })
-})
-
-test('an input that was replaced since is found', async (t) => {
-  const directory = await temporaryDirectory(t)
-  const input = join(directory, 'input')
-  await runStage(request(input), writes('one'))
-  const out = join(directory, 'later')
-  await runStage({ ...request(out), inputs: { toy: input } }, writes('x'))
-  const opened = await openStage(out, 'toy')
-  assert.equal(await opened.input('toy'), input)
-  const manifest = JSON.parse(await readFile(join(input, 'manifest.json'), 'utf8'))
-  await writeFile(join(input, 'manifest.json'), JSON.stringify({ ...manifest, seed: 2 }))
-  await assert.rejects(opened.input('toy'), { code: 'corrupt' })
 })
 
 test('firstDifference names the path of the first value that differs', () => {

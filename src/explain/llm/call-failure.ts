@@ -83,7 +83,7 @@ export function shortened(message: string): string {
 }
 
 /** Milliseconds of Retry-After (seconds or a date) or retry-after-ms; null when there is none. */
-export function readRetryAfter(headers: Record<string, string> | undefined, now = Date.now()): number | null {
+function readRetryAfter(headers: Record<string, string> | undefined, now = Date.now()): number | null {
   const precise = Number.parseFloat(headers?.['retry-after-ms'] ?? '')
   if (precise >= 0) return precise
   const text = headers?.['retry-after']

@@ -1,4 +1,5 @@
 import { MonosemError } from '../../errors/monosem-error.js'
+import { formatNumber } from '../../progress/rate.js'
 import type { LlmConfig } from './llm-config.js'
 
 /**
@@ -41,13 +42,12 @@ export const emptyUsage = (): LlmUsage => ({
 /** The totals in one line: what came, what it cost, what failed. */
 export function describeUsage(usage: LlmUsage): string {
   const { answers, cached, retries, inputTokens, outputTokens, cost } = usage
-  const number = (value: number): string => value.toLocaleString('en-US')
   const failures = Object.entries(usage.failures).filter(([, count]) => count > 0)
   return [
-    `${number(answers)} answers`,
-    cached > 0 ? `${number(cached)} more from the cache` : '',
-    retries > 0 ? `${number(retries)} further attempts` : '',
-    `${number(inputTokens)} tokens in, ${number(outputTokens)} out`,
+    `${formatNumber(answers)} answers`,
+    cached > 0 ? `${formatNumber(cached)} more from the cache` : '',
+    retries > 0 ? `${formatNumber(retries)} further attempts` : '',
+    `${formatNumber(inputTokens)} tokens in, ${formatNumber(outputTokens)} out`,
     cost > 0 ? `cost ${cost.toFixed(4)}` : '',
     failures.length > 0 ? `failed: ${failures.map(([kind, count]) => `${count} ${kind}`).join(', ')}` : '',
   ]

@@ -10,7 +10,7 @@ export interface ModelName {
 }
 
 /** Environment variable of each provider's key. A compatible server needs none. */
-export const keyVariables: Record<ProviderName, string> = {
+const keyVariables: Record<ProviderName, string> = {
   anthropic: 'ANTHROPIC_API_KEY',
   openai: 'OPENAI_API_KEY',
   compatible: 'MONOSEM_API_KEY',

@@ -54,7 +54,7 @@ function predictedDigit(clues: Clues, i: number, weights: PredictorWeights, max:
  * @param table [10, 10] how often each digit of the first comes with each of the second
  * @returns -Infinity when either is constant
  */
-export function spearmanOfTable(table: Float64Array): number {
+function spearmanOfTable(table: Float64Array): number {
   const rowCounts = new Float64Array(digits)
   const columnCounts = new Float64Array(digits)
   table.forEach((count, i) => {

@@ -159,7 +159,7 @@ function scriptOf(letter: string): number {
 }
 
 /** How many tokens lead up to a place, its own included. */
-export const contextTokens = 6
+const contextTokens = 6
 
 /**
  * The context class of each of some consecutive tokens of one document.

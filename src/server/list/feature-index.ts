@@ -11,7 +11,7 @@ import {
   type ParsedFeatureQuery,
 } from '../protocol.js'
 import { type StoredAnswer, storedAnswer } from '../stored-answer.js'
-import { openExampleCrops } from './example-crops.js'
+import { type ExampleCrops, openExampleCrops } from './example-crops.js'
 import { type FeatureTable, readFeatureTable, tokensOf } from './feature-table.js'
 import { type NamedFeatures, nameFeatures, renamed } from './named-features.js'
 import type { SearchDocument } from './search-features.js'
@@ -84,17 +84,7 @@ export async function openFeatureIndex(
     if (version === named.version) selections.set(key, found)
     return found
   }
-  const lines = createLru<number, string>(lineMemory, ({ length }) => 2 * length)
-  const lineOf = async (feature: number): Promise<string> => {
-    const known = lines.get(feature)
-    if (known !== undefined) return known
-    const [example] = await crops.of([feature])
-    const tokens = tokensOf(table, feature, store.tokenizer.tokenText).slice(0, shownTokens)
-    const line: Line = { tokens, example: example && exampleOf(example, store.tokenizer, null) }
-    const json = JSON.stringify(line)
-    lines.set(feature, json)
-    return json
-  }
+  const lineOf = keptLines(table, crops, store.tokenizer)
   /** JSON of a `FeatureList`, put together from that of its lines. */
   const listJson = async (query: ParsedFeatureQuery): Promise<string> => {
     const found = await select(query)
@@ -128,6 +118,21 @@ export async function openFeatureIndex(
       crops.close()
       search.close()
     },
+  }
+}
+
+/** The JSON of a feature's `Line`, made once. */
+function keptLines(table: FeatureTable, crops: ExampleCrops, tokenizer: FeatureStore['tokenizer']) {
+  const lines = createLru<number, string>(lineMemory, ({ length }) => 2 * length)
+  return async (feature: number): Promise<string> => {
+    const known = lines.get(feature)
+    if (known !== undefined) return known
+    const [example] = await crops.of([feature])
+    const tokens = tokensOf(table, feature, tokenizer.tokenText).slice(0, shownTokens)
+    const line: Line = { tokens, example: example && exampleOf(example, tokenizer, null) }
+    const json = JSON.stringify(line)
+    lines.set(feature, json)
+    return json
   }
 }
 

@@ -16,7 +16,7 @@ export interface FeatureTable {
 }
 
 /** Tokens kept of each feature. */
-export const topTokens = 8
+const topTokens = 8
 
 /** Reads the columns of all features at once. */
 export async function readFeatureTable({

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { TokenCorpus, TokenSplit } from '../../corpus/corpus.js'
 import { MonosemError } from '../../errors/monosem-error.js'
 import { requireMadeFrom } from '../../storage/made-from.js'
-import { openStage } from '../../storage/stage.js'
+import { openStage } from '../../storage/open-stage.js'
 
 /** The tokens of a corpus in memory that threads share. */
 export type SharedCorpus = Record<TokenSplit['name'], TokenSplit>

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { readCaseStudies } from '../../interp/case-studies.js'
 import type { CaseStudy } from '../../interp/study-predicates.js'
 import { requireMadeFrom } from '../../storage/made-from.js'
-import { openStage } from '../../storage/stage.js'
+import { openStage } from '../../storage/open-stage.js'
 import { once } from '../once.js'
 import type { Specificity } from '../protocol.js'
 

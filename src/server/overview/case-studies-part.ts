@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Overview } from '../protocol.js'
-import { openPart, readStageJson } from './stage-files.js'
+import { openPart, readPartJson } from './part-files.js'
 
 const nullable = z.number().nullable()
 const studiesSchema = z.array(
@@ -17,5 +17,5 @@ const studiesSchema = z.array(
 /** The features that track given concepts best. @returns null without case studies @throws MonosemError missing (unfinished), corrupt */
 export async function readCaseStudiesPart(directory: string): Promise<Overview['caseStudies']> {
   const stage = await openPart(directory, 'case-studies')
-  return stage && readStageJson(stage, 'case-studies.json', studiesSchema)
+  return stage && readPartJson(stage, 'case-studies.json', studiesSchema)
 }

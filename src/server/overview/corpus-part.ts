@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Overview } from '../protocol.js'
 import { type FigureMeaning, figuresFrom } from './figure.js'
-import { openPart, readStageJson } from './stage-files.js'
+import { openPart, readPartJson } from './part-files.js'
 
 const countsSchema = z.object({
   documents: z.number(),
@@ -50,7 +50,7 @@ const vocabulary: FigureMeaning = {
 /** What the run was made from. @returns null without a corpus @throws MonosemError missing (unfinished), corrupt */
 export async function readCorpusPart(directory: string): Promise<Overview['corpus']> {
   const stage = await openPart(directory, 'corpus')
-  const corpus = stage && (await readStageJson(stage, 'corpus.json', corpusSchema))
+  const corpus = stage && (await readPartJson(stage, 'corpus.json', corpusSchema))
   if (!corpus) return null
   const values: Record<string, number> = { vocabularySize: corpus.vocabularySize }
   for (const [split, counts] of Object.entries(corpus.splits))

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { shorter } from '../pages/example.js'
 import type { Curve } from '../protocol.js'
-import { parseJson } from './stage-files.js'
+import { parseJson } from './part-files.js'
 
 const lineSchema = z.looseObject({ tokens: z.number() })
 

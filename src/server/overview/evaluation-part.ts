@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import type { OpenStage } from '../../storage/stage.js'
+import type { OpenStage } from '../../storage/open-stage.js'
 import type { Overview } from '../protocol.js'
 import { type FigureMeaning, figuresFrom } from './figure.js'
-import { openPart, readStageJson } from './stage-files.js'
+import { openPart, readPartJson } from './part-files.js'
 
 const intervals = z.record(z.string(), z.tuple([z.number(), z.number()]).nullable())
 const evalSchema = z.looseObject({
@@ -103,7 +103,7 @@ const lossMeanings: readonly FigureMeaning[] = [
 
 /** @throws MonosemError corrupt */
 export async function readEvaluation(stage: OpenStage<unknown>): Promise<Evaluation | null> {
-  return readStageJson(stage, 'eval.json', evalSchema)
+  return readPartJson(stage, 'eval.json', evalSchema)
 }
 
 /** What the autoencoder keeps of the model. @returns null without an evaluation @throws MonosemError missing (unfinished), corrupt */

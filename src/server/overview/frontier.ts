@@ -1,4 +1,4 @@
-import { openStage } from '../../storage/stage.js'
+import { openStage } from '../../storage/open-stage.js'
 import type { FrontierPoint } from '../protocol.js'
 import { readEvaluation } from './evaluation-part.js'
 import { readArchitecture } from './sae-part.js'

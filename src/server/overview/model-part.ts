@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Overview } from '../protocol.js'
 import { curvesOf } from './curves.js'
 import { type FigureMeaning, figuresFrom } from './figure.js'
-import { openPart, readStageJson, readStageText } from './stage-files.js'
+import { openPart, readPartJson, readPartText } from './part-files.js'
 
 const figure = (
   name: string,
@@ -36,9 +36,9 @@ const numbersSchema = z.looseObject({})
 export async function readModelPart(directory: string): Promise<Overview['model']> {
   const stage = await openPart(directory, 'model')
   if (!stage) return null
-  const metrics = (await readStageJson(stage, 'metrics.json', numbersSchema)) ?? {}
-  const config = (await readStageJson(stage, 'model.json', numbersSchema)) ?? {}
-  const log = await readStageText(stage, 'metrics.jsonl')
+  const metrics = (await readPartJson(stage, 'metrics.json', numbersSchema)) ?? {}
+  const config = (await readPartJson(stage, 'model.json', numbersSchema)) ?? {}
+  const log = await readPartText(stage, 'metrics.jsonl')
   return {
     figures: [
       ...figuresFrom('model/metrics.json', metrics, measured),

@@ -2,7 +2,7 @@ import { lstat, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MonosemError } from '../../errors/monosem-error.js'
 import { storageError } from '../../storage/atomic-file.js'
-import { openStage } from '../../storage/stage.js'
+import { openStage } from '../../storage/open-stage.js'
 import { stageDirectories } from './stage-directories.js'
 
 /** A file of a run that can be looked at as it is. */

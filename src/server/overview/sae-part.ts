@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import type { OpenStage } from '../../storage/stage.js'
+import type { OpenStage } from '../../storage/open-stage.js'
 import type { Overview } from '../protocol.js'
 import { curvesOf } from './curves.js'
 import { type FigureMeaning, figuresFrom } from './figure.js'
-import { openPart, readStageJson, readStageText } from './stage-files.js'
+import { openPart, readPartJson, readPartText } from './part-files.js'
 
 const cfgSchema = z.looseObject({
   architecture: z.string(),
@@ -53,10 +53,10 @@ const curveNames = [
 /** How the autoencoder was trained. @returns null without one @throws MonosemError missing (unfinished), corrupt */
 export async function readSaePart(directory: string): Promise<Overview['sae']> {
   const stage = await openPart(directory, 'sae')
-  const cfg = stage && (await readStageJson(stage, 'cfg.json', cfgSchema))
+  const cfg = stage && (await readPartJson(stage, 'cfg.json', cfgSchema))
   if (!cfg) return null
-  const metrics = (await readStageJson(stage, 'metrics.json', z.looseObject({}))) ?? {}
-  const log = await readStageText(stage, 'metrics.jsonl')
+  const metrics = (await readPartJson(stage, 'metrics.json', z.looseObject({}))) ?? {}
+  const log = await readPartText(stage, 'metrics.jsonl')
   return {
     architecture: cfg.monosem?.architecture ?? cfg.architecture,
     figures: [
@@ -78,6 +78,6 @@ export async function readSaePart(directory: string): Promise<Overview['sae']> {
 
 /** Name of an autoencoder's architecture. @throws MonosemError corrupt */
 export async function readArchitecture(stage: OpenStage<unknown>): Promise<string> {
-  const cfg = await readStageJson(stage, 'cfg.json', cfgSchema)
+  const cfg = await readPartJson(stage, 'cfg.json', cfgSchema)
   return cfg?.monosem?.architecture ?? cfg?.architecture ?? 'unknown'
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { MonosemError } from '../../errors/monosem-error.js'
 import { storageError } from '../../storage/atomic-file.js'
 import { requireMadeFrom } from '../../storage/made-from.js'
-import { type OpenStage, openStage } from '../../storage/stage.js'
+import { type OpenStage, openStage } from '../../storage/open-stage.js'
 import { hashBytes, hashOf, type StoredAnswer } from '../stored-answer.js'
 
 /*

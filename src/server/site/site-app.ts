@@ -27,7 +27,7 @@ export async function writeSiteApp(writer: SiteWriter, web: WebFiles): Promise<v
 }
 
 /** The start page of an export. */
-export function exportedPage(html: string): string {
+function exportedPage(html: string): string {
   if (!html.includes('<head>') || !html.includes('<body>'))
     throw new MonosemError('corrupt', 'index.html of the app: expected <head> and <body>', {
       hint: 'build it again: npm run build',

@@ -1,3 +1,5 @@
+import { mean } from '../../eval/mean.js'
+
 /** What two sets of directions have in common: mean max cosine similarity (Sharkey, Braun & Millidge 2022), both ways. */
 export interface MeanMaxCosine {
   /** mean over true features of the largest cosine with a learned one; 0 when none was learned */
@@ -35,5 +37,3 @@ export function meanMaxCosine(truth: Float32Array, learned: Float32Array, d: num
 
 const rowNorms = (rows: Float32Array, d: number): Float64Array =>
   Float64Array.from({ length: rows.length / d }, (_, i) => Math.hypot(...rows.subarray(i * d, (i + 1) * d)))
-
-const mean = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0) / values.length

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import { MonosemError } from '../../errors/monosem-error.js'
-import { readJson } from '../../formats/json-file.js'
 import type { Kernels } from '../../kernels/kernels.js'
 import type { ProgressTask, StageContext } from '../../progress/progress.js'
 import { writeFileAtomic } from '../../storage/atomic-file.js'
-import { openStage, runStage, type StageResult } from '../../storage/stage.js'
+import { readStageJson } from '../../storage/open-stage.js'
+import { runStage, type StageResult } from '../../storage/stage.js'
 import { type FinishedParts, openFinishedParts } from './finished-parts.js'
 import type { ToyConfig } from './toy-config.js'
 import { drawPicture, geometryRequests } from './toy-geometry.js'
@@ -48,8 +48,7 @@ export async function runToyStage(
 
 /** Reads the report of a finished `toy` directory. @throws MonosemError missing, corrupt, format */
 export async function readToyReport(directory: string): Promise<ToyReport> {
-  const stage = await openStage(directory, 'toy')
-  return (await readJson(await stage.file('toy.json'))) as ToyReport
+  return readStageJson<ToyReport>(directory, 'toy', 'toy.json')
 }
 
 function checkConfig({ features, dimensions }: ToyConfig): void {

@@ -4,7 +4,7 @@ import { basename } from 'node:path'
 import type { z } from 'zod'
 import { MonosemError } from '../../errors/monosem-error.js'
 import { storageError } from '../../storage/atomic-file.js'
-import { type OpenStage, openStage } from '../../storage/stage.js'
+import { type OpenStage, openStage } from '../../storage/open-stage.js'
 
 /**
  * Opens a part of a run that may not be there.
@@ -24,17 +24,17 @@ export async function openPart(directory: string, stage: string): Promise<OpenSt
  * @returns null where the stage has no such file
  * @throws MonosemError corrupt (hash, or not of the form that is expected)
  */
-export async function readStageJson<Schema extends z.ZodType>(
+export async function readPartJson<Schema extends z.ZodType>(
   stage: OpenStage<unknown>,
   name: string,
   schema: Schema,
 ): Promise<z.output<Schema> | null> {
-  const text = await readStageText(stage, name)
+  const text = await readPartText(stage, name)
   return text === null ? null : parseJson(text, `${basename(stage.directory)}/${name}`, schema)
 }
 
 /** @returns null where the stage has no such file @throws MonosemError corrupt, io */
-export async function readStageText(stage: OpenStage<unknown>, name: string): Promise<string | null> {
+export async function readPartText(stage: OpenStage<unknown>, name: string): Promise<string | null> {
   if (!stage.manifest.files[name]) return null
   const path = await stage.file(name)
   try {
