@@ -273,11 +273,6 @@ void joinStatistics(const SaeRanks& ranks, SaeStepStats& stats) {
   stats.auxLoss = ofRows[2];
 }
 
-void releaseSorted(ByFeature& sorted) {
-  free(sorted.offsets);
-  free(sorted.entries);
-}
-
 // Whether to multiply matrices: codes of ReLU-like autoencoders start dense (and nothing is known of them at the first step).
 bool isDense(const SaeStepArgs& a) {
   bool byCut = a.form.kind == kRelu || a.form.kind == kJumpRelu || a.form.kind == kGated;
@@ -337,8 +332,8 @@ void saeStep(const Context& context, const SaeStepArgs& args, SaeStepStats& stat
   a.running[kDensity] = static_cast<float>(stats.l0 / a.ranks.totalFeatures);
   releaseCodes(support);
   releaseCodes(auxiliary);
-  releaseSorted(step.main);
-  releaseSorted(step.auxiliary);
+  step.main.release();
+  step.auxiliary.release();
   double updated = milliseconds();
   stats.encodeMs = encoded - start;
   stats.decodeMs = decoded - encoded;

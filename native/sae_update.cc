@@ -67,7 +67,7 @@ void addMainPairs(const Step& step, int j, const FeatureGradients& to) {
   const float* errors = step.errors + static_cast<size_t>(prefixOf(a, j)) * a.shape.n * a.shape.dOut;
   const float* row = a.params.wDec + static_cast<size_t>(j) * a.shape.dOut;
   auto add = step.gateErrors ? addPairs<true> : addPairs<false>;
-  add(step.rule, featureValues(step, j), step.main.entries, begin, end, errors, step.gateErrors, step.centred, row, a.shape.d, a.shape.dOut, to);
+  add(step.rule, featureValues(step, j), step.main.items, begin, end, errors, step.gateErrors, step.centred, row, a.shape.d, a.shape.dOut, to);
 }
 
 // The pre-activation penalty on all pairs below the threshold: on every pair, less what active pairs were let go of.
@@ -202,44 +202,10 @@ void addAuxiliaryPairs(const Step& step, int j, const FeatureGradients& to) {
   const SaeStepArgs& a = step.a;
   FeatureSums own;
   PairRule plain{kRelu, kNoPenalty, 0, 0, 0, 0};
-  addPairs<false>(plain, featureValues(step, j), step.auxiliary.entries, step.auxiliary.offsets[j], step.auxiliary.offsets[j + 1], step.auxErrors, nullptr,
+  addPairs<false>(plain, featureValues(step, j), step.auxiliary.items, step.auxiliary.offsets[j], step.auxiliary.offsets[j + 1], step.auxErrors, nullptr,
                   step.centred, a.params.wDec + static_cast<size_t>(j) * a.shape.dOut, a.shape.d, a.shape.dOut, {to.dec, to.enc, &own});
   to.sums->pre += own.pre;
   to.sums->bEnc += own.bEnc;
-}
-
-ByFeature sortByFeature(const Context& context, const Codes& codes, int f) {
-  constexpr int kChunks = 8;  // does not depend on the threads
-  int n = codes.rows;
-  ByFeature sorted;
-  sorted.offsets = static_cast<int32_t*>(malloc(sizeof(int32_t) * (static_cast<size_t>(f) + 1)));
-  sorted.entries = static_cast<Entry*>(malloc(sizeof(Entry) * (codes.count + 1)));
-  if (!sorted.offsets || !sorted.entries) abort();
-  int32_t* next = scratchArray<int32_t>(context, kSlotSaeColumns, static_cast<size_t>(kChunks) * f);
-  memset(next, 0, sizeof(int32_t) * static_cast<size_t>(kChunks) * f);
-  const int32_t* offsets = codes.rowOffsets;
-  auto firstRow = [n](int chunk) { return static_cast<int>(static_cast<int64_t>(n) * chunk / kChunks); };
-  parallelFor(context, kChunks, [&](int chunk, int) {
-    int32_t* counts = next + static_cast<size_t>(chunk) * f;
-    for (int i = offsets[firstRow(chunk)]; i < offsets[firstRow(chunk + 1)]; i++) counts[codes.featureIds[i]]++;
-  });
-  int32_t total = 0;
-  for (int j = 0; j < f; j++) {
-    sorted.offsets[j] = total;
-    for (int chunk = 0; chunk < kChunks; chunk++) {
-      int32_t& slot = next[static_cast<size_t>(chunk) * f + j];
-      int32_t count = slot;
-      slot = total;
-      total += count;
-    }
-  }
-  sorted.offsets[f] = total;
-  parallelFor(context, kChunks, [&](int chunk, int) {
-    int32_t* slots = next + static_cast<size_t>(chunk) * f;
-    for (int row = firstRow(chunk); row < firstRow(chunk + 1); row++)
-      for (int i = offsets[row]; i < offsets[row + 1]; i++) sorted.entries[slots[codes.featureIds[i]]++] = {row, codes.values[i]};
-  });
-  return sorted;
 }
 
 // From the sums over a feature's pairs to its update (or, in the first pass of clipping, to its part of the norm).

@@ -2,6 +2,7 @@
 #pragma once
 #include "adam.h"
 #include "sae_pair.h"
+#include "sae_sort.h"
 
 namespace monosem {
 namespace MONOSEM_ISA {
@@ -12,12 +13,10 @@ struct Entry {
   float pre;
 };
 
-// The pairs of a support sorted by feature, rows ascending.
-struct ByFeature {
-  int32_t* offsets = nullptr;  // [f + 1]
-  Entry* entries = nullptr;
-};
-ByFeature sortByFeature(const Context&, const Codes&, int f);
+using ByFeature = SortedByFeature<Entry>;
+static inline ByFeature sortByFeature(const Context& context, const Codes& codes, int f) {
+  return sortPairsByFeature<Entry>(context, codes, f, [&](int row, int i) { return Entry{row, codes.values[i]}; });
+}
 
 // The pairs of a support as they are, and in which part of a row the features from a multiple of kMostFeatures on are found.
 struct ByRow {
