@@ -16,7 +16,7 @@ namespace MONOSEM_ISA {
 namespace {
 
 constexpr int kMaxPanels = 16;        // row panels per task: their rows stay in L2 while all features pass
-constexpr float kUlps = 1.0f / (1 << 21);  // by which rounding of the last additions may change a value, with room to spare
+constexpr float kUlps = 1.0f / (1 << 21);  // by which rounding of the last additions may change a value that is compared, with room to spare
 
 // What one task found, rows ascending, ids ascending within a row.
 struct TaskCodes {
@@ -68,7 +68,10 @@ void findAboveCut(const Encoding& e, int panel0, int panel1, RowList* lists) {
   const float* cut = e.cut;
   int row0 = panel0 * MR;
   int64_t rescored = 0, most = static_cast<int64_t>(panel1 - panel0) * MR * e.job.features.count / 8;
-  scanPairs<precision>(e.job, panel0, panel1, [&](int, int index) { return load(cut + index); },
+  scanPairs<precision>(e.job, panel0, panel1, [&](int, int index) {
+                         vf limit = load(cut + index);
+                         return precision == kFp32 ? limit : limit - kUlps * maximum(limit, -limit);
+                       },
                        [&](int row, int index, uint32_t mask, vf value) {
                          RowList& list = lists[row - row0];
                          if (precision == kFp32) return list.push(mask, value, index);
