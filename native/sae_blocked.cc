@@ -8,6 +8,8 @@ namespace MONOSEM_ISA {
 
 namespace {
 
+static_assert(kMostFeatures == kMostLists);
+
 // What a task works on: its features, and their pairs with a block of rows.
 struct Block {
   int first, count;

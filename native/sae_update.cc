@@ -115,10 +115,12 @@ void updateFeature(const Step& step, const Pass& pass, int j, const FeatureGradi
 void sparsePass(const Step& step, const Pass& pass) {
   const SaeStepArgs& a = step.a;
   int f = a.shape.f, d = a.shape.d, dOut = a.shape.dOut, share = featuresPerTask(step, f), together = step.many.codes ? share : 1;
-  size_t gradientBytes = sizeof(float) * static_cast<size_t>(share) * (d + dOut), panelBytes = panelScratchBytes(d), formingBytes = sizeof(float) * formingFloats(step, share);
+  size_t gradientBytes = sizeof(float) * static_cast<size_t>(share) * (d + dOut);
+  size_t panelBytes = panelScratchBytes(d), formingBytes = sizeof(float) * formingFloats(step, share);
+  size_t scratchSize = gradientBytes + (panelBytes > formingBytes ? panelBytes : formingBytes);
   parallelFor(step.context, ceilDiv(f, share), [&](int task, int worker) {
     int first = task * share, end = first + share < f ? first + share : f;
-    char* scratch = static_cast<char*>(scratchBytes(step.context.scratch, kSlotPerWorker + worker, gradientBytes + (panelBytes > formingBytes ? panelBytes : formingBytes)));
+    char* scratch = static_cast<char*>(scratchBytes(step.context.scratch, kSlotPerWorker + worker, scratchSize));
     FeatureSums sums[kMostFeatures];
     FeatureGradients places[kMostFeatures];
     for (int j = 0; first + j < end; j++) {
