@@ -64,13 +64,7 @@ struct RowList {
   // Adds the lanes of `mask`; lane 0 is feature `first`.
   void push(uint32_t mask, vf lanes, int32_t first) {
     reserve(count + VL);
-    float buffer[VL];
-    store(buffer, lanes);
-    for (; mask; mask &= mask - 1) {
-      int lane = __builtin_ctz(mask);
-      values[count] = buffer[lane];
-      ids[count++] = first + lane;
-    }
+    count += storeLanes(values + count, ids + count, mask, lanes, first);
   }
 
   // Leaves those that keep(i) says, in their order.

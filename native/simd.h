@@ -154,6 +154,28 @@ static inline __attribute__((always_inline)) uint32_t greaterMask(vf v, vf thres
 #endif
 }
 
+// The lanes of the mask one after the other, and their places in the vector plus `first`. Whole vectors may be written. Returns how many lanes these are.
+static inline __attribute__((always_inline)) int storeLanes(float* values, int32_t* places, uint32_t mask, vf v, int32_t first) {
+#if defined(__AVX512F__)
+  const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  __mmask16 wanted = static_cast<__mmask16>(mask);
+  // to a register first: compressing to memory is slow on Zen 4
+  _mm512_storeu_ps(values, _mm512_maskz_compress_ps(wanted, v));
+  _mm512_storeu_si512(places, _mm512_maskz_compress_epi32(wanted, _mm512_add_epi32(lanes, _mm512_set1_epi32(first))));
+  return __builtin_popcount(mask);
+#else
+  float buffer[VL];
+  store(buffer, v);
+  int count = 0;
+  for (; mask; mask &= mask - 1) {
+    int lane = __builtin_ctz(mask);
+    values[count] = buffer[lane];
+    places[count++] = first + lane;
+  }
+  return count;
+#endif
+}
+
 // out [4 rows, `stride` apart] of 4 = the transpose of 4 runs of 4 fp32 or bf16 numbers.
 #if defined(__SSE2__)
 static inline __attribute__((always_inline)) __m128 load4(const float* p) { return _mm_loadu_ps(p); }
