@@ -17,7 +17,7 @@ namespace {
 // Places in SaeTraining.running (src/kernels/sae-kernels.ts).
 enum { kDensity = 0, kThreshold, kRecallChecked, kRecallMissed, kRecallFailed };
 
-constexpr float kDenseAbove = 0.25f;  // share of active features from which matrix products are faster
+constexpr float kDenseAbove = 0.3f;   // share of active features from which matrices are multiplied: twice as slow, but pairs would take more memory than all else
 constexpr float kExactAbove = 0.06f;  // share from which scanning in fp32 is faster than computing every candidate again
 constexpr int kRecallEvery = 8, kRecallRows = 14;
 constexpr double kRecallDecay = 0.98, kRecallEnough = 5000, kRecallMisses = 1e-4;
