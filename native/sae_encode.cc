@@ -30,8 +30,11 @@ struct Encoding {
   const float *cut, *centred, *wEnc;
   int panelsPerTask, panels;
   float largestWeightError;
-  std::atomic<bool>* tooMany;  // set where so many candidates are found that a scan in fp32 is faster
+  // Candidates of the batch, and from how many on a scan in fp32 is faster: their sum, not who finds it, decides.
+  std::atomic<int64_t>* candidates;
+  int64_t mostCandidates;
 
+  bool tooMany() const { return *candidates > mostCandidates; }
   float exactly(int row, int32_t id) const {
     return dot(centred + static_cast<size_t>(row) * job.d, wEnc + static_cast<size_t>(id) * job.d, job.d) + job.bEnc[id];
   }
@@ -56,18 +59,24 @@ void findTopK(const Encoding& e, int panel0, int panel1, RowList* lists) {
                          list.push(mask, value, index);
                          if (list.count < list.full) return;
                          thinOut(e, row, k, list);
-                         if (precision != kFp32 && list.count > k + 64 + f / 32) e.tooMany->store(true, std::memory_order_relaxed);
                          list.full = list.full > 2 * list.count ? list.full : 2 * list.count;
                        });
   int rows = (panel1 * MR < e.job.n ? panel1 * MR : e.job.n) - row0;
-  for (int r = 0; r < rows; r++) precision == kFp32 ? lists[r].keepLargest(k) : thinOut(e, row0 + r, k, lists[r]);
+  for (int r = 0; r < rows; r++) {
+    if (precision == kFp32) lists[r].keepLargest(k);
+    else {
+      thinOut(e, row0 + r, k, lists[r]);
+      *e.candidates += lists[r].count;
+    }
+  }
 }
 
 template <SaePrecision precision>
 void findAboveCut(const Encoding& e, int panel0, int panel1, RowList* lists) {
   const float* cut = e.cut;
   int row0 = panel0 * MR;
-  int64_t rescored = 0, most = static_cast<int64_t>(panel1 - panel0) * MR * e.job.features.count / 8;
+  constexpr int kReported = 4096;
+  int rescored = 0;  // since they were reported last
   scanPairs<precision>(e.job, panel0, panel1, [&](int, int index) {
                          vf limit = load(cut + index);
                          return precision == kFp32 ? limit : limit - kUlps * maximum(limit, -limit);
@@ -75,7 +84,11 @@ void findAboveCut(const Encoding& e, int panel0, int panel1, RowList* lists) {
                        [&](int row, int index, uint32_t mask, vf value) {
                          RowList& list = lists[row - row0];
                          if (precision == kFp32) return list.push(mask, value, index);
-                         if (rescored > most) return;
+                         if (rescored >= kReported) {
+                           *e.candidates += rescored;
+                           rescored = 0;
+                         }
+                         if (rescored == 0 && e.tooMany()) return;
                          float lanes[VL];
                          uint32_t above = 0;
                          for (uint32_t left = mask; left; left &= left - 1) {
@@ -86,7 +99,7 @@ void findAboveCut(const Encoding& e, int panel0, int panel1, RowList* lists) {
                          }
                          list.push(above, load(lanes), index);
                        });
-  if (rescored > most) e.tooMany->store(true, std::memory_order_relaxed);
+  *e.candidates += rescored;
 }
 
 template <SaePrecision precision>
@@ -124,6 +137,7 @@ struct Lists {
 void findAll(const Context& context, const Encoding& e, Codes& codes) {
   int n = e.job.n, tasks = ceilDiv(e.panels, e.panelsPerTask), rowsPerTask = e.panelsPerTask * MR, threads = poolThreads(context.pool);
   Lists* lists = new Lists[threads];
+  *e.candidates = 0;
   TaskCodes* parts = static_cast<TaskCodes*>(calloc(tasks, sizeof(TaskCodes)));
   int32_t* offsets = static_cast<int32_t*>(calloc(static_cast<size_t>(n) + 1, sizeof(int32_t)));
   if (!parts || !offsets) abort();
@@ -132,7 +146,7 @@ void findAll(const Context& context, const Encoding& e, Codes& codes) {
     int row0 = panel0 * MR, rows = (panel1 * MR < n ? panel1 * MR : n) - row0;
     RowList* own = lists[worker].rows;
     for (int r = 0; r < rows; r++) own[r].clear(3 * e.form.k + 32);
-    if (*e.tooMany) return;
+    if (e.tooMany()) return;
     if (e.job.precision == kFp32) findTask<kFp32>(e, panel0, panel1, own);
     if (e.job.precision == kBf16Panels) findTask<kBf16Panels>(e, panel0, panel1, own);
     if (e.job.precision == kInt8Panels) findTask<kInt8Panels>(e, panel0, panel1, own);
@@ -207,7 +221,7 @@ float guessFromSample(const Context& context, const Encoding& e, const SaeRanks&
 // Whether any of the ranks found so many candidates that all scan again in fp32.
 bool foundTooMany(const Encoding& e, const SaeRanks& ranks) {
   if (e.job.precision == kFp32) return false;
-  double any = *e.tooMany;
+  double any = e.tooMany();
   maxOverAll(ranks, &any, 1);
   return any > 0;
 }
@@ -326,7 +340,7 @@ void encodeSupport(const Context& context, const SaePointers& params, SaeShape s
   inFp32.f = shape.f;
   inFp32.d = d;
   PackedRows rows = packBatch(context, centred, n, d, packed ? *packed : inFp32);
-  std::atomic<bool> tooMany = false;
+  std::atomic<int64_t> candidates = 0;
   Encoding e{};
   e.job = {context.tiles, rows.precision, rows.panels, packed ? packed->panels : packForCall(context, params.wEnc, features, d), n, d, features, params.bEnc,
            rows.scale, rows.error, packed ? packed->scale : nullptr, packed ? packed->error : nullptr, rows.sum};
@@ -336,7 +350,8 @@ void encodeSupport(const Context& context, const SaePointers& params, SaeShape s
   e.wEnc = params.wEnc;
   e.panels = panels;
   e.panelsPerTask = choosePanelsPerTask(panels, poolThreads(context.pool));
-  e.tooMany = &tooMany;
+  e.candidates = &candidates;
+  e.mostCandidates = static_cast<int64_t>(n) * (form.k + 64 + features.count / 16);
   if (packed) e.largestWeightError = largest(packed->error, shape.f);
   bool done = true;
   if (form.kind == kBatchTopK) done = findBatchTopK(context, e, runningThreshold, ranks, codes);
