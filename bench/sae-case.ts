@@ -34,6 +34,8 @@ export interface SaeCaseResult {
   l0: number
   /** granted */
   precision: SaePrecision
+  /** number format of the products that look for active features; bf16 for fp32 where that comes first */
+  scanned: SaePrecision
   /** fp32 multiply-adds on data in L1, all threads, operations per second, measured in the same process */
   peak: number
   /** most resident memory of the process while it trained, less what Node had before, MiB */
@@ -118,8 +120,9 @@ export async function measureSaeCase(given: SaeCase, feed: Feed = {}): Promise<S
     rss = Math.max(rss, process.memoryUsage().rss)
     if (step > 2 && ms < best.ms) best = { ...stats, ms }
   }
-  const { ms, encodeMs, decodeMs, updateMs, l0, precision } = best
-  return { ms, encodeMs, decodeMs, updateMs, l0, precision, peak, rssMiB: (rss - before) / 2 ** 20 }
+  const { ms, encodeMs, decodeMs, updateMs, l0, precision: scanned } = best
+  const { precision } = training.packed
+  return { ms, encodeMs, decodeMs, updateMs, l0, precision, scanned, peak, rssMiB: (rss - before) / 2 ** 20 }
 }
 
 /** Options of one step of a case. */

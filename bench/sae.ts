@@ -15,7 +15,7 @@ export interface SaeBenchResult {
   /** of the fastest step, from JavaScript */
   ms: number
   samplesPerSecond: number
-  /** time that encoding alone needs at this machine's peak (fp32; bf16 twice, int8 four times that), as a share of `ms` */
+  /** time that encoding alone needs at this machine's peak (fp32; bf16, also as what fp32 begins with, twice, int8 four times that), as a share of `ms` */
   fractionOfPeak: number
   /** resident memory above Node's own, MiB */
   rssMiB: number
@@ -76,16 +76,16 @@ export async function benchSae(): Promise<SaeBenchResult[]> {
 
 function precisionsFor(architecture: string, wanted: unknown): SaePrecision[] {
   if (typeof wanted === 'string') return [wanted as SaePrecision]
-  return architecture === 'topk' ? ['fp32', 'bf16', 'int8'] : ['bf16']
+  return architecture === 'topk' ? ['fp32', 'bf16', 'int8'] : ['fp32']
 }
 
 function summary(
   architecture: string,
   shape: SaeCase['shape'],
-  { ms, precision, peak, rssMiB }: SaeCaseResult,
+  { ms, precision, scanned, peak, rssMiB }: SaeCaseResult,
   pytorchMs: number | null,
 ): SaeBenchResult {
-  const fraction = fractionOfPeak({ n: shape.b, d: shape.d, f: shape.f }, { ms, precision, peak })
+  const fraction = fractionOfPeak({ n: shape.b, d: shape.d, f: shape.f }, { ms, precision: scanned, peak })
   return {
     ...{ architecture, precision, shape, ms, samplesPerSecond: (shape.b * 1000) / ms },
     ...{ fractionOfPeak: fraction, rssMiB, pytorchMs, ratio: pytorchMs === null ? null : pytorchMs / ms },
