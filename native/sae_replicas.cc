@@ -97,6 +97,10 @@ void markPairs(const ByFeature& pairs, int f, uint8_t* bits) {
     if (pairs.offsets[j + 1] > pairs.offsets[j]) bits[j / 8] |= static_cast<uint8_t>(1 << j % 8);
 }
 
+void markPairs(const Codes& codes, uint8_t* bits) {
+  for (int64_t i = 0; i < codes.count; i++) bits[codes.featureIds[i] / 8] |= static_cast<uint8_t>(1 << codes.featureIds[i] % 8);
+}
+
 }  // namespace
 
 int32_t* featuresToExchange(const Step& step, bool dense) {
@@ -109,7 +113,7 @@ int32_t* featuresToExchange(const Step& step, bool dense) {
   if (dense) memset(bits, 255, bytes);
   else {
     uint8_t* own = bits + static_cast<size_t>(replicas.ranks) * bytes;
-    if (step.many.codes) memset(own, 255, bytes);
+    if (step.many.codes) markPairs(*step.many.codes, own);
     markPairs(step.main, f, own);
     markPairs(step.auxiliary, f, own);
     for (int r = 0; r < replicas.ranks; r++) lengths[r] = bytes;
