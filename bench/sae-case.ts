@@ -120,8 +120,7 @@ export async function measureSaeCase(given: SaeCase, feed: Feed = {}): Promise<S
     rss = Math.max(rss, process.memoryUsage().rss)
     if (step > 2 && ms < best.ms) best = { ...stats, ms }
   }
-  const { ms, encodeMs, decodeMs, updateMs, l0, precision: scanned } = best
-  const { precision } = training.packed
+  const { ms, encodeMs, decodeMs, updateMs, l0, precision, scanned } = best
   return { ms, encodeMs, decodeMs, updateMs, l0, precision, scanned, peak, rssMiB: (rss - before) / 2 ** 20 }
 }
 

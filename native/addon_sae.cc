@@ -176,6 +176,7 @@ Napi::Object statsObject(Napi::Env env, const SaeStepStats& stats) {
   object.Set("badRow", stats.badRow);
   object.Set("skippedRows", stats.skippedRows);
   object.Set("precision", static_cast<int>(stats.precision));
+  object.Set("scanned", static_cast<int>(stats.scanned));
   object.Set("encodeMs", stats.encodeMs);
   object.Set("decodeMs", stats.decodeMs);
   object.Set("updateMs", stats.updateMs);

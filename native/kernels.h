@@ -162,7 +162,7 @@ struct SaeStepStats {
   double squaredError, prefixError, sparsity, l0, auxLoss, preActLoss, maxDensity, gradientNorm;
   double encodeMs, decodeMs, updateMs;
   int dead, badRow, skippedRows;
-  SaePrecision precision;
+  SaePrecision precision, scanned;
 };
 
 // What saeCompare computes of each token: see saeComparison in src/kernels/sae-kernels.ts.

@@ -293,7 +293,8 @@ void saeStep(const Context& context, const SaeStepArgs& args, SaeStepStats& stat
   CleanBatch clean;
   if (!takeGoodRows(context, a, stats, clean)) return;
   if (a.running[kRecallFailed] != 0 && a.packed->precision == kInt8Panels) giveUpInt8(context, a);
-  stats.precision = a.packed->precision;
+  stats.precision = a.packed->exact ? kFp32 : a.packed->precision;
+  stats.scanned = kFp32;
   int n = a.shape.n, d = a.shape.d;
   size_t outputs = static_cast<size_t>(n) * a.shape.dOut;
   bool dense = isDense(a), gated = a.form.kind == kGated;
@@ -316,6 +317,7 @@ void saeStep(const Context& context, const SaeStepArgs& args, SaeStepStats& stat
     bool batch = a.form.kind == kBatchTopK;
     float smallest = batch ? smallestKept(a.ranks, support) : 0;
     if (batch) followThreshold(a.running, smallest);
+    if (!exact) stats.scanned = a.packed->precision;
     if (!exact) watchRecall(context, a, centred, batch ? cutOf(context, a.shape.f, smallest) : step.constants.cut, support);
   }
   double encoded = milliseconds();

@@ -130,14 +130,19 @@ export function sae(b: Boundary): SaeKernels {
     saeStep(training, x, y, options) {
       checkSae.checkSaeStep(training, x, y, options)
       const { params, m, v, packed, tokensSinceFired, running } = training
-      const stats = b.promise<Omit<SaeStepStats, 'precision'> & { precision: number }>(
+      const stats = b.promise<
+        Omit<SaeStepStats, 'precision' | 'scanned'> & { precision: number; scanned: number }
+      >(
         'saeStep',
         ...[...sizes(params, x.shape[0]), ...formOf(options.form)],
         ...[...tensorsOf(params), ...tensorsOf(m), ...tensorsOf(v)],
         ...[packedHandle('saeStep', packed, params.wEnc), tokensSinceFired, running, x, y],
         ...stepNumbers(options, params.wEnc.shape[0], x.shape[0]),
       )
-      return stats.then((found) => ({ ...found, precision: PRECISIONS[found.precision] }))
+      return stats.then((found) => ({
+        ...found,
+        ...{ precision: PRECISIONS[found.precision], scanned: PRECISIONS[found.scanned] },
+      }))
     },
     saeEncode(params, x, form, packed, ranks) {
       checkSae.checkSaeEncode(params, x, form, ranks)

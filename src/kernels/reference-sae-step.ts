@@ -30,6 +30,7 @@ const NOTHING: SaeStepStats = {
   badRow: -1,
   skippedRows: 0,
   precision: 'fp32',
+  scanned: 'fp32',
   encodeMs: 0,
   decodeMs: 0,
   updateMs: 0,

@@ -205,8 +205,10 @@ export interface SaeStepStats {
   badRow: number
   /** how many such rows were left out */
   skippedRows: number
-  /** number format of the products in which this step looked for active features; bf16 for fp32 where that comes first */
+  /** how this step looked for active features: that of the packed weights, or fp32 once int8 has missed too much */
   precision: SaePrecision
+  /** number format of the products that it computed of all pairs: bf16 for fp32 where that comes first, fp32 where codes are not sparse */
+  scanned: SaePrecision
   /** milliseconds of the phases: encode and select; decode and errors; gradients, Adam and repacking */
   encodeMs: number
   decodeMs: number

@@ -152,11 +152,11 @@ function exchangePerStep(mesh: Mesh, before: Traffic, steps: number): Record<str
 
 /** `fractionOfPeak` of one step, its work on the processor only; null where the peak is not known. */
 export function shareOfPeak(
-  { precision, encodeMs, decodeMs, updateMs }: SaeStepStats,
+  { scanned, encodeMs, decodeMs, updateMs }: SaeStepStats,
   { shape, peak }: Limits,
 ): number | null {
   if (peak === 0) return null
-  return fractionOfPeak(shape, { ms: encodeMs + decodeMs + updateMs, precision, peak })
+  return fractionOfPeak(shape, { ms: encodeMs + decodeMs + updateMs, precision: scanned, peak })
 }
 
 /** What metrics.jsonl says about the steps since the last line: means, before each update. */

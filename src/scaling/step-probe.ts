@@ -16,7 +16,7 @@ export interface StepTime {
   perFeature: number
   /** what was measured */
   probes: { features: number; seconds: number }[]
-  /** granted */
+  /** number format in which a step computes all pairs */
   precision: SaePrecision
   /** fp32 operations per second of the processor, measured beside; 0 where the kernels are the reference */
   peak: number
@@ -89,7 +89,7 @@ async function timeSteps(
   let precision: SaePrecision = 'fp32'
   for (let step = 0; step < warmUpSteps + timedSteps; step++) {
     const start = performance.now()
-    precision = (await kernels.saeStep(state, x, x, still)).precision
+    precision = (await kernels.saeStep(state, x, x, still)).scanned
     times.push((performance.now() - start) / 1000)
   }
   freeTrainState(kernels, state)

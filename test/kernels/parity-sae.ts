@@ -346,7 +346,18 @@ async function readTraining(k: Kernels, training: SaeTraining): Promise<Record<s
 
 /** All but times and the precision, which belong to the implementation. */
 function statistics(stats: SaeStepStats): Record<string, Content> {
-  const { dead, badRow, skippedRows, preActLoss, precision, encodeMs, decodeMs, updateMs, ...numbers } = stats
+  const {
+    dead,
+    badRow,
+    skippedRows,
+    preActLoss,
+    precision,
+    scanned,
+    encodeMs,
+    decodeMs,
+    updateMs,
+    ...numbers
+  } = stats
   const contents: Record<string, Content> = {
     counts: Int32Array.of(dead, badRow, skippedRows),
     // a small rest of large sums: it is judged beside a 1

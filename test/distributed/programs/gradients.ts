@@ -135,6 +135,7 @@ function isShared(key: string): boolean {
 
 function withoutTimes({
   precision,
+  scanned,
   encodeMs,
   decodeMs,
   updateMs,

@@ -338,7 +338,7 @@ async function train(k: Kernels, mesh: Mesh, { layout, options, ...which }: Step
       step: 8 * (i + 1),
     }
     const found = await k.saeStep(training, x, x, { ...options, form, adam, ranks, badRows: 'skip' })
-    const { precision, encodeMs: _, decodeMs: __, updateMs: ___, ...numbers } = found
+    const { precision, scanned: ____, encodeMs: _, decodeMs: __, updateMs: ___, ...numbers } = found
     granted = precision
     stats.push(numbers)
   }
