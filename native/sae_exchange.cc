@@ -128,6 +128,9 @@ void kthKeys(const Context& context, const Exchange* group, const uint64_t* keys
   free(send);
 }
 
+namespace {
+
+// The k-th largest key of each row of all ranks' features, 0 where there are fewer; codes hold at least the k largest of this rank's. In scratch memory, until the next call.
 const uint64_t* kthOfRows(const Context& context, const SaeRanks& ranks, int k, const Codes& codes) {
   uint64_t* keys = scratchArray<uint64_t>(context, kSlotSaeKeys, static_cast<size_t>(codes.rows) * (k + 1) + codes.count);
   uint64_t *kth = keys + static_cast<size_t>(codes.rows) * k, *all = kth + codes.rows;
@@ -142,6 +145,8 @@ const uint64_t* kthOfRows(const Context& context, const SaeRanks& ranks, int k, 
   kthKeys(context, ranks.features, keys, codes.rows, k, kth);
   return kth;
 }
+
+}  // namespace
 
 void keepLargestOfRows(const Context& context, const SaeRanks& ranks, int k, Codes& codes) {
   if (!ranks.features) return;

@@ -29,8 +29,6 @@ static inline void maxOverAll(const SaeRanks& ranks, double* data, int64_t count
 // Whether this rank is the one of its group that adds what belongs to all of them.
 static inline bool isFirst(const Exchange* group) { return !group || group->rank == 0; }
 
-// The k-th largest key of each row of all ranks' features, 0 where there are fewer; codes hold at least the k largest of this rank's. In scratch memory, until the next call.
-const uint64_t* kthOfRows(const Context&, const SaeRanks&, int k, const Codes&);
 // topk: leaves of each row what is among the k largest of all ranks' features.
 void keepLargestOfRows(const Context&, const SaeRanks&, int k, Codes&);
 // batchtopk: leaves the `wanted` largest pairs of all ranks, which have at least as many; the lower (row, id) among equals.
