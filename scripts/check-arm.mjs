@@ -3,7 +3,7 @@
 // It needs compiled tests (npx tsc), g++-aarch64-linux-gnu and qemu-user-static (Debian's names), and takes Node for arm64 from the npm
 // registry. Where these are missing it says so and ends with status 2. Not a part of `npm test`: it takes a quarter of an hour.
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, symlinkSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -49,8 +49,9 @@ function nodeForArm() {
 function compile(node) {
   for (const name of ['package.json', 'binding.gyp', 'native', 'dist/src', 'dist/test'])
     cpSync(join(root, name), join(work, name), { recursive: true, preserveTimestamps: true })
-  if (!existsSync(join(work, 'node_modules')))
-    symlinkSync(join(root, 'node_modules'), join(work, 'node_modules'))
+  // of another checkout, perhaps, that is gone
+  rmSync(join(work, 'node_modules'), { force: true })
+  symlinkSync(join(root, 'node_modules'), join(work, 'node_modules'))
   const gyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js')
   const [CC, CXX, AR] = ['gcc', 'g++', 'ar'].map((tool) => `${toolchain}-${tool}`)
   const tools = { ...process.env, CC, CXX, AR, LINK: CXX }
